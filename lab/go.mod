@@ -1,0 +1,3 @@
+module course.example/lab
+
+go 1.26
