@@ -1,0 +1,87 @@
+package shop
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes of every program of the course.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// Main is the main function of every program of the course: it sets the logger
+// up, runs run, and exits with 0 when it returned nil, with 1 when it failed
+// and with 2 when the program was started wrongly.
+//
+// SIGINT and SIGTERM end run's context: the program stops taking work, finishes
+// what is in hand and returns. A second signal is for the impatient: it exits
+// at once with 128 plus the signal's number, as a shell would report it.
+func Main(run func(context.Context) error) {
+	os.Exit(mainCode(run))
+}
+
+func mainCode(run func(context.Context) error) int {
+	logger, err := newLogger(os.Stdout)
+	if err != nil {
+		slog.Error("cannot start", "error", err)
+		return exitUsage
+	}
+	slog.SetDefault(logger)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	finished := make(chan struct{})
+	defer close(finished)
+	go obey(signals, finished, cancel)
+
+	return exitCode(run(ctx), ctx.Err() != nil)
+}
+
+func obey(signals <-chan os.Signal, finished <-chan struct{}, cancel func()) {
+	select {
+	case s := <-signals:
+		slog.Info("draining: finishing what is in hand; a second signal exits at once",
+			"signal", s.String())
+		cancel()
+	case <-finished:
+		return
+	}
+	select {
+	case s := <-signals:
+		slog.Warn("exiting at once", "signal", s.String())
+		code := exitError
+		if number, ok := s.(syscall.Signal); ok {
+			code = 128 + int(number)
+		}
+		os.Exit(code)
+	case <-finished:
+	}
+}
+
+func exitCode(err error, signalled bool) int {
+	usage := new(UsageError)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case signalled && errors.Is(err, context.Canceled):
+		// The context ended because we were asked to end: that is success.
+		return exitOK
+	case errors.As(err, &usage):
+		slog.Error("cannot start", "error", err)
+		return exitUsage
+	default:
+		slog.Error("stopped by an error", "error", err)
+		return exitError
+	}
+}

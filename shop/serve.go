@@ -1,0 +1,56 @@
+package shop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// DrainTimeout bounds how long [Serve] waits for requests in hand when it is
+// asked to end.
+const DrainTimeout = 10 * time.Second
+
+// Serve answers HTTP on addr until ctx ends, then drains: it takes no new
+// connection and waits up to [DrainTimeout] for the requests in hand. It
+// returns nil after a complete drain. A port that is taken is an error at once,
+// with the way out in its text.
+func Serve(ctx context.Context, addr string, handler http.Handler) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is taken by another program: choose another address "+
+			"with -addr or ADDR, for example 127.0.0.1:0 for any free port: %w", addr, err)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	slog.Info("listening", "url", "http://"+listener.Addr().String())
+
+	server := &http.Server{
+		Handler: handler,
+		// Without these a client that sends nothing keeps a connection for ever.
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP on %s: %w", addr, err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(
+			fmt.Errorf("requests were still in hand after %s: %w", DrainTimeout, err),
+			server.Close())
+	}
+	return nil
+}
