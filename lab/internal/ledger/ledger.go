@@ -1,0 +1,172 @@
+// Package ledger counts what became of every order.
+//
+// It sees a run from outside only, as the events that the processes logged, and
+// answers the one question that matters after a fault: was anything that the
+// shop had accepted lost, or done twice? The idea is Jepsen's: keep the whole
+// history of a run, then check it against a model. The model here is a set of
+// orders, each of which must end processed exactly once or given up openly.
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind is what happened to an order.
+type Kind string
+
+// The kinds of events, named as in the log lines that report them.
+const (
+	Accepted  Kind = "accepted"  // the customer has the shop's word
+	Received  Kind = "received"  // a consumer has it in hand
+	Processed Kind = "processed" // its effect on the world happened
+	Failed    Kind = "failed"    // given up, for a stated reason
+	Skipped   Kind = "skipped"   // came again, was not done again
+)
+
+// Event is one line of the history.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Kind    Kind      `json:"kind"`
+	Order   string    `json:"order"`
+	Process string    `json:"process"`
+	Attempt int       `json:"attempt,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// Ledger counts events. The zero value is an empty ledger. It is not safe for
+// concurrent use.
+//
+// No rule depends on the order in which events arrive: the lines of two
+// processes come through two pipes, so that a consumer's "processed" is often
+// read before the producer's "accepted".
+type Ledger struct {
+	orders map[string]fate
+	sum    Summary
+}
+
+// fate is what is known of one order.
+type fate struct {
+	accepted          bool
+	failed            bool
+	received, skipped uint32
+	processed         uint32
+}
+
+// Summary is the ledger's account. Every order is in exactly one of Processed,
+// Failed and Open if it was accepted, and in Ghosts (or nowhere, if nothing was
+// done for it) if it was not.
+type Summary struct {
+	Accepted  int `json:"accepted"`
+	Processed int `json:"processed"` // accepted orders whose effect happened
+	Failed    int `json:"failed"`    // accepted orders given up without effect
+	// Open is accepted orders without an end. While a run goes on they are in
+	// flight; once everything has drained they are lost.
+	Open int `json:"open"`
+	// Duplicated counts effects beyond an order's first.
+	Duplicated int `json:"duplicated"`
+	// Ghosts are orders with an effect that nobody was promised: the producer
+	// died, or gave up waiting, after the order was safe and before it could
+	// say so. The customer was told "not now" and served all the same.
+	Ghosts int `json:"ghosts"`
+	// Contradictions are orders both given up and processed.
+	Contradictions int `json:"contradictions"`
+	// Deliveries is how often any order was received; MaxAttempts, how often
+	// the most-delivered one was.
+	Deliveries  int `json:"deliveries"`
+	MaxAttempts int `json:"max_attempts"`
+	Skipped     int `json:"skipped"`
+}
+
+// Add takes one event into the account.
+func (l *Ledger) Add(e Event) {
+	if l.orders == nil {
+		l.orders = make(map[string]fate)
+	}
+	before := l.orders[e.Order]
+	after := before
+	switch e.Kind {
+	case Accepted:
+		after.accepted = true
+	case Received:
+		after.received++
+	case Processed:
+		after.processed++
+	case Failed:
+		after.failed = true
+	case Skipped:
+		after.skipped++
+	default:
+		return
+	}
+	l.orders[e.Order] = after
+	l.sum.move(before, -1)
+	l.sum.move(after, +1)
+	l.sum.MaxAttempts = max(l.sum.MaxAttempts, int(after.received))
+}
+
+// move adds n times what one order of that fate contributes.
+func (s *Summary) move(f fate, n int) {
+	s.Deliveries += n * int(f.received)
+	s.Skipped += n * int(f.skipped)
+	if f.processed > 1 {
+		s.Duplicated += n * int(f.processed-1)
+	}
+	if f.failed && f.processed > 0 {
+		s.Contradictions += n
+	}
+	switch done := f.processed > 0; {
+	case !f.accepted && (done || f.failed):
+		s.Ghosts += n
+	case !f.accepted:
+	case done:
+		s.Accepted += n
+		s.Processed += n
+	case f.failed:
+		s.Accepted += n
+		s.Failed += n
+	default:
+		s.Accepted += n
+		s.Open += n
+	}
+}
+
+// Summary returns the account as it stands.
+func (l *Ledger) Summary() Summary { return l.sum }
+
+// Open lists up to limit of the accepted orders that have no end.
+func (l *Ledger) Open(limit int) []string {
+	var open []string
+	for id, f := range l.orders {
+		if len(open) == limit {
+			break
+		}
+		if f.accepted && f.processed == 0 && !f.failed {
+			open = append(open, id)
+		}
+	}
+	return open
+}
+
+// ParseMessage maps a log record's message to the kind of event it reports.
+func ParseMessage(msg string) (Kind, bool) {
+	switch msg {
+	case "order accepted":
+		return Accepted, true
+	case "order received":
+		return Received, true
+	case "order processed":
+		return Processed, true
+	case "order failed":
+		return Failed, true
+	case "order skipped":
+		return Skipped, true
+	}
+	return "", false
+}
+
+// String is the account in one line, for a log.
+func (s Summary) String() string {
+	return fmt.Sprintf("accepted %d, processed %d, failed %d, open %d, duplicated %d",
+		s.Accepted, s.Processed, s.Failed, s.Open, s.Duplicated)
+}

@@ -1,0 +1,308 @@
+// Package manifest reads lab.yaml, the page on which a step tells the lab what
+// it needs, which processes it has, which variants, and which experiments break
+// it. It is all that the lab knows of a step.
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// FileName is the manifest's name in a step's folder.
+const FileName = "lab.yaml"
+
+// Right is the variant that keeps its promises: the default.
+const Right = "right"
+
+// Step is one step's manifest.
+type Step struct {
+	Dir    string `yaml:"-"` // the step's folder, absolute
+	Name   string `yaml:"-"` // its name: 07-rabbitmq
+	Number string `yaml:"-"` // its first two digits: 07
+
+	Title       string       `yaml:"title"`
+	Needs       []string     `yaml:"needs"`
+	Processes   []Process    `yaml:"processes"`
+	Run         Load         `yaml:"run"`
+	Variants    []Variant    `yaml:"variants"`
+	Inject      Injections   `yaml:"inject"`
+	Hints       []string     `yaml:"hints"`
+	Experiments []Experiment `yaml:"experiments"`
+}
+
+// Process is a kind of process, of which several may run.
+type Process struct {
+	Name    string            `yaml:"name"`
+	Package string            `yaml:"package"` // within the step, default ./NAME
+	Args    []string          `yaml:"args"`
+	Env     map[string]string `yaml:"env"`
+	Count   int               `yaml:"count"` // how many at the start, default 1
+	// HTTP says that it serves: it gets an ADDR and is ready when /healthz
+	// says so. Without, it is ready when it logs "ready".
+	HTTP bool `yaml:"http"`
+	// Orders says that customers place their orders here. Without it on any
+	// process, the first with HTTP takes them.
+	Orders bool `yaml:"orders"`
+	// InFlight is how many orders one process may hold that it has not
+	// answered for: a prefetch, a batch. It bounds what a kill may duplicate.
+	InFlight int `yaml:"in-flight"`
+}
+
+// Load is what customers do, and how long an order takes.
+type Load struct {
+	Rate  float64  `yaml:"rate"`  // orders a second
+	Count int      `yaml:"count"` // orders at once, at the start
+	For   Duration `yaml:"for"`
+	Work  Duration `yaml:"work"` // time that processing one order takes
+}
+
+// Variant is a way to run the step: the right one or one that fails.
+type Variant struct {
+	Name  string            `yaml:"name"`
+	About string            `yaml:"about"`
+	Env   map[string]string `yaml:"env"`
+}
+
+// Injections are the commands that put bad messages into the step's input, past
+// its front door. Each is a package of the step and its arguments, and gets
+// "-count N" besides.
+type Injections struct {
+	Poison    []string `yaml:"poison"`
+	Duplicate []string `yaml:"duplicate"`
+}
+
+// Experiment is one way to break the step, and what must come of it.
+type Experiment struct {
+	Name    string            `yaml:"name"`
+	About   string            `yaml:"about"`
+	Variant string            `yaml:"variant"`
+	Load    Load              `yaml:"load"`
+	Scale   map[string]int    `yaml:"scale"`
+	Env     map[string]string `yaml:"env"`
+	Faults  Timeline          `yaml:"faults"`
+	// Settle is how long nothing may happen before what is still open counts
+	// as lost. It must be longer than the step's longest silence, such as a
+	// reconnect's pause.
+	Settle   Duration   `yaml:"settle"`
+	Promises Conditions `yaml:"promises"`
+	// Shows is what a wrong variant must show. Without it the wrong would
+	// have been right all the time.
+	Shows Conditions `yaml:"shows"`
+}
+
+// Duration is a time.Duration written as Go writes it: 250ms, 2s.
+type Duration time.Duration
+
+// UnmarshalYAML reads a duration.
+func (d *Duration) UnmarshalYAML(raw []byte) error {
+	text := strings.Trim(strings.TrimSpace(string(raw)), `"'`)
+	parsed, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 250ms or 2s", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Std is the duration as the standard library has it.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+var stepName = regexp.MustCompile(`^[0-9]{2}-[a-z0-9-]+$`)
+
+// Find lists the steps below root that have a manifest, in order.
+func Find(root string) ([]string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, fmt.Errorf("look for steps: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() || !stepName.MatchString(e.Name()) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(root, e.Name(), FileName)); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+// LoadStep reads the manifest of the step that arg names: 7, 07 or 07-rabbitmq.
+func LoadStep(root, arg string) (*Step, error) {
+	names, err := Find(root)
+	if err != nil {
+		return nil, err
+	}
+	want := strings.TrimSuffix(filepath.ToSlash(arg), "/")
+	if len(want) == 1 {
+		want = "0" + want
+	}
+	i := slices.IndexFunc(names, func(n string) bool {
+		return n == want || strings.HasPrefix(n, want+"-")
+	})
+	if want == "" || i < 0 {
+		return nil, fmt.Errorf("there is no step %q: the steps are %s",
+			arg, strings.Join(names, ", "))
+	}
+	return Read(filepath.Join(root, names[i]))
+}
+
+// Read reads and checks the manifest in a step's folder.
+func Read(dir string) (*Step, error) {
+	path := filepath.Join(dir, FileName)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no %s", dir, FileName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	step := &Step{Dir: dir, Name: filepath.Base(dir)}
+	if err := yaml.UnmarshalWithOptions(raw, step, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	step.Number, _, _ = strings.Cut(step.Name, "-")
+	step.fill()
+	if err := step.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return step, nil
+}
+
+func (s *Step) fill() {
+	for i := range s.Processes {
+		p := &s.Processes[i]
+		if p.Package == "" {
+			p.Package = "./" + p.Name
+		}
+		if p.Count == 0 {
+			p.Count = 1
+		}
+	}
+	if !slices.ContainsFunc(s.Processes, func(p Process) bool { return p.Orders }) {
+		for i := range s.Processes {
+			if s.Processes[i].HTTP {
+				s.Processes[i].Orders = true
+				break
+			}
+		}
+	}
+	if s.Run.Rate == 0 {
+		s.Run.Rate = 2
+	}
+	for i := range s.Experiments {
+		e := &s.Experiments[i]
+		if e.Variant == "" {
+			e.Variant = Right
+		}
+		if e.Settle == 0 {
+			e.Settle = Duration(5 * time.Second)
+		}
+	}
+}
+
+func (s *Step) check() error {
+	if s.Title == "" {
+		return errors.New("title: is missing")
+	}
+	if len(s.Processes) == 0 {
+		return errors.New("processes: a step has at least one")
+	}
+	seen := map[string]bool{}
+	for _, p := range s.Processes {
+		if p.Name == "" || seen[p.Name] {
+			return fmt.Errorf("processes: the name %q is empty or taken", p.Name)
+		}
+		seen[p.Name] = true
+		if p.Count < 0 || p.InFlight < 0 {
+			return fmt.Errorf("process %s: count and in-flight cannot be negative", p.Name)
+		}
+	}
+	names := map[string]bool{}
+	for _, e := range s.Experiments {
+		if e.Name == "" || names[e.Name] {
+			return fmt.Errorf("experiments: the name %q is empty or taken", e.Name)
+		}
+		names[e.Name] = true
+		if err := s.checkExperiment(e); err != nil {
+			return fmt.Errorf("experiment %s: %w", e.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Step) checkExperiment(e Experiment) error {
+	if _, err := s.Variant(e.Variant); err != nil {
+		return err
+	}
+	for kind := range e.Scale {
+		if _, ok := s.Process(kind); !ok {
+			return fmt.Errorf("scale: there is no process %q", kind)
+		}
+	}
+	if e.Load.Rate <= 0 && e.Load.Count <= 0 {
+		return errors.New("load: needs a rate (with for) or a count")
+	}
+	if e.Load.Rate > 0 && e.Load.For <= 0 {
+		return errors.New("load: a rate needs for: how long")
+	}
+	if len(e.Promises) == 0 && len(e.Shows) == 0 {
+		return errors.New("promises nothing and shows nothing: what is it for?")
+	}
+	if e.Variant != Right && len(e.Shows) == 0 {
+		return fmt.Errorf("variant %s is wrong, so it must show something", e.Variant)
+	}
+	return nil
+}
+
+// Process returns the kind of process with that name.
+func (s *Step) Process(name string) (Process, bool) {
+	i := slices.IndexFunc(s.Processes, func(p Process) bool { return p.Name == name })
+	if i < 0 {
+		return Process{}, false
+	}
+	return s.Processes[i], true
+}
+
+// Variant returns the variant with that name; "" is [Right].
+func (s *Step) Variant(name string) (Variant, error) {
+	if name == "" {
+		name = Right
+	}
+	names := []string{}
+	for _, v := range s.Variants {
+		if v.Name == name {
+			return v, nil
+		}
+		names = append(names, v.Name)
+	}
+	if name == Right {
+		return Variant{Name: Right}, nil
+	}
+	return Variant{}, fmt.Errorf("there is no variant %q: the variants are %s",
+		name, strings.Join(names, ", "))
+}
+
+// Experiment returns the experiment with that name.
+func (s *Step) Experiment(name string) (Experiment, error) {
+	names := []string{}
+	for _, e := range s.Experiments {
+		if e.Name == name {
+			return e, nil
+		}
+		names = append(names, e.Name)
+	}
+	return Experiment{}, fmt.Errorf("there is no experiment %q: they are %s",
+		name, strings.Join(names, ", "))
+}
