@@ -1,0 +1,152 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// connectTimeout bounds everything up to the declared topology. A broker
+	// that is starting up, or frozen, takes the connection and then says nothing.
+	connectTimeout = 10 * time.Second
+	// writeTimeout bounds one write to the socket. It is shorter than the 5 s
+	// for which amqp091-go keeps a returned message for a reader that is busy
+	// writing: see confirms.go for what that message is needed for.
+	writeTimeout = 3 * time.Second
+	closeTimeout = 2 * time.Second
+)
+
+// session is one connection to the broker and the one channel on it. When either
+// dies both are of no more use, and the next session starts from nothing:
+// dialled, declared and consumed anew.
+type session struct {
+	conn    *amqp.Connection
+	channel *amqp.Channel
+	closed  chan *amqp.Error
+}
+
+// connect opens a session and declares the topology on it. The name is what the
+// management page shows for the connection.
+func connect(
+	ctx context.Context, settings Settings, name string, t topology,
+) (*session, error) {
+	uri, err := amqp.ParseURI(settings.URL)
+	if err != nil {
+		return nil, withoutPassword(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout,
+		fmt.Errorf("no answer within %s", connectTimeout))
+	defer cancel()
+
+	var dialer net.Dialer
+	at := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+	socket, err := dialer.DialContext(ctx, "tcp", at)
+	if err != nil {
+		return nil, explain(err, uri)
+	}
+	// amqp091-go has no contexts, and leaves the socket of a failed handshake
+	// open: closing it is what ends a call that the broker does not answer.
+	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
+	defer stop()
+
+	s, err := handshake(socket, settings, name)
+	if err == nil {
+		err = t.declare(s.channel)
+	}
+	if err != nil {
+		if late := context.Cause(ctx); late != nil {
+			err = late
+		}
+		return nil, errors.Join(explain(err, uri), ignoreClosed(socket.Close()))
+	}
+	return s, nil
+}
+
+func handshake(socket net.Conn, settings Settings, name string) (*session, error) {
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(name)
+	conn, err := amqp.DialConfig(settings.URL, amqp.Config{
+		Heartbeat:  settings.Heartbeat,
+		Properties: properties,
+		Dial: func(string, string) (net.Conn, error) {
+			return impatient{socket}, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	channel, err := conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
+	return &session{conn: conn, channel: channel, closed: closed}, nil
+}
+
+// impatient gives up on a write that the other side does not take. Without it a
+// frozen broker holds the publishing goroutine for ever, and with it the lock
+// that amqp091-go needs to close the connection when the heartbeats stop.
+type impatient struct{ net.Conn }
+
+func (c impatient) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// explain adds to an error of [connect] what a reader can do about it. It names
+// the user, never the password.
+func explain(err error, uri amqp.URI) error {
+	at := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+	refused := new(amqp.Error)
+	switch {
+	case errors.Is(err, amqp.ErrCredentials):
+		return fmt.Errorf("the broker at %s refuses user %q with this password: "+
+			"check AMQP_URL: %w", at, uri.Username, err)
+	case errors.As(err, &refused) && refused.Code == amqp.NotAllowed:
+		return fmt.Errorf("the broker at %s has no vhost %q for user %q: "+
+			"check the end of AMQP_URL: %w", at, uri.Vhost, uri.Username, err)
+	case errors.As(err, &refused) && refused.Server:
+		return err // it speaks for itself, see mismatch
+	default:
+		return fmt.Errorf("no RabbitMQ answers at %s: is it running, and is AMQP_URL "+
+			"its address?: %w", at, err)
+	}
+}
+
+// dead reports whether anything delivered on this session belongs to another
+// consumer by now.
+func (s *session) dead() bool { return s.channel.IsClosed() || s.conn.IsClosed() }
+
+// cause is why the session died, or nil while it lives. One caller only.
+func (s *session) cause() error {
+	select {
+	case err, open := <-s.closed:
+		if !open {
+			return errors.New("the connection to the broker was closed")
+		}
+		return fmt.Errorf("the connection to the broker was lost: %w", err)
+	default:
+		return nil
+	}
+}
+
+// close ends the session in order, whatever state it is in, in bounded time.
+// Deliveries without an acknowledgement are back in the queue afterwards.
+func (s *session) close() error {
+	return ignoreClosed(s.conn.CloseDeadline(time.Now().Add(closeTimeout)))
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, amqp.ErrClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
