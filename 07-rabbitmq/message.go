@@ -38,10 +38,10 @@ func encode(order shop.Order) (amqp.Publishing, error) {
 func decode(message amqp.Delivery) (shop.Order, error) {
 	var order shop.Order
 	if message.Type != OrderPlaced {
-		// The body of another version may still say whose order it was.
-		known := json.Unmarshal(message.Body, &order) == nil
-		return order, fmt.Errorf("message type %q is not %q (its order id can be read: %t)",
-			message.Type, OrderPlaced, known)
+		// The body of another version may still say whose order it is.
+		_ = json.Unmarshal(message.Body, &order)
+		return order, fmt.Errorf("message type %q: this consumer reads %q only",
+			message.Type, OrderPlaced)
 	}
 	if err := json.Unmarshal(message.Body, &order); err != nil {
 		return shop.Order{}, fmt.Errorf("body is not an order: %w", err)

@@ -1,0 +1,323 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"course.example/shop"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+func TestEveryOrderIsHandledOnce(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	ids := place(t, s, 200)
+	seen := newTally()
+	_, b := subscriber(t, s, seen.handle)
+	eventually(t, "all handled", func() bool { return seen.missing(ids) == 0 })
+	b.end(t)
+	if _, total := seen.count(); total != len(ids) {
+		t.Errorf("%d orders were handled %d times", len(ids), total)
+	}
+	a := admin(t, s)
+	a.waitFor(OrdersQueue, 0)
+	a.waitFor(DeadLetterQueue, 0)
+}
+
+func TestWorkersShareAConsumer(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	s.Workers = 4
+	place(t, s, s.Workers)
+	inHand, release := make(chan string, s.Workers), make(chan struct{})
+	subscriber(t, s, func(_ context.Context, order shop.Order) error {
+		inHand <- order.ID
+		<-release
+		return nil
+	})
+	for range s.Workers { // none of them finishes before all have begun
+		receive(t, "order in hand", inHand)
+	}
+	close(release)
+	admin(t, s).waitFor(OrdersQueue, 0)
+}
+
+func TestBadMessagesBecomeDeadLetters(t *testing.T) {
+	t.Parallel()
+	for kind, c := range map[string]struct{ reason, body string }{
+		"garbage":       {"body is not an order", "not JSON"},
+		"wrong-version": {`message type "order.placed.v9"`, `"order_id"`},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := onBroker(t)
+			admin(t, s).declare(quorumOrders)
+			if err := Inject(t.Context(), s, kind, 3); err != nil {
+				t.Fatal(err)
+			}
+			ids := place(t, s, 20) // behind the bad ones
+			seen := newTally()
+			subscriber(t, s, seen.handle)
+			eventually(t, "good orders handled", func() bool { return seen.missing(ids) == 0 })
+
+			for _, d := range admin(t, s).take(DeadLetterQueue, 3) {
+				checkDeadLetter(t, d, c.reason)
+				if !contains(string(d.Body), c.body) {
+					t.Errorf("the dead letter's body is %q", d.Body)
+				}
+			}
+		})
+	}
+}
+
+func checkDeadLetter(t *testing.T, d amqp.Delivery, reason string) {
+	t.Helper()
+	if got, _ := d.Headers[HeaderReason].(string); !contains(got, reason) {
+		t.Errorf("%s is %q, want it to say %q", HeaderReason, got, reason)
+	}
+	if got := number(d.Headers[HeaderAttempts]); got < 1 {
+		t.Errorf("%s is %v", HeaderAttempts, d.Headers[HeaderAttempts])
+	}
+}
+
+func TestFailingOrderIsTriedThenDeadLettered(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	s.Attempts = 3
+	p, _ := publisher(t, s)
+	bad := newOrder(t, "nobody@"+shop.BounceDomain)
+	if err := p.Publish(t.Context(), bad); err != nil {
+		t.Fatal(err)
+	}
+	good := place(t, s, 5)
+	seen := newTally()
+	subscriber(t, s, func(ctx context.Context, order shop.Order) error {
+		return errors.Join(seen.handle(ctx, order), shop.Work(ctx, order, 0))
+	})
+	letter := admin(t, s).take(DeadLetterQueue, 1)[0]
+	checkDeadLetter(t, letter, "failed 3 times: e-mail to nobody@bounce.test")
+	if letter.MessageId != bad.ID {
+		t.Errorf("dead letter %s, want %s", letter.MessageId, bad.ID)
+	}
+	eventually(t, "good orders handled", func() bool { return seen.missing(good) == 0 })
+	if got := seen.times[bad.ID]; got != s.Attempts {
+		t.Errorf("tried %d times, want %d", got, s.Attempts)
+	}
+}
+
+// A message that was delivered again and again without an answer may be what
+// kills its consumers: it must not reach the handler once more.
+func TestKillerMessageIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	ids := place(t, s, 1)
+	for range maxDeliveries {
+		a := admin(t, s) // a consumer that dies with the message in hand
+		eventually(t, "message delivered", func() bool {
+			_, ok, err := a.channel.Get(OrdersQueue, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		})
+		if err := a.channel.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := newTally()
+	subscriber(t, s, seen.handle)
+	letter := admin(t, s).take(DeadLetterQueue, 1)[0]
+	checkDeadLetter(t, letter, fmt.Sprintf("delivered %d times", maxDeliveries))
+	if seen.missing(ids) == 0 {
+		t.Error("the handler got the message")
+	}
+}
+
+func TestDeadLetterLeavesTwoPropertiesBehind(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	a := admin(t, s)
+	a.declare(quorumOrders)
+	err := a.channel.PublishWithContext(t.Context(), "", OrdersQueue, true, false,
+		amqp.Publishing{
+			Expiration: "60000", UserId: "guest", AppId: "foreign", Body: []byte("?"),
+			Headers: amqp.Table{"colour": "green"},
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subscriber(t, s, newTally().handle)
+	letter := a.take(DeadLetterQueue, 1)[0]
+	if letter.Expiration != "" || letter.UserId != "" {
+		t.Errorf("expiration %q, user id %q", letter.Expiration, letter.UserId)
+	}
+	if letter.AppId != "foreign" || letter.Headers["colour"] != "green" {
+		t.Errorf("app id %q, headers %v", letter.AppId, letter.Headers)
+	}
+}
+
+// While nothing can be dead-lettered the message waits in the queue, and goes
+// round no faster than putBackPause allows.
+func TestDeadLetterExchangeAway(t *testing.T) {
+	t.Parallel()
+	direct := onBroker(t)
+	s, network := through(t, direct)
+	sub := NewSubscriber(direct, newTally().handle)
+	sub.dead = newPublisher("dead letters", s)
+	rounds := newTally()
+	giveUp := sub.giveUp
+	sub.giveUp = func(ctx context.Context, d amqp.Delivery, o shop.Order, reason error) {
+		if err := rounds.handle(ctx, o); err != nil {
+			t.Error(err)
+		}
+		giveUp(ctx, d, o, reason)
+	}
+	consume(t, sub)
+	network.setAway(true)
+	eventually(t, "no way to dead letters", func() bool {
+		return sub.dead.Ready(t.Context()) != nil
+	})
+	began := time.Now()
+	if err := Inject(t.Context(), direct, "garbage", 1); err != nil {
+		t.Fatal(err)
+	}
+	total := func() int { _, n := rounds.count(); return n }
+	eventually(t, "it comes round", func() bool { return total() >= 3 })
+	if took := time.Since(began); took < 2*putBackPause {
+		t.Errorf("three rounds in %s", took)
+	}
+	network.setAway(false)
+	checkDeadLetter(t, admin(t, direct).take(DeadLetterQueue, 1)[0], "not an order")
+}
+
+func TestDrainFinishesWhatIsInHand(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	s.Workers, s.Prefetch = 2, 10
+	ids := place(t, s, 20)
+	seen := newTally()
+	inHand, release := make(chan string, len(ids)), make(chan struct{})
+	_, b := subscriber(t, s, func(ctx context.Context, order shop.Order) error {
+		inHand <- order.ID
+		<-release
+		return errors.Join(ctx.Err(), seen.handle(ctx, order))
+	})
+	receive(t, "first order", inHand)
+	receive(t, "second order", inHand)
+	a := admin(t, s)
+	a.waitFor(OrdersQueue, 10) // ten are pushed ahead
+	b.stop()
+	eventually(t, "consumer cancelled", func() bool {
+		return a.inspect(OrdersQueue).Consumers == 0
+	})
+	close(release)
+	b.end(t)
+	if _, total := seen.count(); total != s.Workers {
+		t.Errorf("%d orders were handled, want the %d in hand", total, s.Workers)
+	}
+	a.waitFor(OrdersQueue, len(ids)-s.Workers)
+}
+
+func TestTwoSubscribersShare(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	one, two := newTally(), newTally()
+	slowly := func(c *tally) Handler {
+		return func(ctx context.Context, order shop.Order) error {
+			return errors.Join(shop.Work(ctx, order, 2*time.Millisecond), c.handle(ctx, order))
+		}
+	}
+	subscriber(t, s, slowly(one))
+	subscriber(t, s, slowly(two))
+	ids := place(t, s, 100)
+	eventually(t, "all handled", func() bool {
+		_, a := one.count()
+		_, b := two.count()
+		return a+b >= len(ids)
+	})
+	_, a := one.count()
+	_, b := two.count()
+	if a < len(ids)/4 || b < len(ids)/4 || a+b != len(ids) {
+		t.Errorf("shared %d and %d", a, b)
+	}
+}
+
+// What the client had in its buffer when the connection died is somebody else's
+// by then: only the order in hand is done twice.
+func TestCutConnectionRepeatsOnlyWhatWasInHand(t *testing.T) {
+	t.Parallel()
+	direct := onBroker(t)
+	s, network := through(t, direct)
+	s.Prefetch = 50
+	ids := place(t, direct, 100)
+	seen := newTally()
+	inHand, release := make(chan string, len(ids)*2), make(chan struct{})
+	subscriber(t, s, func(ctx context.Context, order shop.Order) error {
+		inHand <- order.ID
+		<-release
+		return seen.handle(ctx, order)
+	})
+	first := receive(t, "first order", inHand)
+	a := admin(t, direct)
+	a.waitFor(OrdersQueue, len(ids)-s.Prefetch)
+	network.cut()
+	a.waitFor(OrdersQueue, len(ids)) // all of them are back
+	close(release)
+	eventually(t, "all handled", func() bool { return seen.missing(ids) == 0 })
+	a.waitFor(OrdersQueue, 0)
+	if _, total := seen.count(); total != len(ids)+1 || seen.times[first] != 2 {
+		t.Errorf("%d orders were handled %d times, the one in hand %d times",
+			len(ids), total, seen.times[first])
+	}
+}
+
+// A connection that freezes is given up by both sides after the heartbeat. The
+// orders go to another consumer, and the frozen one does not do them again.
+func TestFrozenConsumerLosesNothing(t *testing.T) {
+	t.Parallel()
+	direct := onBroker(t)
+	s, network := through(t, direct)
+	s.Prefetch, s.Heartbeat = 20, time.Second
+	ids := place(t, direct, 40)
+	frozen, other := newTally(), newTally()
+	inHand, release := make(chan string, 100), make(chan struct{})
+	subscriber(t, s, func(ctx context.Context, order shop.Order) error {
+		inHand <- order.ID
+		<-release
+		return frozen.handle(ctx, order)
+	})
+	receive(t, "first order", inHand)
+	network.freeze(true, true)
+	subscriber(t, direct, other.handle)
+	eventually(t, "the other one does all", func() bool { return other.missing(ids) == 0 })
+	close(release)
+	network.thaw()
+	eventually(t, "frozen one is back", func() bool {
+		return admin(t, direct).inspect(OrdersQueue).Consumers == 2
+	})
+	if _, twice := frozen.count(); twice > 1 {
+		t.Errorf("the frozen consumer did %d orders that were another's", twice)
+	}
+}
+
+func TestDeletedQueueIsDeclaredAnew(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	seen := newTally()
+	subscriber(t, s, seen.handle)
+	a := admin(t, s)
+	if _, err := a.channel.QueueDelete(OrdersQueue, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := publisher(t, s)
+	eventually(t, "an order gets through", func() bool {
+		if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); err != nil {
+			return false
+		}
+		return true
+	})
+	eventually(t, "it is handled", func() bool { _, n := seen.count(); return n > 0 })
+}

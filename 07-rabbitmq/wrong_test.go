@@ -1,0 +1,162 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"course.example/shop"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// contains is strings.Contains, under a name that fits in a line.
+func contains(s, part string) bool { return strings.Contains(s, part) }
+
+// Each of these runs the same scene twice: the wrong variant must fail in just
+// the way its comment says, and the right one must not.
+
+func TestWrongAutoAckLosesWhatAKilledConsumerHad(t *testing.T) {
+	t.Parallel()
+	for variant, red := range map[string]bool{"auto-ack": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			direct := onBroker(t)
+			s, network := through(t, direct)
+			s.Variant, s.Attempts = variant, 1
+			ids := place(t, direct, 50)
+
+			// The first consumer is killed with its first order in hand.
+			inHand, release := make(chan string, len(ids)), make(chan struct{})
+			_, first := subscriber(t, s, func(_ context.Context, o shop.Order) error {
+				inHand <- o.ID
+				<-release
+				return errors.New("killed")
+			})
+			receive(t, "first order", inHand)
+			a := admin(t, direct)
+			if red {
+				a.waitFor(OrdersQueue, 0) // all of it is in that consumer's memory
+			}
+			first.stop()
+			network.setAway(true)
+			close(release)
+			first.end(t)
+
+			seen := newTally()
+			_, second := subscriber(t, direct, seen.handle)
+			a.waitFor(OrdersQueue, 0)
+			second.end(t)
+			if lost := seen.missing(ids); (lost > 0) != red {
+				t.Errorf("%d of %d orders were lost", lost, len(ids))
+			}
+		})
+	}
+}
+
+func TestWrongNoConfirmsAcceptsWhatNoQueueHas(t *testing.T) {
+	t.Parallel()
+	for variant, red := range map[string]bool{"no-confirms": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			direct := onBroker(t)
+			s, network := through(t, direct)
+			s.Variant = variant
+			p, _ := publisher(t, s)
+
+			// What is written to the socket never arrives.
+			network.freeze(false, true)
+			if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); (err == nil) != red {
+				t.Errorf("an order on the way was answered with %v", err)
+			}
+			network.cut()
+			network.thaw()
+			ready(t, p)
+
+			a := admin(t, direct)
+			a.waitFor(OrdersQueue, 0)
+			if _, err := a.channel.QueueDelete(OrdersQueue, false, false, false); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); (err == nil) != red {
+				t.Errorf("an order without a queue was answered with %v", err)
+			}
+		})
+	}
+}
+
+func TestWrongRequeueForeverStarvesTheQueue(t *testing.T) {
+	t.Parallel()
+	for variant, red := range map[string]bool{"requeue-forever": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			s := onBroker(t)
+			s.Variant = variant
+			seen := newTally()
+			sub := NewSubscriber(s, seen.handle)
+			var gaveUp atomic.Int64
+			giveUp := sub.giveUp
+			sub.giveUp = func(ctx context.Context, d amqp.Delivery, o shop.Order, why error) {
+				gaveUp.Add(1)
+				giveUp(ctx, d, o, why)
+			}
+			const poison = 20
+			admin(t, s).declare(sub.topology)
+			if err := Inject(t.Context(), s, "garbage", poison); err != nil {
+				t.Fatal(err)
+			}
+			ids := place(t, s, 10) // behind the poison
+			consume(t, sub)
+
+			if red {
+				eventually(t, "a hot loop", func() bool { return gaveUp.Load() > 2000 })
+				if left := seen.missing(ids); left != len(ids) {
+					t.Errorf("%d good orders got through", len(ids)-left)
+				}
+				return
+			}
+			eventually(t, "good orders handled", func() bool { return seen.missing(ids) == 0 })
+			admin(t, s).waitFor(DeadLetterQueue, poison)
+			if n := gaveUp.Load(); n != poison {
+				t.Errorf("%d bad messages were given up %d times", poison, n)
+			}
+		})
+	}
+}
+
+func TestWrongPrefetchUnlimitedHoards(t *testing.T) {
+	t.Parallel()
+	for variant, red := range map[string]bool{"prefetch-unlimited": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			s := onBroker(t)
+			ids := place(t, s, 100)
+			hoarder := s
+			hoarder.Variant = variant
+			inHand, release := make(chan string, len(ids)), make(chan struct{})
+			defer close(release)
+			subscriber(t, hoarder, func(_ context.Context, o shop.Order) error {
+				inHand <- o.ID
+				<-release
+				return nil
+			})
+			receive(t, "first order", inHand)
+			left := len(ids) - s.Prefetch
+			if red {
+				left = 0
+			}
+			a := admin(t, s)
+			a.waitFor(OrdersQueue, left)
+
+			seen := newTally()
+			_, helper := subscriber(t, s, seen.handle)
+			count := func() int { _, n := seen.count(); return n }
+			eventually(t, "its share done", func() bool { return count() >= left })
+			helper.end(t)
+			if count() != left {
+				t.Errorf("a second consumer got %d orders, want %d", count(), left)
+			}
+		})
+	}
+}
