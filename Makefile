@@ -1,0 +1,61 @@
+# Everything is done by the lab (go run ./lab -h); these are short names for it.
+# A target is explained by the ## comment behind it: make help prints them.
+#
+# ARGS passes flags on:   make run-07 ARGS="-for 20s -variant auto-ack"
+
+GO ?= go
+LAB = $(GO) run ./lab
+
+.DEFAULT_GOAL := help
+.PHONY: help test break score up down status doctor bench fmt tidy clean
+
+help: ## this list
+	@echo "make TARGET, where TARGET is"
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "The steps:"
+	@for dir in $(STEPS); do echo "  $$dir"; done
+
+# A step is a folder with a lab.yaml, a module is a line of go.work: nothing
+# here has to change when one is added.
+STEPS = $(sort $(patsubst %/lab.yaml,%,$(wildcard [0-9][0-9]-*/lab.yaml)))
+MODULES = $(shell $(GO) list -m -f '{{.Dir}}')
+
+run-%: ## run a step and watch it: make run-07
+	@$(LAB) run $* $(ARGS)
+
+break-%: ## break a step on purpose: make break-07
+	@$(LAB) break $* $(ARGS)
+
+test: ## vet, staticcheck and test every module, with the race detector
+	@$(LAB) test $(ARGS)
+
+test-%: ## the same for one step: make test-07
+	@$(LAB) test $* $(ARGS)
+
+break: ## break every step
+	@for dir in $(STEPS); do $(LAB) break $${dir%%-*} $(ARGS) || failed=1; done; exit $${failed:-0}
+
+bench-%: ## run the benchmarks of a step: make bench-07
+	@cd $*-* && $(GO) test -run '^$$' -bench . $(ARGS) ./...
+
+up: ## start the servers and leave them running
+	@$(LAB) up $(ARGS)
+
+down: ## stop what up has started
+	@$(LAB) down $(ARGS)
+
+status: ## what is running
+	@$(LAB) status $(ARGS)
+
+doctor: ## what this machine has, what it lacks, and the command that mends it
+	@$(LAB) doctor $(ARGS)
+
+fmt: ## format the code of every module
+	@for dir in $(MODULES); do (cd $$dir && $(GO) fmt ./...) || exit 1; done
+
+tidy: ## tidy the go.mod of every module
+	@for dir in $(MODULES); do (cd $$dir && GOWORK=off $(GO) mod tidy) || exit 1; done
+
+clean: ## remove what the lab has left behind
+	rm -rf .lab

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/experiment"
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/stage"
+)
+
+func breakCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "break",
+		Usage:     "break a step on purpose and see what it cost",
+		ArgsUsage: "STEP",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "only", Usage: "run the experiment `NAME` alone"},
+			&cli.BoolFlag{Name: "list", Usage: "list the experiments and run none"},
+			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the faults' random times and targets"},
+			&cli.DurationFlag{Name: "for", Usage: "let customers come for this `TIME`"},
+			&cli.FloatFlag{Name: "rate", Usage: "let `N` customers come a second"},
+			&cli.StringFlag{Name: "json", Usage: "write the full histories to `FILE`"},
+			&cli.BoolFlag{Name: "v", Usage: "show every line of the processes"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			arg, err := stepArg(cmd)
+			if err != nil {
+				return err
+			}
+			root, err := home.Root()
+			if err != nil {
+				return err
+			}
+			step, err := manifest.LoadStep(root, arg)
+			if err != nil {
+				return err
+			}
+			return breakStep(ctx, cmd, step)
+		},
+	}
+}
+
+func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err error) {
+	experiments, err := selected(cmd, step)
+	if err != nil {
+		return err
+	}
+	if cmd.Bool("list") {
+		for _, e := range experiments {
+			fmt.Printf("%-22s %-20s %s\n", e.Name, e.Variant, e.About)
+		}
+		return nil
+	}
+	seed := cmd.Uint64("seed")
+	if !cmd.IsSet("seed") {
+		seed = rand.Uint64N(1_000_000)
+	}
+	st, err := stage.Open("break " + step.Number)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close(context.WithoutCancel(ctx))) }()
+	st.Screen.Say("%d experiments with seed %d", len(experiments), seed)
+
+	results, err := experiment.RunAll(ctx, st, step, experiments, experiment.Options{
+		Seed: seed,
+		Show: func(l bench.Line) {
+			if cmd.Bool("v") || l.Process == bench.Lab {
+				st.Screen.Show(l)
+			}
+		},
+		Done: func(r experiment.Result) { st.Screen.Say("%s: %s", r.Name, r.Verdict()) },
+	})
+	if len(results) > 0 {
+		st.Screen.Print("\n" + experiment.Table(results, st.Screen.Colour()))
+		err = errors.Join(err, report(cmd.String("json"), results))
+	}
+	for _, r := range results {
+		for _, complaint := range r.Complaints() {
+			st.Screen.Print(complaint)
+		}
+	}
+	if err == nil && !allHeld(results) {
+		st.Screen.Print(fmt.Sprintf("again with the same faults: "+
+			"go run ./lab break %s -seed %d", step.Number, seed))
+		return errQuiet
+	}
+	return err
+}
+
+func selected(cmd *cli.Command, step *manifest.Step) ([]manifest.Experiment, error) {
+	experiments := step.Experiments
+	if only := cmd.String("only"); only != "" {
+		e, err := step.Experiment(only)
+		if err != nil {
+			return nil, err
+		}
+		experiments = []manifest.Experiment{e}
+	}
+	if len(experiments) == 0 {
+		return nil, fmt.Errorf("%s declares no experiments", step.Name)
+	}
+	for i := range experiments {
+		if load := &experiments[i].Load; load.Rate > 0 {
+			if d := cmd.Duration("for"); d > 0 {
+				load.For = manifest.Duration(d)
+			}
+			if r := cmd.Float("rate"); r > 0 {
+				load.Rate = r
+			}
+		}
+	}
+	return experiments, nil
+}
+
+// allHeld is false for an experiment that broke a promise, and true for one
+// that this system cannot run: that is said in the table, and is no failure.
+func allHeld(results []experiment.Result) bool {
+	for _, r := range results {
+		if !r.Held() && r.NotRun == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// report writes the whole histories for later drawing.
+func report(path string, results []experiment.Result) error {
+	if path == "" {
+		return nil
+	}
+	raw, err := json.MarshalIndent(struct {
+		Written time.Time           `json:"written"`
+		Results []experiment.Result `json:"results"`
+	}{time.Now(), results}, "", " ")
+	if err == nil {
+		err = os.WriteFile(path, append(raw, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write the histories: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/screen"
+	"course.example/lab/services"
+)
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "what this machine has, what it lacks, and the command that mends it",
+		Action: func(ctx context.Context, _ *cli.Command) (err error) {
+			run, err := home.Open("doctor")
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, run.Close()) }()
+			chain, err := services.NewChain(run, services.Options{})
+			if err != nil {
+				return err
+			}
+			defer func() {
+				err = errors.Join(err, chain.Close(context.WithoutCancel(ctx)))
+			}()
+			return examine(ctx, chain, screen.New(nil))
+		},
+	}
+}
+
+// examine prints what there is, and ends with what is missing.
+func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) error {
+	var missing []string
+	scr.Print(scr.Bold("this machine") + "\n" +
+		fmt.Sprintf("  %-12s %s %s/%s, %d cores", "go", runtime.Version(),
+			runtime.GOOS, runtime.GOARCH, runtime.NumCPU()))
+	for _, tool := range []string{"make", "git"} {
+		if path, err := exec.LookPath(tool); err == nil {
+			scr.Print(fmt.Sprintf("  %-12s %s", tool, path))
+		} else {
+			scr.Print(fmt.Sprintf("  %-12s %s", tool, scr.Red("not found")))
+			missing = append(missing, tool+": install it with your system's package manager")
+		}
+	}
+	compiler, mend := services.InspectCompiler()
+	if compiler == "" {
+		scr.Print(fmt.Sprintf("  %-12s %s, so no race detector", "C compiler", scr.Red("none")))
+		missing = append(missing, "a C compiler, for the race detector: "+mend)
+	} else {
+		scr.Print(fmt.Sprintf("  %-12s %s", "C compiler", compiler))
+	}
+	scr.Print("")
+	for _, kind := range services.Kinds() {
+		report, err := chain.Inspect(ctx, kind)
+		if err != nil {
+			return err
+		}
+		printReport(scr, report)
+		if report.Missing != "" {
+			missing = append(missing, report.Missing+": "+report.Mend)
+		}
+	}
+	printPorts(scr)
+	if len(missing) == 0 {
+		scr.Print("\n" + scr.Green("Nothing is missing."))
+		return nil
+	}
+	slices.Sort(missing)
+	scr.Print("\n" + scr.Bold("what is missing, and the command that mends it"))
+	for _, m := range slices.Compact(missing) {
+		scr.Print("  " + m)
+	}
+	return nil
+}
+
+func printReport(scr *screen.Screen, r services.Report) {
+	uses := scr.Red("nothing can provide it")
+	if r.Uses != "" {
+		uses = "would be provided by: " + scr.Green(r.Uses)
+	}
+	scr.Print(scr.Bold(fmt.Sprintf("%-12s", r.Title)) + "  " + uses)
+	for _, f := range r.Findings {
+		mark := " "
+		if f.OK {
+			mark = "✓"
+		}
+		text := strings.ReplaceAll(f.Text, "\n", "\n                 ")
+		scr.Print(fmt.Sprintf("  %s %-9s    %s", mark, f.Link, scr.Faint(text)))
+	}
+}
+
+// printPorts says who is in the way: the lab goes around a port that is taken,
+// and a student wonders why the README's address does not answer.
+func printPorts(scr *screen.Screen) {
+	ports := []struct {
+		port int
+		of   string
+	}{
+		{8080, "the producers"}, {5672, "RabbitMQ"}, {15672, "RabbitMQ's page"},
+		{5432, "PostgreSQL"}, {6379, "Redis"},
+	}
+	var taken []string
+	for _, p := range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p.port))
+		switch {
+		case err == nil:
+			if err := l.Close(); err != nil {
+				taken = append(taken, fmt.Sprintf("%d (%s): %v", p.port, p.of, err))
+			}
+		case errors.Is(err, syscall.EADDRINUSE):
+			taken = append(taken, fmt.Sprintf("%d (%s)", p.port, p.of))
+		default:
+			taken = append(taken, fmt.Sprintf("%d (%s): %v", p.port, p.of, err))
+		}
+	}
+	if len(taken) == 0 {
+		scr.Print("\nAll the usual ports are free.")
+		return
+	}
+	scr.Print("\nPorts in use: " + strings.Join(taken, ", ") +
+		".\nThe lab uses what answers there if it is the right server, and other ports if not.")
+}

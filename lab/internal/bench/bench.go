@@ -1,0 +1,351 @@
+// Package bench runs a step as students see it: its processes, the services
+// they need, customers who place orders, faults, and the ledger of it all.
+// `lab run`, `lab break` and the black-box tests are three ways to use it.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/manifest"
+)
+
+// Service is a server that the step's processes use.
+type Service interface {
+	Name() string
+	// Owned says that the lab may break it.
+	Owned() bool
+	Kill(context.Context) error
+	Stop(context.Context) error
+	Start(context.Context) error
+}
+
+// Config says what to run and how.
+type Config struct {
+	Step     *manifest.Step
+	Variant  string            // "" is the right one
+	Work     time.Duration     // for one order; 0 leaves it to the step
+	Env      map[string]string // for every process, over all else
+	Scale    map[string]int    // how many of a kind, where not the manifest's
+	Services []Service         // for acts to break
+	Address  map[string]string // the variables that say where the services are
+	Run      *home.Run
+	Bin      string // folder of the built programs, as [Build] returned it
+	Seed     uint64 // for choices left to chance
+	// Wire puts a proxy between every process and every service, so that the
+	// connection can be cut and slowed.
+	Wire bool
+	// Keep keeps every event for [Bench.History].
+	Keep bool
+	// Show is called for every line of output and every remark of the lab's
+	// own, one at a time. It must not block for long and must not call back.
+	Show func(Line)
+}
+
+// Bench is a running step. Its methods are safe for concurrent use.
+type Bench struct {
+	cfg     Config
+	variant manifest.Variant
+	client  *http.Client
+	ctx     context.Context // ends when the bench closes
+	cancel  context.CancelFunc
+	group   sync.WaitGroup // supervisors and requests
+	wire    *wire          // nil when the config does not want it
+
+	mu        sync.Mutex
+	rng       *rand.Rand
+	procs     []*proc
+	ledger    ledger.Ledger
+	history   History
+	lastEvent time.Time
+	refused   int
+	lastFault time.Time
+	nextShop  int
+	closing   bool
+	broken    error // a process that cannot be kept up
+
+	showMu sync.Mutex
+}
+
+// History is all that happened, for the verdict and for drawing.
+type History struct {
+	Step    string         `json:"step"`
+	Variant string         `json:"variant"`
+	Started time.Time      `json:"started"`
+	Ended   time.Time      `json:"ended"`
+	Events  []ledger.Event `json:"events"`
+	Marks   []Mark         `json:"marks"`
+	Lives   []Life         `json:"lives"`
+	Refused []time.Time    `json:"refused"`
+}
+
+// Mark is an act of the lab's: a fault or its end.
+type Mark struct {
+	Time time.Time `json:"time"`
+	Act  string    `json:"act"`
+	// Fault says that something was broken, rather than mended or asked for.
+	Fault bool `json:"fault"`
+	// InFlight is how many orders the broken processes may have held.
+	InFlight int `json:"in_flight"`
+}
+
+// Life is the time that a process was up.
+type Life struct {
+	Process string    `json:"process"`
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	End     string    `json:"end"`
+}
+
+// Lab is the name under which the lab's own remarks are shown.
+const Lab = "lab"
+
+// Start starts the step's processes and returns when all are ready. What it
+// started is stopped by [Bench.Close], which must be called even when Start's
+// caller goes on to fail; when Start itself fails it has cleaned up.
+func Start(ctx context.Context, cfg Config) (*Bench, error) {
+	variant, err := cfg.Step.Variant(cfg.Variant)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bench{
+		cfg:     cfg,
+		variant: variant,
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
+		client: &http.Client{
+			Timeout:   15 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 256},
+		},
+		history: History{
+			Step: cfg.Step.Name, Variant: variant.Name, Started: time.Now(),
+		},
+	}
+	// The bench outlives the context of its start: an interrupted run must
+	// still drain. Close ends it.
+	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := b.startAll(ctx); err != nil {
+		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
+	}
+	return b, nil
+}
+
+func (b *Bench) startAll(ctx context.Context) error {
+	if b.cfg.Wire {
+		w, err := startWire(ctx, b.cfg.Run, b.cfg.Bin)
+		if err != nil {
+			return err
+		}
+		b.wire = w
+	}
+	for _, kind := range b.cfg.Step.Processes {
+		want := kind.Count
+		if n, ok := b.cfg.Scale[kind.Name]; ok {
+			want = n
+		}
+		for range want {
+			if _, err := b.add(kind); err != nil {
+				return err
+			}
+		}
+	}
+	b.mu.Lock()
+	procs := slices.Clone(b.procs)
+	b.mu.Unlock()
+	for _, p := range procs {
+		if err := b.awaitReady(ctx, p, 30*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// environment is what one process gets: what the lab was started with, where
+// the services are, and what the variant and the manifest say.
+func (b *Bench) environment(p *proc) ([]string, error) {
+	vars := maps.Clone(b.cfg.Address)
+	if vars == nil {
+		vars = map[string]string{}
+	}
+	if b.wire != nil {
+		if err := b.wire.reroute(p.name, vars); err != nil {
+			return nil, err
+		}
+	}
+	vars["LOG_FORMAT"] = "json"
+	vars["VARIANT"] = b.variant.Name
+	if b.cfg.Work > 0 {
+		vars["WORK"] = b.cfg.Work.String()
+	}
+	if p.addr != "" {
+		vars["ADDR"] = p.addr
+	}
+	vars["PROCESS"] = p.name
+	for _, more := range []map[string]string{p.kind.Env, b.variant.Env, b.cfg.Env} {
+		maps.Copy(vars, more)
+	}
+	env := os.Environ()
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		env = append(env, name+"="+vars[name])
+	}
+	return env, nil
+}
+
+// say shows a remark of the lab's own.
+func (b *Bench) say(format string, args ...any) {
+	b.show(Line{Process: Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
+}
+
+func (b *Bench) show(l Line) {
+	b.showMu.Lock()
+	defer b.showMu.Unlock()
+	if b.cfg.Show != nil {
+		b.cfg.Show(l)
+	}
+}
+
+// record takes an event into the ledger.
+func (b *Bench) record(e ledger.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ledger.Add(e)
+	b.lastEvent = time.Now()
+	if b.cfg.Keep {
+		b.history.Events = append(b.history.Events, e)
+	}
+}
+
+func (b *Bench) mark(act string, fault bool, inFlight int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.history.Marks = append(b.history.Marks, Mark{now, act, fault, inFlight})
+	if fault {
+		b.lastFault = now
+	}
+}
+
+// LoadEnds is the act of the mark that [Bench.LoadEnded] makes.
+const LoadEnds = "the load ends"
+
+// LoadEnded marks the moment from which silence is no wonder.
+func (b *Bench) LoadEnded() { b.mark(LoadEnds, false, 0) }
+
+// Status is the state of a run at a glance.
+type Status struct {
+	ledger.Summary
+	Refused int // orders that customers were told to bring later, or got no answer
+	Elapsed time.Duration
+	Up      map[string]int // processes that are up, by kind
+}
+
+// Status returns the state of the run.
+func (b *Bench) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Status{
+		Summary: b.ledger.Summary(), Refused: b.refused,
+		Elapsed: time.Since(b.history.Started), Up: map[string]int{},
+	}
+	for _, p := range b.procs {
+		if p.state == up {
+			s.Up[p.kind.Name]++
+		}
+	}
+	return s
+}
+
+// Err is not nil once a process could not be kept up.
+func (b *Bench) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
+}
+
+// Open lists some of the accepted orders that have no end yet.
+func (b *Bench) Open(limit int) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ledger.Open(limit)
+}
+
+// History returns a copy of all that happened so far.
+func (b *Bench) History() History {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.history
+	h.Ended = time.Now()
+	h.Events = slices.Clone(h.Events)
+	h.Marks = slices.Clone(h.Marks)
+	h.Lives = slices.Clone(h.Lives)
+	h.Refused = slices.Clone(h.Refused)
+	for _, p := range b.procs {
+		if !p.since.IsZero() {
+			h.Lives = append(h.Lives, Life{p.name, p.since, h.Ended, ""})
+		}
+	}
+	return h
+}
+
+// Drain waits until every accepted order has an end, or until nothing has
+// happened for the settle time, after which what is open is lost. It is not
+// called while customers still place orders.
+func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b.mu.Lock()
+		open := b.ledger.Summary().Open
+		quiet := time.Since(latest(b.lastEvent, b.history.Started, b.lastFault))
+		b.mu.Unlock()
+		if open == 0 || quiet > settle {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("drain: %d orders are still open: %w", open, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+func latest(times ...time.Time) time.Time {
+	return slices.MaxFunc(times, time.Time.Compare)
+}
+
+// Close stops the processes, those that take orders first, and waits until all
+// that they wrote has been read. It does not stop the services: whoever started
+// them does. Safe to call twice.
+func (b *Bench) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closing = true
+	procs := slices.Clone(b.procs)
+	b.mu.Unlock()
+
+	var errs []error
+	for _, front := range []bool{true, false} {
+		var some []*proc
+		for _, p := range procs {
+			if p.kind.Orders == front {
+				some = append(some, p)
+			}
+		}
+		errs = append(errs, b.stopAll(ctx, some)...)
+	}
+	b.cancel()
+	b.group.Wait()
+	b.client.CloseIdleConnections()
+	if b.wire != nil {
+		errs = append(errs, b.wire.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,167 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"course.example/lab/internal/ledger"
+)
+
+// Line is one line that a process wrote.
+type Line struct {
+	Process string
+	Time    time.Time
+	Level   string // DEBUG, INFO, WARN, ERROR; empty when it was no log record
+	Text    string // the message, or the whole line when it was no log record
+	Attrs   []Attr // in the order of the record
+}
+
+// Attr is one attribute of a log record.
+type Attr struct{ Key, Value string }
+
+// Attr returns the value of the first attribute with that key, or "".
+func (l Line) Attr(key string) string {
+	for _, a := range l.Attrs {
+		if a.Key == key {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// Event returns what the line says of an order, if it says anything.
+func (l Line) Event() (ledger.Event, bool) {
+	kind, ok := ledger.ParseMessage(l.Text)
+	order := l.Attr("order")
+	if !ok || order == "" {
+		return ledger.Event{}, false
+	}
+	attempt, err := strconv.Atoi(l.Attr("attempt"))
+	if err != nil {
+		attempt = 0 // most events have none
+	}
+	return ledger.Event{
+		Time: l.Time, Kind: kind, Order: order, Process: l.Process,
+		Attempt: attempt, Reason: l.Attr("reason"),
+	}, true
+}
+
+// parseLine reads a JSON log record. Whatever is none, such as the output of
+// fmt.Println or of a crash, is passed on as it is.
+func parseLine(process string, raw []byte) Line {
+	line := Line{Process: process, Time: time.Now()}
+	raw = bytes.TrimRight(raw, "\r")
+	if len(raw) == 0 || raw[0] != '{' || !line.readRecord(raw) {
+		line.Level, line.Attrs = "", nil
+		line.Text = string(bytes.ToValidUTF8(raw, []byte("?")))
+	}
+	return line
+}
+
+// readRecord keeps the attributes in order, which decoding into a map would not.
+func (l *Line) readRecord(raw []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil {
+		return false
+	}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return false
+		}
+		key, ok := token.(string)
+		if !ok {
+			return false
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return false
+		}
+		l.set(key, plain(value))
+	}
+	return l.Text != ""
+}
+
+func (l *Line) set(key, value string) {
+	switch key {
+	case "time":
+		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
+			l.Time = t
+		}
+	case "level":
+		l.Level = value
+	case "msg":
+		l.Text = value
+	default:
+		l.Attrs = append(l.Attrs, Attr{key, value})
+	}
+}
+
+func plain(value json.RawMessage) string {
+	var s string
+	if json.Unmarshal(value, &s) == nil {
+		return s
+	}
+	return string(value)
+}
+
+// maxLine bounds what one line may cost: a process gone wild must not take the
+// lab with it.
+const maxLine = 64 << 10
+
+// lines is an io.Writer that cuts what a process writes into lines. It is safe
+// for concurrent use, because stdout and stderr share one.
+type lines struct {
+	emit func([]byte)
+
+	mu      sync.Mutex
+	pending []byte
+}
+
+func (w *lines) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(p)
+	for {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			break
+		}
+		w.add(p[:i])
+		w.flush()
+		p = p[i+1:]
+	}
+	w.add(p)
+	return n, nil
+}
+
+func (w *lines) add(p []byte) {
+	if room := maxLine - len(w.pending); len(p) > room {
+		p = p[:max(0, room)]
+		for len(p) > 0 && !utf8.Valid(p[len(p)-1:]) {
+			p = p[:len(p)-1]
+		}
+	}
+	w.pending = append(w.pending, p...)
+}
+
+func (w *lines) flush() {
+	w.emit(w.pending)
+	w.pending = w.pending[:0]
+}
+
+// end passes on a last line that has no end.
+func (w *lines) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.pending) > 0 {
+		w.flush()
+	}
+}
+
+var _ io.Writer = (*lines)(nil)

@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"course.example/lab/internal/ledger"
+)
+
+// placed is the shop's answer to POST /orders.
+type placed struct {
+	OrderID  string `json:"order_id"`
+	Accepted int    `json:"accepted"`
+	Error    string `json:"error"`
+}
+
+// Place places n sample orders in one request and returns how many the shop
+// accepted. Those it did not are counted as refused, whether it said 503 or
+// nothing at all.
+func (b *Bench) Place(ctx context.Context, n int) (int, error) {
+	return b.place(ctx, n, "")
+}
+
+func (b *Bench) place(ctx context.Context, n int, body string) (int, error) {
+	address, err := b.shopAddr()
+	if err != nil {
+		b.refuse(n)
+		return 0, err
+	}
+	target := url.URL{Scheme: "http", Host: address, Path: "/orders"}
+	if n != 1 {
+		target.RawQuery = "count=" + strconv.Itoa(n)
+	}
+	answer, err := b.post(ctx, target.String(), body)
+	if answer.OrderID != "" {
+		answer.Accepted = 1
+		// The customer's own word: a shop that answers 2xx and forgets to
+		// write it down is found out.
+		b.record(ledger.Event{
+			Time: time.Now(), Kind: ledger.Accepted, Order: answer.OrderID, Process: "customer",
+		})
+	}
+	if answer.Accepted < n {
+		b.refuse(n - answer.Accepted)
+	}
+	return answer.Accepted, err
+}
+
+func (b *Bench) post(ctx context.Context, target, body string) (placed, error) {
+	var answer placed
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(body))
+	if err != nil {
+		return answer, fmt.Errorf("place orders: %w", err)
+	}
+	resp, err := b.client.Do(r)
+	if err != nil {
+		return answer, fmt.Errorf("place orders: %w", err)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	err = errors.Join(err, resp.Body.Close())
+	if err == nil {
+		err = json.Unmarshal(raw, &answer)
+	}
+	if err != nil {
+		return answer, fmt.Errorf("place orders: read the answer (%s): %w", resp.Status, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		answer.OrderID = ""
+		return answer, fmt.Errorf("place orders: %s: %s", resp.Status, answer.Error)
+	}
+	return answer, nil
+}
+
+// shopAddr takes the processes that accept orders in turn, passing over those
+// that are down.
+func (b *Bench) shopAddr() (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.procs)
+	for i := range n {
+		p := b.procs[(b.nextShop+i)%n]
+		if p.kind.Orders && p.addr != "" && p.state != down {
+			b.nextShop = (b.nextShop + i + 1) % n
+			return p.addr, nil
+		}
+	}
+	return "", errors.New("nobody takes orders: the process that does is down")
+}
+
+// ShopURL is where a student may place orders, or "".
+func (b *Bench) ShopURL() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.procs {
+		if p.kind.Orders && p.addr != "" {
+			return "http://" + p.addr
+		}
+	}
+	return ""
+}
+
+func (b *Bench) refuse(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refused += n
+	if b.cfg.Keep {
+		b.history.Refused = append(b.history.Refused, time.Now())
+	}
+}
+
+// Trickle places single orders at a rate per second until ctx ends, and then
+// waits for the answers. It is an open loop: a slow shop does not slow its
+// customers down, they come when they come.
+func (b *Bench) Trickle(ctx context.Context, rate float64) {
+	if rate <= 0 {
+		return
+	}
+	var requests sync.WaitGroup
+	defer requests.Wait()
+	start := time.Now()
+	for i := 0; ; i++ {
+		next := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(next)):
+		case <-ctx.Done():
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		// A request that is under way is seen to its end: whether an order was
+		// accepted must not hang on when the run was told to end.
+		requests.Go(func() {
+			if _, err := b.Place(context.WithoutCancel(ctx), 1); err != nil {
+				b.say("an order was not accepted: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,180 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	toxi "github.com/Shopify/toxiproxy/v2/client"
+
+	"course.example/lab/internal/child"
+	"course.example/lab/internal/home"
+)
+
+// wire is the network between the processes and the services: a toxiproxy with
+// one proxy for each process and each address it talks to.
+type wire struct {
+	server *child.Process
+	client *toxi.Client
+
+	mu      sync.Mutex
+	proxies map[string][]*toxi.Proxy // by process
+	routes  map[string]string        // process and upstream to the proxy's address
+}
+
+func wireProgram() string {
+	if runtime.GOOS == "windows" {
+		return "toxiproxy.exe"
+	}
+	return "toxiproxy"
+}
+
+func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
+	addr, err := freeAddr(false)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("start the proxy: %w", err)
+	}
+	server, err := child.Start(child.Spec{
+		Name: "toxiproxy", Path: filepath.Join(bin, wireProgram()),
+		Args: []string{"-host", host, "-port", port}, Tail: 10, Record: run.Children,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{
+		server: server, client: toxi.NewClient(addr),
+		proxies: map[string][]*toxi.Proxy{}, routes: map[string]string{},
+	}
+	if err := w.awaitUp(ctx); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *wire) awaitUp(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(5 * time.Second)
+	for {
+		_, err := w.client.Proxies()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			return fmt.Errorf("the proxy did not come up: %w\n%s",
+				err, strings.Join(w.server.Tail(), "\n"))
+		case <-w.server.Done():
+			return fmt.Errorf("the proxy ended (%v):\n%s",
+				w.server.Err(), strings.Join(w.server.Tail(), "\n"))
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// reroute replaces every address in the variables by that of a proxy which only
+// this process uses. A variable may hold several, separated by commas.
+func (w *wire) reroute(process string, vars map[string]string) error {
+	for name, value := range vars {
+		addresses := strings.Split(value, ",")
+		for i, address := range addresses {
+			routed, err := w.route(process, address)
+			if err != nil {
+				return fmt.Errorf("put a proxy before %s: %w", name, err)
+			}
+			addresses[i] = routed
+		}
+		vars[name] = strings.Join(addresses, ",")
+	}
+	return nil
+}
+
+func (w *wire) route(process, address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Port() == "" {
+		return address, nil // not an address: leave it as it is
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := process + " > " + u.Host
+	if _, known := w.routes[key]; !known {
+		name := fmt.Sprintf("%s-%s-%s", process, u.Scheme, u.Port())
+		proxy, err := w.client.CreateProxy(name, "127.0.0.1:0", u.Host)
+		if err != nil {
+			return "", err
+		}
+		w.proxies[process] = append(w.proxies[process], proxy)
+		w.routes[key] = proxy.Listen
+	}
+	u.Host = w.routes[key]
+	return u.String(), nil
+}
+
+func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, p := range w.proxies[process] {
+		errs = append(errs, act(p))
+	}
+	return errors.Join(errs...)
+}
+
+// cut lets no byte through in either direction, and says so to nobody: that is
+// what a pulled cable looks like. A closed connection would be a kindness.
+func (w *wire) cut(_ context.Context, process string) error {
+	return w.each(process, func(p *toxi.Proxy) error {
+		for _, stream := range []string{"upstream", "downstream"} {
+			_, err := p.AddToxic("cut-"+stream, "timeout", stream, 1,
+				toxi.Attributes{"timeout": 0})
+			if err != nil {
+				return fmt.Errorf("cut %s: %w", p.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// slow adds a latency in each direction.
+func (w *wire) slow(_ context.Context, process string, latency time.Duration) error {
+	return w.each(process, func(p *toxi.Proxy) error {
+		for _, stream := range []string{"upstream", "downstream"} {
+			_, err := p.AddToxic("slow-"+stream, "latency", stream, 1,
+				toxi.Attributes{"latency": latency.Milliseconds()})
+			if err != nil {
+				return fmt.Errorf("slow %s: %w", p.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// heal takes away what cut and slow did.
+func (w *wire) heal(_ context.Context, process string) error {
+	return w.each(process, func(p *toxi.Proxy) error {
+		toxics, err := p.Toxics()
+		if err != nil {
+			return fmt.Errorf("heal %s: %w", p.Name, err)
+		}
+		var errs []error
+		for _, t := range toxics {
+			errs = append(errs, p.RemoveToxic(t.Name))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (w *wire) close() error { return w.server.Stop(5 * time.Second) }

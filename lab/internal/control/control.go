@@ -1,0 +1,105 @@
+// Package control lets `lab do` in one terminal act on `lab run` in another.
+//
+// The run listens on a loopback port of its own and writes the address and a
+// token into its record, which only this user can read: another user of the
+// machine can reach the port and still command nothing.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"course.example/lab/internal/home"
+)
+
+const tokenHeader = "Lab-Token"
+
+// maxAct bounds what one act may be, in bytes.
+const maxAct = 4 << 10
+
+// Serve carries out acts until ctx ends. It returns at once; the returned
+// function waits until the last answer was given.
+func Serve(
+	ctx context.Context, run *home.Run, step string, do func(context.Context, string) error,
+) (wait func() error, err error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for lab do: %w", err)
+	}
+	token := rand.Text()
+	err = run.Update(func(r *home.Record) {
+		r.Step, r.Control, r.Token = step, listener.Addr().String(), token
+	})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	server := &http.Server{Handler: handler(token, do), ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		stopped <- errors.Join(server.Shutdown(grace), server.Close())
+	}()
+	return func() error {
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve lab do: %w", err)
+		}
+		return <-stopped
+	}, nil
+}
+
+func handler(token string, do func(context.Context, string) error) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
+		shown := []byte(r.Header.Get(tokenHeader))
+		if subtle.ConstantTimeCompare(shown, []byte(token)) != 1 {
+			http.Error(w, "the token is not this run's", http.StatusForbidden)
+			return
+		}
+		act, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAct))
+		if err == nil {
+			err = do(r.Context(), string(act))
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
+
+// Do asks the run that r records to carry out an act, and returns when it has.
+func Do(ctx context.Context, r home.Record, act string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"http://"+r.Control+"/do", strings.NewReader(act))
+	if err != nil {
+		return fmt.Errorf("reach the run %s: %w", r.ID, err)
+	}
+	req.Header.Set(tokenHeader, r.Token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("reach the run %s: %w", r.ID, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	err = errors.Join(err, resp.Body.Close())
+	if err != nil {
+		return fmt.Errorf("read the answer of run %s: %w", r.ID, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return errors.New(strings.TrimSpace(string(text)))
+	}
+	return nil
+}

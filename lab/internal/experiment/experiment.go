@@ -1,0 +1,158 @@
+// Package experiment breaks a step on purpose and says what came of it: run a
+// workload, inject faults, check the history, give a verdict. It is the way of
+// Jepsen and Maelstrom, on the processes that a student has just watched.
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/manifest"
+)
+
+// Result is what came of one experiment.
+type Result struct {
+	Experiment manifest.Experiment `json:"-"`
+	Name       string              `json:"name"`
+	Variant    string              `json:"variant"`
+	Seed       uint64              `json:"seed"`
+	Ledger     ledger.Summary      `json:"ledger"`
+	Lost       int                 `json:"lost"`
+	Refused    int                 `json:"refused"`
+	// InFlight is how many orders the broken processes may have held at the
+	// faults, all together.
+	InFlight int `json:"in_flight"`
+	// Recovery is the longest silence after the first fault; see [Recovery].
+	Recovery time.Duration `json:"recovery"`
+	Checks   []Check       `json:"checks"`
+	// NotRun says why the experiment could not be done, or is empty. Such an
+	// experiment has neither held nor broken anything.
+	NotRun  string        `json:"not_run,omitempty"`
+	History bench.History `json:"history"`
+}
+
+// Check is one condition and what the run had to say to it.
+type Check struct {
+	Condition manifest.Condition `json:"condition"`
+	Value     float64            `json:"value"`
+	Held      bool               `json:"held"`
+	// Shows says that the condition is what a wrong variant must show.
+	Shows bool `json:"shows"`
+}
+
+// Held says that every promise held and everything that had to show did.
+func (r Result) Held() bool {
+	for _, c := range r.Checks {
+		if !c.Held {
+			return false
+		}
+	}
+	return r.NotRun == "" && len(r.Checks) > 0
+}
+
+// Run carries one experiment out on a bench of its own. An error means that it
+// could not be carried out, which says nothing about the step.
+func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, error) {
+	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
+	cfg.Variant, cfg.Work, cfg.Env, cfg.Scale = e.Variant, e.Load.Work.Std(), e.Env, e.Scale
+	cfg.Keep = true
+	b, err := bench.Start(ctx, cfg)
+	if err != nil {
+		return r, fmt.Errorf("experiment %s: %w", e.Name, err)
+	}
+	// Closing must work after an interrupt too.
+	closing := context.WithoutCancel(ctx)
+	err = play(ctx, b, e, cfg.Seed)
+	if err == nil {
+		err = b.Drain(ctx, e.Settle.Std())
+	}
+	err = errors.Join(err, b.Close(closing), b.Err())
+	if errors.Is(err, bench.ErrCannot) {
+		r.NotRun = err.Error()
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("experiment %s: %w", e.Name, err)
+	}
+	r.judge(b)
+	return r, nil
+}
+
+// play lets the load and the faults run side by side.
+func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint64) error {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	moments := e.Faults.Schedule(rng, e.Load.For.Std())
+	start := time.Now()
+
+	var group sync.WaitGroup
+	loadCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	if e.Load.Count > 0 {
+		group.Go(func() {
+			// What the shop refuses is in the ledger; experiments judge that.
+			_, _ = b.Place(context.WithoutCancel(ctx), e.Load.Count)
+		})
+	}
+	if e.Load.Rate > 0 {
+		group.Go(func() { b.Trickle(loadCtx, e.Load.Rate) })
+	}
+	err := inflict(ctx, b, moments, start)
+	if err == nil {
+		err = until(ctx, start.Add(e.Load.For.Std()))
+	}
+	b.LoadEnded()
+	stop()
+	group.Wait()
+	return err
+}
+
+func inflict(ctx context.Context, b *bench.Bench, moments []manifest.Moment, start time.Time) error {
+	for _, m := range moments {
+		if err := until(ctx, start.Add(m.At)); err != nil {
+			return err
+		}
+		if err := b.Do(ctx, m.Act); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func until(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// judge fills in the figures and compares them with the conditions.
+func (r *Result) judge(b *bench.Bench) {
+	status := b.Status()
+	r.History = b.History()
+	r.Ledger, r.Lost, r.Refused = status.Summary, status.Open, status.Refused
+	for _, m := range r.History.Marks {
+		r.InFlight += m.InFlight
+	}
+	r.Recovery = Recovery(r.History)
+	add := func(conditions manifest.Conditions, shows bool) {
+		for _, c := range conditions {
+			value := r.figure(c.Figure)
+			r.Checks = append(r.Checks, Check{
+				Condition: c, Value: value, Shows: shows,
+				Held: c.Holds(value, float64(r.InFlight)),
+			})
+		}
+	}
+	add(r.Experiment.Promises, false)
+	add(r.Experiment.Shows, true)
+}

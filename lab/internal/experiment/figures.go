@@ -1,0 +1,105 @@
+package experiment
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/ledger"
+)
+
+// figure is the value that a condition of the manifest names. The manifest has
+// checked that there is one of that name.
+func (r *Result) figure(name string) float64 {
+	if process, ok := strings.CutPrefix(name, "processed by "); ok {
+		return float64(processedBy(r.History, process))
+	}
+	switch name {
+	case "accepted":
+		return float64(r.Ledger.Accepted)
+	case "processed":
+		return float64(r.Ledger.Processed)
+	case "failed":
+		return float64(r.Ledger.Failed)
+	case "lost":
+		return float64(r.Lost)
+	case "duplicated":
+		return float64(r.Ledger.Duplicated)
+	case "ghosts":
+		return float64(r.Ledger.Ghosts)
+	case "skipped":
+		return float64(r.Ledger.Skipped)
+	case "refused":
+		return float64(r.Refused)
+	case "attempts":
+		return float64(r.Ledger.MaxAttempts)
+	case "recovers":
+		if r.Recovery < 0 {
+			return math.MaxFloat64
+		}
+		return r.Recovery.Seconds()
+	}
+	return math.NaN() // holds nothing
+}
+
+func processedBy(h bench.History, process string) int {
+	n := 0
+	for _, e := range h.Events {
+		if e.Kind == ledger.Processed && e.Process == process {
+			n++
+		}
+	}
+	return n
+}
+
+// Recovery is the longest silence after the first fault: the longest time in
+// which no order was accepted, or none was processed, while customers kept
+// coming. A shop that does not notice a fault is silent for no longer than
+// between any two orders. It is negative when the shop was still silent as the
+// load ended, and zero when there was no fault.
+func Recovery(h bench.History) time.Duration {
+	var fault, end time.Time
+	for _, m := range h.Marks {
+		if m.Fault && fault.IsZero() {
+			fault = m.Time
+		}
+		if m.Act == bench.LoadEnds {
+			end = m.Time
+		}
+	}
+	if fault.IsZero() {
+		return 0
+	}
+	accepted := silence(h.Events, ledger.Accepted, fault, end)
+	processed := silence(h.Events, ledger.Processed, fault, end)
+	if accepted < 0 || processed < 0 {
+		return -1
+	}
+	return max(accepted, processed)
+}
+
+// deaf is how long before the end of the load an event must have happened for
+// the shop to count as working again.
+const deaf = time.Second
+
+// silence is the longest time between two events of a kind from one moment on.
+func silence(events []ledger.Event, kind ledger.Kind, from, end time.Time) time.Duration {
+	var times []time.Time
+	for _, e := range events {
+		if e.Kind == kind && e.Time.After(from) {
+			times = append(times, e.Time)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	last, longest := from, time.Duration(0)
+	for _, t := range times {
+		longest = max(longest, t.Sub(last))
+		last = t
+	}
+	if last.Before(end.Add(-deaf)) {
+		return -1
+	}
+	return longest
+}

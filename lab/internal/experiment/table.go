@@ -1,0 +1,130 @@
+package experiment
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
+)
+
+// Table is the verdict on several experiments, for a terminal.
+func Table(results []Result, colour bool) string {
+	t := table.New().
+		Border(lipgloss.NormalBorder()).
+		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).
+		Headers("experiment", "variant", "accepted", "processed", "failed", "lost",
+			"duplicated", "recovery", "promise", "").
+		StyleFunc(func(row, col int) lipgloss.Style { return style(results, row, col, colour) })
+	for _, r := range results {
+		t.Row(r.row()...)
+	}
+	return t.String()
+}
+
+// Columns of the table that are not plain text.
+const (
+	firstNumber = 2
+	lastNumber  = 7
+	verdictCol  = 9
+)
+
+func style(results []Result, row, col int, colour bool) lipgloss.Style {
+	s := lipgloss.NewStyle().PaddingRight(2)
+	if col >= firstNumber && col <= lastNumber {
+		s = s.Align(lipgloss.Right)
+	}
+	if !colour || row < 0 || row >= len(results) || col != verdictCol {
+		return s
+	}
+	switch r := results[row]; {
+	case r.NotRun != "":
+		return s.Foreground(lipgloss.Color("3"))
+	case r.Held():
+		return s.Foreground(lipgloss.Color("2"))
+	default:
+		return s.Foreground(lipgloss.Color("1")).Bold(true)
+	}
+}
+
+func (r Result) row() []string {
+	if r.NotRun != "" {
+		return []string{r.Name, r.Variant, "", "", "", "", "", "", "", "not run"}
+	}
+	return []string{
+		r.Name, r.Variant,
+		fmt.Sprint(r.Ledger.Accepted), fmt.Sprint(r.Ledger.Processed),
+		fmt.Sprint(r.Ledger.Failed), fmt.Sprint(r.Lost), fmt.Sprint(r.Ledger.Duplicated),
+		recovery(r.Recovery), r.promise(), r.Verdict(),
+	}
+}
+
+func recovery(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "never"
+	case d == 0:
+		return ""
+	default:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+}
+
+// promise lists the conditions, with the bound of "in-flight" filled in.
+func (r Result) promise() string {
+	var texts []string
+	for _, c := range r.Checks {
+		text := c.Condition.String()
+		if c.Condition.InFlight {
+			text = strings.Replace(text, "in-flight", fmt.Sprintf("%d in flight", r.InFlight), 1)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Verdict is one word: held or broken for a promise; for a wrong variant fails
+// as it should, or does not fail.
+func (r Result) Verdict() string {
+	broken, harmless := false, false
+	wrong := false
+	for _, c := range r.Checks {
+		wrong = wrong || c.Shows
+		broken = broken || !c.Held && !c.Shows
+		harmless = harmless || !c.Held && c.Shows
+	}
+	switch {
+	case r.NotRun != "":
+		return "not run"
+	case broken:
+		return "BROKEN"
+	case harmless:
+		return "DOES NOT FAIL"
+	case wrong:
+		return "fails, as it should"
+	default:
+		return "held"
+	}
+}
+
+// Complaints are what a person must be told of a result that did not hold.
+func (r Result) Complaints() []string {
+	var all []string
+	for _, c := range r.Checks {
+		if c.Held {
+			continue
+		}
+		text := fmt.Sprintf("%s: promised %s, but it was %g", r.Name, c.Condition, c.Value)
+		if c.Shows {
+			text = fmt.Sprintf("%s: the wrong variant %s must show %s, but it was %g: "+
+				"a check that is never red proves nothing", r.Name, r.Variant, c.Condition, c.Value)
+		}
+		all = append(all, text)
+	}
+	if r.NotRun != "" {
+		all = append(all, r.Name+": not run: "+r.NotRun)
+	}
+	return all
+}

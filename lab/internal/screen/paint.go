@@ -1,0 +1,107 @@
+package screen
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"course.example/lab/internal/bench"
+)
+
+// palette gives each process a colour that can be told from its neighbours' on
+// a light and on a dark projector.
+var palette = []string{"6", "5", "2", "3", "4", "13", "10", "14", "11", "12"}
+
+// painter turns lines into text for a terminal, or into plain text.
+type painter struct {
+	colour bool
+	width  int            // of the widest process name so far
+	seen   map[string]int // process to place in the palette
+}
+
+func newPainter(colour bool) *painter {
+	return &painter{colour: colour, width: len("consumer-1"), seen: map[string]int{}}
+}
+
+func (p *painter) style(text string, of lipgloss.Style) string {
+	if !p.colour {
+		return text
+	}
+	return of.Render(text)
+}
+
+func (p *painter) faint(text string) string {
+	return p.style(text, lipgloss.NewStyle().Faint(true))
+}
+
+func (p *painter) bold(text string) string {
+	return p.style(text, lipgloss.NewStyle().Bold(true))
+}
+
+func (p *painter) tint(text, colour string) string {
+	return p.style(text, lipgloss.NewStyle().Foreground(lipgloss.Color(colour)))
+}
+
+func (p *painter) name(process string) string {
+	p.width = max(p.width, len(process))
+	padded := fmt.Sprintf("%-*s", p.width, process)
+	if process == bench.Lab {
+		return p.bold(padded)
+	}
+	if _, ok := p.seen[process]; !ok {
+		p.seen[process] = len(p.seen)
+	}
+	return p.tint(padded, palette[p.seen[process]%len(palette)])
+}
+
+// line is one line of a process: who, when, what, and the attributes.
+func (p *painter) line(l bench.Line) string {
+	text := printable(l.Text)
+	if l.Process == bench.Lab {
+		text = p.bold(text)
+	}
+	if l.Level == "" {
+		return fmt.Sprintf("%s │ %s", p.name(l.Process), text)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s │ %s ", p.name(l.Process), p.faint(l.Time.Local().Format("15:04:05.000")))
+	switch l.Level {
+	case "WARN":
+		text = p.tint(text, "3")
+	case "ERROR":
+		text = p.tint(text, "1")
+	}
+	b.WriteString(text)
+	for _, a := range l.Attrs {
+		value := printable(a.Value)
+		if a.Key == "order" {
+			value = Short(value)
+		}
+		if strings.ContainsAny(value, " =") {
+			value = fmt.Sprintf("%q", value)
+		}
+		b.WriteString(" " + p.faint(a.Key+"=") + value)
+	}
+	return b.String()
+}
+
+// Short is the end of an order's identity: enough to tell orders of one run
+// apart, and readable from the last row. (The beginning is the time.)
+func Short(order string) string {
+	if len(order) > 12 {
+		return "…" + order[len(order)-8:]
+	}
+	return order
+}
+
+// printable keeps what a process prints from moving the cursor or clearing the
+// screen.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return '·'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,199 @@
+// Package screen shows a run: the lines of all processes, and on a terminal a
+// status line that stays at the bottom and keys that act on the run.
+package screen
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/term"
+
+	"course.example/lab/internal/bench"
+)
+
+// Screen prints lines. Its methods are safe for concurrent use.
+type Screen struct {
+	out   io.Writer
+	terms bool // stdin and stdout are terminals
+
+	mu      sync.Mutex
+	paint   *painter
+	log     *bufio.Writer // all lines, in full
+	program *tea.Program  // nil while there is no status line
+	waiting []string      // lines for the program
+}
+
+// New returns a screen on stdout. Every line goes to log as well, in full and
+// without colours; log may be nil.
+func New(log io.Writer) *Screen {
+	terminal := term.IsTerminal(os.Stdout.Fd())
+	colour := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	s := &Screen{
+		out: os.Stdout, paint: newPainter(colour),
+		terms: terminal && term.IsTerminal(os.Stdin.Fd()) && os.Getenv("TERM") != "dumb",
+	}
+	if log != nil {
+		s.log = bufio.NewWriter(log)
+	}
+	return s
+}
+
+// Interactive says whether somebody can press keys.
+func (s *Screen) Interactive() bool { return s.terms }
+
+// Show prints a line of a process.
+func (s *Screen) Show(l bench.Line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log != nil {
+		fmt.Fprintf(s.log, "%s %s %s %s", l.Time.Format(time.RFC3339Nano), l.Process,
+			l.Level, printable(l.Text))
+		for _, a := range l.Attrs {
+			fmt.Fprintf(s.log, " %s=%q", a.Key, a.Value)
+		}
+		s.log.WriteByte('\n') // errors stay in the writer until Close
+	}
+	s.print(s.paint.line(l))
+}
+
+// Say prints a remark of the lab's own.
+func (s *Screen) Say(format string, args ...any) {
+	s.Show(bench.Line{Process: bench.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
+}
+
+// Print prints text as it is.
+func (s *Screen) Print(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.print(text)
+}
+
+// Colour says whether text may be coloured.
+func (s *Screen) Colour() bool { return s.paint.colour }
+
+// Ask returns a function that asks a yes-or-no question, or nil where there is
+// nobody to ask.
+func (s *Screen) Ask() func(string) bool {
+	if !s.terms {
+		return nil
+	}
+	return func(question string) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		fmt.Fprintf(s.out, "%s [Y/n] ", question)
+		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		answer = strings.ToLower(strings.TrimSpace(answer))
+		return err == nil && (answer == "" || answer == "y" || answer == "yes")
+	}
+}
+
+// Bold and Faint style text where there are colours.
+func (s *Screen) Bold(text string) string { return s.paint.bold(text) }
+
+// Faint styles text that matters less.
+func (s *Screen) Faint(text string) string { return s.paint.faint(text) }
+
+// Red styles text that is bad news.
+func (s *Screen) Red(text string) string { return s.paint.tint(text, "1") }
+
+// Green styles text that is good news.
+func (s *Screen) Green(text string) string { return s.paint.tint(text, "2") }
+
+func (s *Screen) print(text string) {
+	if s.program != nil {
+		s.waiting = append(s.waiting, text)
+		return
+	}
+	fmt.Fprintln(s.out, text)
+}
+
+// Close writes the log out.
+func (s *Screen) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log == nil {
+		return nil
+	}
+	if err := s.log.Flush(); err != nil {
+		return fmt.Errorf("write the run's log: %w", err)
+	}
+	return nil
+}
+
+// Live keeps status at the bottom of the screen and passes keys to press until
+// ctx ends. Ctrl-C is the key "ctrl+c": in this mode the terminal sends no
+// signal. press must not block.
+func (s *Screen) Live(ctx context.Context, status func(width int) string, press func(string)) error {
+	program := tea.NewProgram(
+		&model{status: status, press: press, take: s.take, width: 80},
+		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(30))
+	s.mu.Lock()
+	s.program = program
+	s.mu.Unlock()
+
+	_, err := program.Run()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.program = nil
+	for _, text := range s.waiting {
+		s.print(text)
+	}
+	s.waiting = nil
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("terminal: %w", err)
+	}
+	return nil
+}
+
+// take hands the waiting lines to the program, which prints them above the
+// status line: many at once, because each time costs a redraw.
+func (s *Screen) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := strings.Join(s.waiting, "\n")
+	s.waiting = s.waiting[:0]
+	return text
+}
+
+type tick struct{}
+
+const redraw = 60 * time.Millisecond
+
+// model is the status line as bubbletea sees it.
+type model struct {
+	status func(int) string
+	press  func(string)
+	take   func() string
+	width  int
+}
+
+func (m *model) Init() tea.Cmd { return m.later() }
+
+func (m *model) later() tea.Cmd {
+	return tea.Tick(redraw, func(time.Time) tea.Msg { return tick{} })
+}
+
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width = msg.Width
+	case tea.KeyPressMsg:
+		m.press(msg.String())
+	case tick:
+		if text := m.take(); text != "" {
+			return m, tea.Sequence(tea.Println(text), m.later())
+		}
+		return m, m.later()
+	}
+	return m, nil
+}
+
+func (m *model) View() tea.View { return tea.NewView(m.status(m.width)) }

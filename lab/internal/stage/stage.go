@@ -1,0 +1,174 @@
+// Package stage sets everything up around a bench: the run's folder, the
+// screen, the built programs and the servers; and takes it all down again.
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/screen"
+	"course.example/lab/services"
+)
+
+// Stage is what a run of the lab holds. Its methods are not safe for concurrent
+// use unless they say so.
+type Stage struct {
+	Run    *home.Run
+	Screen *screen.Screen
+
+	log     *os.File
+	chain   *services.Chain
+	servers services.Servers
+	bin     string
+}
+
+// Open opens a run folder and a screen, after cleaning up what runs that were
+// killed have left behind.
+func Open(command string) (*Stage, error) {
+	run, err := home.Open(command)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(run.Dir(), "run.log"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the run's log: %w", err), run.Close())
+	}
+	s := &Stage{Run: run, Screen: screen.New(log), log: log}
+	say := func(text string) { s.Screen.Say("%s", text) }
+	if err := home.Sweep(say); err != nil {
+		s.Screen.Say("could not clean up after an earlier run: %v", err)
+	}
+	s.chain, err = services.NewChain(run, services.Options{Say: say, Ask: s.Screen.Ask()})
+	if err != nil {
+		return nil, errors.Join(err, log.Close(), run.Close())
+	}
+	return s, nil
+}
+
+// Close stops what the stage started. Safe to call twice.
+func (s *Stage) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := errors.Join(s.chain.Close(ctx), s.Screen.Close(), s.keepLog())
+	return errors.Join(err, s.Run.Close())
+}
+
+// keepLog moves the log to where it outlives the run: .lab/last/run.log.
+func (s *Stage) keepLog() error {
+	if s.log == nil {
+		return nil
+	}
+	path := s.log.Name()
+	err := s.log.Close()
+	s.log = nil
+	last, dirErr := LastDir()
+	if err = errors.Join(err, dirErr); err == nil {
+		err = os.Rename(path, filepath.Join(last, "run.log"))
+	}
+	if err != nil {
+		return fmt.Errorf("keep the run's log: %w", err)
+	}
+	return nil
+}
+
+// LastDir is the folder of what the last run left for people to look at.
+func LastDir() (string, error) {
+	state, err := home.Dir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(state, "last")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder of the last run: %w", err)
+	}
+	return dir, nil
+}
+
+// Prepare builds the step's programs and provides what it needs, both at once:
+// a broker takes its time to boot, and so does a compiler. With private, the
+// servers are the stage's own and may be broken.
+func (s *Stage) Prepare(ctx context.Context, step *manifest.Step, private, wire bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), wire)
+		return err
+	})
+	group.Go(func() error { return s.provide(ctx, step.Needs, private) })
+	return group.Wait()
+}
+
+// Provide provides servers and returns the variables that lead to them.
+func (s *Stage) Provide(ctx context.Context, needs []string) (map[string]string, error) {
+	if err := s.provide(ctx, needs, false); err != nil {
+		return nil, err
+	}
+	return s.servers.Env(), nil
+}
+
+func (s *Stage) provide(ctx context.Context, needs []string, private bool) error {
+	for _, text := range needs {
+		need, err := services.ParseNeed(text)
+		if err != nil {
+			return err
+		}
+		need.Private = private
+		servers, err := s.chain.Provide(ctx, need)
+		if err != nil {
+			return err
+		}
+		s.servers = append(s.servers, servers...)
+	}
+	return nil
+}
+
+// NeedCompiler makes sure of a C compiler, which the race detector needs.
+func (s *Stage) NeedCompiler(ctx context.Context) error {
+	return s.chain.Compiler(ctx)
+}
+
+// Config is what a bench needs to run on this stage, with a part of the servers
+// that nobody else uses: a vhost, a database. The cleanup gives it back; it is
+// never nil.
+func (s *Stage) Config(
+	ctx context.Context, step *manifest.Step, name string,
+) (bench.Config, func(context.Context) error, error) {
+	env, cleanup, err := s.servers.Isolate(ctx, name)
+	cfg := bench.Config{Step: step, Run: s.Run, Bin: s.bin, Address: env}
+	for _, server := range s.servers {
+		cfg.Services = append(cfg.Services, breakable{server})
+	}
+	return cfg, cleanup, err
+}
+
+// breakable is a server as a bench sees it.
+type breakable struct{ *services.Server }
+
+func (b breakable) Name() string { return b.Server.Name }
+
+// Describe says what runs where, a few lines for a person.
+func (s *Stage) Describe() []string {
+	var lines []string
+	for _, server := range s.servers {
+		lines = append(lines, fmt.Sprintf("  %-11s %s, %s", server.Name, server.Version, server.Provider),
+			fmt.Sprintf("  %-11s %s", "", server.Shown()))
+		if server.Page == "" {
+			continue
+		}
+		page := fmt.Sprintf("  %-11s %s", "", server.Page)
+		if server.Login != "" {
+			page += "   log in as " + strings.Replace(server.Login, ":", " with password ", 1)
+		}
+		lines = append(lines, page)
+	}
+	return lines
+}

@@ -1,0 +1,78 @@
+// Command lab is the bench on which the lessons of the course run: it starts
+// what a step needs, runs its processes, breaks them on purpose and keeps the
+// ledger of what became of every order.
+//
+//	go run ./lab run 07      watch a step work
+//	go run ./lab break 07    break it, and see what it cost
+//	go run ./lab test        run every module's tests
+//	go run ./lab doctor      what this machine has and what it lacks
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+// errQuiet ends the program with code 1 when all there is to say has been said.
+var errQuiet = errors.New("")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal ends the context and everything drains. From then on
+	// the default holds again, and a second signal ends the lab at once; what
+	// it had started dies with it, or is swept by the next run.
+	context.AfterFunc(ctx, stop)
+
+	if err := command().Run(ctx, os.Args); err != nil {
+		if !errors.Is(err, errQuiet) {
+			fmt.Fprintf(os.Stderr, "lab: %v\n", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func command() *cli.Command {
+	lab := &cli.Command{
+		Name:  "lab",
+		Usage: "the bench on which the lessons run",
+		// Errors are printed once, in main, and decide the exit code there.
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if name := cmd.Args().First(); name != "" {
+				return fmt.Errorf("there is no command %q; go run ./lab -h lists them", name)
+			}
+			return cli.ShowRootCommandHelp(cmd)
+		},
+		Commands: []*cli.Command{
+			runCommand(), doCommand(), breakCommand(), testCommand(),
+			upCommand(), downCommand(), statusCommand(), doctorCommand(),
+		},
+	}
+	for _, cmd := range append(lab.Commands, lab) {
+		cmd.OnUsageError = usageError
+	}
+	return lab
+}
+
+func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+	return fmt.Errorf("%w; go run ./lab %s -h lists the flags", err, cmd.Name)
+}
+
+// step is the one argument that most commands take.
+func stepArg(cmd *cli.Command) (string, error) {
+	switch args := cmd.Args(); args.Len() {
+	case 1:
+		return args.First(), nil
+	case 0:
+		return "", fmt.Errorf("which step? for example: go run ./lab %s 07", cmd.Name)
+	default:
+		return "", fmt.Errorf("one step at a time, not %q", args.Slice())
+	}
+}

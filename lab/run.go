@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/control"
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/screen"
+	"course.example/lab/internal/stage"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "start a step and what it needs, and watch it work",
+		ArgsUsage: "STEP",
+		Flags: []cli.Flag{
+			&cli.FloatFlag{Name: "rate", Usage: "place `N` orders a second", Value: -1,
+				DefaultText: "as in lab.yaml"},
+			&cli.DurationFlag{Name: "for", Usage: "end by itself after this `TIME`"},
+			&cli.DurationFlag{Name: "work", Usage: "let every order take this `TIME`"},
+			&cli.StringFlag{Name: "variant", Usage: "run the variant `NAME` of lab.yaml"},
+			&cli.BoolFlag{Name: "wire",
+				Usage: "put a proxy before every service, for cut, heal and slow"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
+			arg, err := stepArg(cmd)
+			if err != nil {
+				return err
+			}
+			root, err := home.Root()
+			if err != nil {
+				return err
+			}
+			step, err := manifest.LoadStep(root, arg)
+			if err != nil {
+				return err
+			}
+			if cmd.IsSet("rate") && cmd.Float("rate") >= 0 {
+				step.Run.Rate = cmd.Float("rate")
+			} else if cmd.IsSet("rate") {
+				return fmt.Errorf("-rate %v: a rate is not negative", cmd.Float("rate"))
+			}
+			if cmd.IsSet("work") {
+				step.Run.Work = manifest.Duration(cmd.Duration("work"))
+			}
+			return watch(ctx, step, cmd.String("variant"), cmd.Duration("for"), cmd.Bool("wire"))
+		},
+	}
+}
+
+// show is a step that a person watches.
+type show struct {
+	step   *manifest.Step
+	screen *screen.Screen
+	bench  *bench.Bench
+	owned  []string // services that may be restarted
+	quit   context.CancelFunc
+	acts   sync.WaitGroup
+	rate   rate
+}
+
+// watch runs a step until it is told to end, drains it and prints the ledger.
+func watch(
+	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, wired bool,
+) (err error) {
+	if _, err := step.Variant(variant); err != nil {
+		return err
+	}
+	st, err := stage.Open("run " + step.Number)
+	if err != nil {
+		return err
+	}
+	// Not the context of the signal: what comes after it must still work.
+	closing := context.WithoutCancel(ctx)
+	defer func() { err = errors.Join(err, st.Close(closing)) }()
+	scr := st.Screen
+
+	if err := st.Prepare(ctx, step, false, wired); err != nil {
+		return err
+	}
+	cfg, cleanup, err := st.Config(ctx, step, "run-"+st.Run.ID())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cleanup(closing)) }()
+	cfg.Variant, cfg.Work, cfg.Wire, cfg.Show = variant, step.Run.Work.Std(), wired, scr.Show
+	b, err := bench.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close(closing)) }()
+
+	s := &show{step: step, screen: scr, bench: b}
+	for _, service := range cfg.Services {
+		if service.Owned() {
+			s.owned = append(s.owned, service.Name())
+		}
+	}
+	s.printHeader(variant, st.Describe())
+	if err := s.play(ctx, st.Run, lasts); err != nil {
+		return err
+	}
+	scr.Say("no more orders; waiting for those in flight")
+	drainCtx, cancel := context.WithTimeout(closing, time.Minute)
+	defer cancel()
+	settle := 8*time.Second + 2*step.Run.Work.Std()
+	err = errors.Join(b.Drain(drainCtx, settle), b.Close(closing), b.Err())
+	final := b.Status()
+	printLedger(scr, final, b.Open(3))
+	if err == nil && final.Open > 0 {
+		return errQuiet
+	}
+	return err
+}
+
+// play lets customers come until the time is over, somebody quits, or a process
+// cannot be kept up.
+func (s *show) play(ctx context.Context, run *home.Run, lasts time.Duration) error {
+	ctx, s.quit = context.WithCancel(ctx)
+	defer s.quit()
+	if lasts > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lasts)
+		defer cancel()
+	}
+	stopped, err := control.Serve(ctx, run, s.step.Name, s.do)
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	group.Go(func() { s.bench.Trickle(ctx, s.step.Run.Rate) })
+	group.Go(func() { s.lookAfter(ctx) })
+	if s.screen.Interactive() {
+		err = s.screen.Live(ctx, s.status, s.press)
+		s.quit()
+	} else {
+		<-ctx.Done()
+	}
+	group.Wait()
+	s.acts.Wait()
+	return errors.Join(err, stopped(), s.bench.Err())
+}
+
+// lookAfter samples the rate, and ends the run when a process is beyond help.
+func (s *show) lookAfter(ctx context.Context) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.rate.sample(time.Now(), s.bench.Status().Processed)
+			if s.bench.Err() != nil {
+				s.quit()
+			}
+		}
+	}
+}
+
+// do carries out an act that came by key or from another terminal.
+func (s *show) do(ctx context.Context, act string) error {
+	if strings.TrimSpace(act) == "quit" {
+		s.quit()
+		return nil
+	}
+	err := s.bench.Do(context.WithoutCancel(ctx), act)
+	if err != nil {
+		s.screen.Say("%v", err)
+	}
+	return err
+}
+
+// worker is the kind of process that the keys act on: the last of the manifest,
+// which is where the work is done.
+func (s *show) worker() string { return s.step.Processes[len(s.step.Processes)-1].Name }
+
+func (s *show) press(key string) {
+	kind := s.worker()
+	act := ""
+	switch key {
+	case "b":
+		act = "burst 100"
+	case "+", "=":
+		act = fmt.Sprintf("scale %s %d", kind, s.bench.Running(kind)+1)
+	case "-", "_":
+		act = fmt.Sprintf("scale %s %d", kind, max(0, s.bench.Running(kind)-1))
+	case "k":
+		act = "kill " + kind
+	case "r":
+		if len(s.owned) == 0 {
+			s.screen.Say("there is no service here that the lab may restart")
+			return
+		}
+		act = "restart " + s.owned[0]
+	case "?", "h":
+		s.screen.Print(s.keys())
+		return
+	case "q", "ctrl+c", "ctrl+d":
+		s.quit()
+		return
+	default:
+		return
+	}
+	s.acts.Go(func() {
+		// The error has been shown by do; there is nobody else to tell.
+		_ = s.do(context.Background(), act)
+	})
+}
+
+func (s *show) keys() string {
+	kind := s.worker()
+	lines := []string{
+		"  b   a burst of 100 orders",
+		"  +   one more " + kind + "          -   one less, drained",
+		"  k   kill -9 a " + kind,
+	}
+	if len(s.owned) > 0 {
+		lines = append(lines, "  r   restart "+s.owned[0])
+	}
+	lines = append(lines, "  q   drain and quit",
+		"From another terminal: go run ./lab do ACT, where ACT is", bench.Acts)
+	return strings.Join(lines, "\n")
+}
+
+// status is what stays at the bottom of the screen.
+func (s *show) status(width int) string {
+	st := s.bench.Status()
+	var procs []string
+	for _, p := range s.step.Processes {
+		procs = append(procs, fmt.Sprintf("%s ×%d", p.Name, st.Up[p.Name]))
+	}
+	counts := fmt.Sprintf(
+		"accepted %d · in flight %d · processed %d · failed %d · duplicated %d · %.0f/s",
+		st.Accepted, st.Open, st.Processed, st.Failed, st.Duplicated, s.rate.perSecond())
+	if st.Refused > 0 {
+		counts += fmt.Sprintf(" · refused %d", st.Refused)
+	}
+	keys := "b burst  + - " + s.worker() + "  k kill"
+	if len(s.owned) > 0 {
+		keys += "  r restart " + s.owned[0]
+	}
+	keys += "  ? help  q quit"
+	return fit(s.screen, counts, width, true) + "\n" +
+		fit(s.screen, strings.Join(procs, " · ")+"    "+keys, width, false)
+}
+
+func fit(s *screen.Screen, text string, width int, bold bool) string {
+	if runes := []rune(text); len(runes) > width && width > 1 {
+		text = string(runes[:width-1]) + "…"
+	}
+	if bold {
+		return s.Bold(text)
+	}
+	return s.Faint(text)
+}
+
+// printHeader shows what runs where and what to type next.
+func (s *show) printHeader(variant string, services []string) {
+	if variant == "" {
+		variant = manifest.Right
+	}
+	v, _ := s.step.Variant(variant) // was looked up before the start
+	title := s.screen.Bold(s.step.Name) + "  " + s.step.Title
+	if variant != manifest.Right {
+		title += "\n" + s.screen.Red("variant "+variant) + "  " + v.About
+	}
+	lines := append([]string{"", title, ""}, services...)
+	for _, p := range s.step.Processes {
+		where := ""
+		if p.Orders {
+			where = s.bench.ShopURL()
+		}
+		lines = append(lines, fmt.Sprintf("  %-11s ×%d  %s", p.Name, s.bench.Running(p.Name), where))
+	}
+	lines = append(lines, "", "Type in another terminal:",
+		"  curl -X POST "+s.bench.ShopURL()+"/orders",
+		"  go run ./lab do burst 100")
+	for _, hint := range s.step.Hints {
+		lines = append(lines, "  "+hint)
+	}
+	lines = append(lines, "")
+	s.screen.Print(strings.Join(lines, "\n"))
+}
+
+// rate is how many orders were processed in a second, over the last few.
+type rate struct {
+	mu      sync.Mutex
+	samples []rateSample
+}
+
+type rateSample struct {
+	at    time.Time
+	total int
+}
+
+const rateWindow = 3 * time.Second
+
+func (r *rate) sample(at time.Time, total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.samples = append(r.samples, rateSample{at, total})
+	for len(r.samples) > 2 && at.Sub(r.samples[0].at) > rateWindow {
+		r.samples = r.samples[1:]
+	}
+}
+
+func (r *rate) perSecond() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.samples) < 2 {
+		return 0
+	}
+	first, last := r.samples[0], r.samples[len(r.samples)-1]
+	return float64(last.total-first.total) / last.at.Sub(first.at).Seconds()
+}
