@@ -6,12 +6,15 @@
 package child
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +32,8 @@ type Spec struct {
 	Dir string
 	// Env is the whole environment; nil means the parent's.
 	Env []string
+	// Stdin is what the child reads; nil is empty.
+	Stdin io.Reader
 	// Stdout and Stderr take the output; nil discards it. When both are the same writer it is
 	// never called concurrently.
 	Stdout, Stderr io.Writer
@@ -58,7 +63,7 @@ type Process struct {
 // Start starts a child. It has been executed when Start returns; it may have ended too.
 func Start(spec Spec) (*Process, error) {
 	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Dir, cmd.Env = spec.Dir, spec.Env
+	cmd.Dir, cmd.Env, cmd.Stdin = spec.Dir, spec.Env, spec.Stdin
 	// A grandchild that holds on to the output must not keep Wait from returning.
 	cmd.WaitDelay = 500 * time.Millisecond
 	attr, err := sysProcAttr(spec)
@@ -228,7 +233,9 @@ func (p *Process) Stop(grace time.Duration, how ...func(*Process) error) error {
 				p.spec.Name, p.Pid(), grace)
 		}
 	}
-	err = errors.Join(err, p.KillGroup())
+	if killed := p.KillGroup(); killed != nil {
+		return errors.Join(err, killed) // waiting for its end could take for ever
+	}
 	<-p.done
 	return err
 }
@@ -239,4 +246,29 @@ func quiet(err error) error {
 		return nil
 	}
 	return err
+}
+
+// runGrace is how long a program that [Run] gives up on has to end by itself.
+const runGrace = 10 * time.Second
+
+// Run starts a program, waits for its end and returns what it wrote to stdout. When it fails
+// the error holds the last lines it wrote. When the context ends first the program is asked to
+// end, and killed with its group when it takes long. Spec's Stdout and Tail are not used.
+func Run(ctx context.Context, spec Spec) (string, error) {
+	var out bytes.Buffer
+	spec.Stdout, spec.Tail = &out, 10
+	p, err := Start(spec)
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		err := errors.Join(fmt.Errorf("%s: %w", spec.Name, context.Cause(ctx)), p.Stop(runGrace))
+		return out.String(), err
+	}
+	if err := p.Err(); err != nil {
+		return out.String(), fmt.Errorf("%s: %w: %s", spec.Name, err, strings.Join(p.Tail(), "\n"))
+	}
+	return out.String(), nil
 }

@@ -1,6 +1,7 @@
 package home
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Children is a folder of records, one file per child process. It is safe for concurrent use,
@@ -90,8 +90,10 @@ func (c *Children) Kill() ([]Process, error) {
 			errs = append(errs, fmt.Errorf("kill %s: %w", p.Name, err))
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), killGrace)
+	defer cancel()
 	for _, p := range killed {
-		errs = append(errs, p.awaitEnd(5*time.Second))
+		errs = append(errs, p.awaitEnd(ctx))
 	}
 	return killed, errors.Join(errs...)
 }

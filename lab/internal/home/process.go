@@ -1,6 +1,7 @@
 package home
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -64,16 +65,43 @@ func (p Process) Signal(sig os.Signal) error {
 	return nil
 }
 
+// End sends sig to the process alone, waits for at most grace until it is gone, and then kills
+// it and its group. It reports whether the process still ran. The end of the context cuts the
+// waiting short, not the kill.
+func (p Process) End(ctx context.Context, sig os.Signal, grace time.Duration) (bool, error) {
+	alone := p
+	alone.Group = false
+	switch err := alone.Signal(sig); {
+	case errors.Is(err, ErrGone):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	if p.awaitEnd(ctx) == nil {
+		return true, nil
+	}
+	if err := p.Signal(os.Kill); err != nil && !errors.Is(err, ErrGone) {
+		return true, err
+	}
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), killGrace)
+	defer cancel()
+	return true, p.awaitEnd(ctx)
+}
+
+// killGrace is how long the system may take to end a process after SIGKILL.
+const killGrace = 5 * time.Second
+
 // awaitEnd polls, because only a process's parent can wait for it.
-func (p Process) awaitEnd(limit time.Duration) error {
-	deadline := time.After(limit)
+func (p Process) awaitEnd(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for p.Alive() {
 		select {
 		case <-tick.C:
-		case <-deadline:
-			return fmt.Errorf("%s (pid %d) still runs %v after SIGKILL", p.Name, p.Pid, limit)
+		case <-ctx.Done():
+			return fmt.Errorf("%s (pid %d) still runs: %w", p.Name, p.Pid, ctx.Err())
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,29 @@ func Open(command string) (*Run, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open a run folder: %w", errors.Join(err, os.RemoveAll(building)))
+	}
+	return r, nil
+}
+
+// OpenUp opens the folder of the servers that outlive a run, which has no owner: it is made by
+// `lab up`, found again by every later command, and removed by [Run.Close] in `lab down`.
+func OpenUp() (*Run, error) {
+	state, err := Dir()
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{dir: filepath.Join(state, "up")}
+	r.Children = NewChildren(filepath.Join(r.dir, "children"))
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open the folder of `lab up`: %w", err)
+	}
+	err = readJSON(filepath.Join(r.dir, "lab.json"), &r.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.record = Record{ID: "up", Command: "up", Started: time.Now(), Where: where()}
+		return r, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the folder of `lab up`: %w", err)
 	}
 	return r, nil
 }

@@ -1,0 +1,451 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"course.example/lab/internal/home"
+)
+
+// ---- an environment variable names a server
+
+func (c *Chain) lookEnv(ctx context.Context, need Need) (string, error) {
+	t := traits[need.Kind]
+	value := os.Getenv(t.env)
+	switch {
+	case value == "":
+		return "", quietly("%s is not set", t.env)
+	case need.Private:
+		return "", quietly("a private server is wanted, %s names a shared one", t.env)
+	}
+	return t.env + " is set", nil
+}
+
+func (c *Chain) provideEnv(ctx context.Context, need Need) (Servers, error) {
+	t := traits[need.Kind]
+	urls := strings.Split(os.Getenv(t.env), ",")
+	if len(urls) < need.count() {
+		return nil, fmt.Errorf("%s names %d servers and %d are wanted: list as many, separated "+
+			"by commas, or unset it", t.env, len(urls), need.count())
+	}
+	var all Servers
+	for _, raw := range urls[:need.count()] {
+		raw = strings.TrimSpace(raw)
+		if u, err := url.Parse(raw); err != nil || u.Scheme == "" || u.Host == "" {
+			return nil, fmt.Errorf("%s is not a URL like %s", t.env, t.usual.URL)
+		}
+		s := c.newServer(need, t.env, address{URL: raw})
+		if err := s.askEnv(ctx); err != nil {
+			return nil, fmt.Errorf("%s is set, but: %w; correct it or unset it", t.env, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// askEnv makes the handshake with a server that was named, and looks for its page.
+func (s *Server) askEnv(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*attempt)
+	defer cancel()
+	var err error
+	if s.Version, err = s.tryOnce(ctx); err != nil {
+		return fmt.Errorf("%s: %w", s.Shown(), err)
+	}
+	switch s.Kind {
+	case Seq:
+		s.Page = s.URL
+	case RabbitMQ:
+		a := s.address()
+		a.Management = managementOf(s.URL)
+		_, err := rabbitHandshake(ctx, a)
+		if err == nil {
+			s.management, s.Page = a.Management, withoutUser(a.Management)
+			s.Login = "as in AMQP_URL"
+		} else if os.Getenv("RABBITMQ_MANAGEMENT_URL") != "" {
+			return fmt.Errorf("RABBITMQ_MANAGEMENT_URL: %w", err)
+		}
+	}
+	return nil
+}
+
+func withoutUser(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
+}
+
+// ---- a server answers on its usual port, from `lab up`, compose or anybody
+
+func (c *Chain) lookPort(ctx context.Context, need Need) (string, error) {
+	t := traits[need.Kind]
+	switch {
+	case need.Private:
+		return "", quietly("a private server is wanted")
+	case need.count() > 1:
+		return "", quietly("%d nodes are wanted and one has the usual port", need.count())
+	}
+	u, err := url.Parse(t.usual.URL)
+	if err != nil {
+		return "", err
+	}
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return "", quietly("nothing answers on %s", u.Host)
+	}
+	_ = conn.Close() // it only had to open
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	if _, err := t.handshake(ctx, t.usual); err != nil {
+		return "", fmt.Errorf("what answers on %s is not used, it is not %s as in %s: %w",
+			u.Host, t.title, composeName, err)
+	}
+	return "already answering on " + u.Host, nil
+}
+
+func (c *Chain) providePort(ctx context.Context, need Need) (Servers, error) {
+	t := traits[need.Kind]
+	u, err := url.Parse(t.usual.URL)
+	if err != nil {
+		return nil, err
+	}
+	s := c.newServer(need, "already answering on "+u.Host, t.usual)
+	if s.Version, err = s.tryOnce(ctx); err != nil {
+		return nil, err
+	}
+	// Another run may have started it by compose: it must not stop it while this one lasts.
+	return Servers{s}, c.use(string(need.Kind))
+}
+
+func (c *Chain) use(service string) error {
+	if c.site.detached {
+		return nil
+	}
+	c.mu.Lock()
+	c.compose = append(c.compose, service)
+	c.mu.Unlock()
+	return c.claims.use(service)
+}
+
+// unuse takes back what use claimed.
+func (c *Chain) unuse(ctx context.Context, service string) error {
+	if c.site.detached {
+		return nil
+	}
+	c.mu.Lock()
+	c.compose = slices.DeleteFunc(c.compose, func(s string) bool { return s == service })
+	c.mu.Unlock()
+	return c.claims.release(ctx, service)
+}
+
+// ---- a Docker engine
+
+func (c *Chain) lookDocker(ctx context.Context, need Need) (string, error) {
+	version, err := engine(ctx)
+	if err != nil {
+		return "", quietly("%w", err)
+	}
+	return "Docker engine " + version, nil
+}
+
+func (c *Chain) provideDocker(ctx context.Context, need Need) (Servers, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, pullTimeout,
+		fmt.Errorf("not up after %v", pullTimeout))
+	defer cancel()
+	if c.opts.Container == nil && !need.Private && need.count() == 1 {
+		return c.provideCompose(ctx, need)
+	}
+	if c.opts.Container == nil {
+		if err := c.ensureImage(ctx, need); err != nil {
+			return nil, err
+		}
+	}
+	var all Servers
+	for range need.count() {
+		s, err := c.provideContainer(ctx, need)
+		if err != nil {
+			return nil, fmt.Errorf("docker cannot run %s: %w", traits[need.Kind].image,
+				errors.Join(err, closeAll(ctx, all)))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (c *Chain) provideCompose(ctx context.Context, need Need) (Servers, error) {
+	file, err := composeFile()
+	if err != nil {
+		return nil, err
+	}
+	t := traits[need.Kind]
+	service := compose{file: file, service: string(need.Kind)}
+	if err := c.ensureImage(ctx, need); err != nil {
+		return nil, err
+	}
+	if !c.site.detached {
+		// The claim comes before the start: a start that is cut short must be cleaned up too.
+		if err := c.use(service.service); err != nil {
+			return nil, err
+		}
+		if err := c.claims.started(service.service); err != nil {
+			return nil, err
+		}
+	}
+	s := c.newServer(need, "docker compose", t.usual)
+	s.inst = service
+	if err := s.bringUp(ctx); err != nil {
+		err = fmt.Errorf("docker compose cannot bring it up: %w", err)
+		return nil, errors.Join(err, c.unuse(context.WithoutCancel(ctx), service.service))
+	}
+	return Servers{s}, nil
+}
+
+// ensureImage pulls the image when it is not there. An engine can answer and still have no way
+// to a registry; that is told apart from a server that does not come up.
+func (c *Chain) ensureImage(ctx context.Context, need Need) error {
+	image := traits[need.Kind].image
+	if _, err := runDocker(ctx, "image", "inspect", "--format", "{{.Id}}", image); err == nil {
+		return nil
+	}
+	c.opts.Say(fmt.Sprintf("%s: pulling the image %s", need, image))
+	if _, err := runDocker(ctx, "pull", "--quiet", image); err != nil {
+		return fmt.Errorf("the Docker engine cannot pull %s: %w", image, err)
+	}
+	return nil
+}
+
+func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error) {
+	t := traits[need.Kind]
+	ports, err := freePorts(len(t.ports))
+	if err != nil {
+		return nil, err
+	}
+	s := c.newServer(need, "docker, private", onPorts(need.Kind, ports))
+	if c.opts.Container != nil {
+		made, err := c.opts.Container(ctx, need.Kind, t.image, ports)
+		if err != nil {
+			return nil, err
+		}
+		s.inst = &foreign{Container: made}
+	} else {
+		state, err := home.Dir()
+		if err != nil {
+			return nil, err
+		}
+		s.inst = &container{
+			name: "course-lab-" + c.run.ID() + "-" + s.Name, kind: need.Kind, ports: ports,
+			labels: []string{labelDir + "=" + state, labelRun + "=" + c.run.ID()},
+		}
+	}
+	return s, c.launch(ctx, s)
+}
+
+// launch takes the server into keeping and brings it up; one that does not come up is closed.
+func (c *Chain) launch(ctx context.Context, s *Server) error {
+	if err := c.own(s); err != nil {
+		return errors.Join(err, s.Close(ctx))
+	}
+	if err := s.bringUp(ctx); err != nil {
+		return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// foreign makes an instance of a [Container], which is running when it is made.
+type foreign struct {
+	Container
+	begun bool
+}
+
+func (f *foreign) start(ctx context.Context) error {
+	if !f.begun {
+		f.begun = true
+		return nil
+	}
+	return f.Start(ctx)
+}
+func (f *foreign) stop(ctx context.Context) error    { return f.Stop(ctx) }
+func (f *foreign) kill(ctx context.Context) error    { return f.Kill(ctx) }
+func (f *foreign) close(ctx context.Context) error   { return f.Remove(ctx) }
+func (f *foreign) ended() <-chan struct{}            { return nil }
+func (f *foreign) tail(ctx context.Context) []string { return f.Tail(ctx) }
+
+// ---- a server installed on this machine
+
+func (c *Chain) lookNative(_ context.Context, need Need) (string, error) {
+	t := traits[need.Kind]
+	if t.native == nil {
+		return "", quietly("the lab runs %s in Docker only", t.title)
+	}
+	programs, err := t.native.find()
+	if err != nil {
+		return "", quietly("%w", err)
+	}
+	for name, path := range programs {
+		if name != "epmd" && name != "initdb" {
+			return "installed: " + path, nil
+		}
+	}
+	return "installed", nil
+}
+
+func (c *Chain) provideNative(ctx context.Context, need Need) (Servers, error) {
+	var all Servers
+	for range need.count() {
+		s, err := c.oneNative(ctx, need)
+		if err != nil {
+			return nil, fmt.Errorf("the installed server does not come up: %w",
+				errors.Join(err, closeAll(ctx, all)))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// oneNative tries again with other ports when somebody took one between choice and start.
+func (c *Chain) oneNative(ctx context.Context, need Need) (*Server, error) {
+	t := traits[need.Kind]
+	name := c.nameFor(need)
+	for try := 1; ; try++ {
+		ports, err := c.nativePorts(need.Kind)
+		if err != nil {
+			return nil, err
+		}
+		p, err := t.native.prepare(ctx, c.site, name, ports)
+		if err != nil {
+			return nil, err
+		}
+		a := onPorts(need.Kind, ports)
+		s := &Server{
+			Kind: need.Kind, Name: name, Provider: c.nativeWords(), URL: a.URL, Page: a.Page,
+			Login: a.Login, management: a.Management, handshake: t.handshake, inst: p,
+		}
+		err = c.launch(ctx, s)
+		if err == nil {
+			return s, nil
+		}
+		if try == 3 || c.site.detached || ctx.Err() != nil || !portTaken(p.tail(ctx)) {
+			return nil, err
+		}
+		if err := os.Remove(p.log); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Chain) nativeWords() string {
+	if c.site.detached {
+		return "native, until `lab down`"
+	}
+	return "native, private"
+}
+
+func (c *Chain) nativePorts(kind Kind) ([]int, error) {
+	t := traits[kind]
+	ports, err := freePorts(t.native.ports())
+	if err != nil || !c.site.detached {
+		return ports, err
+	}
+	// `lab up` is for those who want to find the servers where the compose file has them.
+	for i, port := range t.ports {
+		if !portFree(port) {
+			return nil, fmt.Errorf("port %d is taken by something else", port)
+		}
+		ports[i] = port
+	}
+	return ports, nil
+}
+
+func closeAll(ctx context.Context, all Servers) error {
+	var errs []error
+	for _, s := range all {
+		errs = append(errs, s.Close(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(errs...)
+}
+
+// ---- a stand-in inside this process
+
+func (c *Chain) lookStandIn(_ context.Context, need Need) (string, error) {
+	t := traits[need.Kind]
+	if t.standIn == nil {
+		return "", quietly("nothing in this process can take its place")
+	}
+	if c.site.detached {
+		return "", quietly("a stand-in would end with the lab")
+	}
+	return "in-process stand-in", nil
+}
+
+func (c *Chain) provideStandIn(ctx context.Context, need Need) (Servers, error) {
+	var all Servers
+	for range need.count() {
+		ports, err := freePorts(1)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(ctx, all))
+		}
+		s := c.newServer(need, "in-process stand-in", onPorts(need.Kind, ports))
+		s.inst = traits[need.Kind].standIn(ports[0])
+		s.Version = miniredisVersion()
+		if err := c.launch(ctx, s); err != nil {
+			return nil, errors.Join(err, closeAll(ctx, all))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// ---- an installation
+
+func (c *Chain) lookInstall(ctx context.Context, need Need) (string, error) {
+	t := traits[need.Kind]
+	if t.native == nil || len(t.packages) == 0 {
+		return "", quietly("the lab does not install it")
+	}
+	if c.policy == installNo {
+		return "", quietly("LAB_INSTALL=no forbids it")
+	}
+	if _, err := t.native.find(); err == nil {
+		return "", quietly("it is installed already")
+	}
+	in, err := findInstaller()
+	if err != nil {
+		return "", quietly("%w", err)
+	}
+	if err := in.can(ctx); err != nil {
+		return "", quietly("%w", err)
+	}
+	return in.command(t.packages[in.manager]), nil
+}
+
+func (c *Chain) provideInstall(ctx context.Context, need Need) (Servers, error) {
+	t := traits[need.Kind]
+	in, err := findInstaller()
+	if err != nil {
+		return nil, err
+	}
+	pkg := t.packages[in.manager]
+	question := fmt.Sprintf("%s is needed and not on this machine: install the package %s with %s?",
+		t.title, pkg, in.manager)
+	if c.policy == installAsk && c.opts.Ask != nil && !c.opts.Ask(question) {
+		return nil, errors.New("installing it was declined")
+	}
+	c.opts.Say(fmt.Sprintf("%s is needed and not on this machine: installing %s with %s, without "+
+		"starting its service (LAB_INSTALL=no forbids this)", t.title, pkg, in.manager))
+	installed := func() bool { _, err := t.native.find(); return err == nil }
+	begun := time.Now()
+	if err := in.install(ctx, pkg, installed); err != nil {
+		return nil, err
+	}
+	c.opts.Say(fmt.Sprintf("%s is installed, after %.0f s", t.title, time.Since(begun).Seconds()))
+	return c.provideNative(ctx, need)
+}

@@ -1,0 +1,198 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// ErrNotOwned says that a server was not started by this lab, which therefore leaves it alone.
+var ErrNotOwned = errors.New("the lab did not start this server and does not stop it")
+
+// Server is one running server. Its methods are safe for concurrent use.
+type Server struct {
+	// Kind is what it is.
+	Kind Kind
+	// Name tells it from the others of a run: "rabbitmq", "redis-2".
+	Name string
+	// Version is what the server itself answers: "3.10.8".
+	Version string
+	// Provider says in words where it comes from: "AMQP_URL", "native, private".
+	Provider string
+	// URL is what clients connect to, credentials included: print [Server.Shown] instead.
+	URL string
+	// Page is its page for people and Login what to type there, both empty where it has none.
+	Page, Login string
+
+	management string
+	handshake  func(ctx context.Context, a address) (string, error)
+	inst       instance // nil when the lab does not own it
+	mu         sync.Mutex
+	closed     bool
+}
+
+// instance is a server the lab owns, however it runs.
+type instance interface {
+	// start begins to start it, the first time or again on the same port with the same durable
+	// data. The server need not be ready yet when it returns.
+	start(ctx context.Context) error
+	// stop ends it as its administrator would, kill as a power cut would.
+	stop(ctx context.Context) error
+	kill(ctx context.Context) error
+	// close ends it for good and removes its data.
+	close(ctx context.Context) error
+	// ended is closed when the server has ended by itself; nil when that cannot be seen.
+	ended() <-chan struct{}
+	// tail returns the last lines of its log.
+	tail(ctx context.Context) []string
+}
+
+// Owned reports whether the lab started this server and so may stop and break it.
+func (s *Server) Owned() bool { return s.inst != nil }
+
+// Shown is the URL for people: the password is left out when it is not the well-known one.
+func (s *Server) Shown() string {
+	u, err := url.Parse(s.URL)
+	if err != nil || strings.Contains(s.URL, ",") {
+		return "(" + traits[s.Kind].env + ")"
+	}
+	if password, set := u.User.Password(); set && password != rabbitUser && password != pgUser {
+		return u.Redacted()
+	}
+	return s.URL
+}
+
+// Ready makes a whole handshake in the server's own protocol, with credentials, and returns
+// nil when the server would serve a client now.
+func (s *Server) Ready(ctx context.Context) error {
+	_, err := s.handshake(ctx, s.address())
+	if err != nil {
+		return fmt.Errorf("%s at %s: %w", s.Name, s.Shown(), err)
+	}
+	return nil
+}
+
+// Stop ends the server cleanly and returns when it has ended. A server that is not owned gives
+// [ErrNotOwned].
+func (s *Server) Stop(ctx context.Context) error {
+	return s.act("stop", func() error { return s.inst.stop(ctx) })
+}
+
+// Kill ends the server as a power cut does, with SIGKILL, and returns when it has ended. What
+// it had not written down is gone.
+func (s *Server) Kill(ctx context.Context) error {
+	return s.act("kill", func() error { return s.inst.kill(ctx) })
+}
+
+// Start starts a stopped or killed server again, on the same port and with its durable data,
+// and returns when it is ready.
+func (s *Server) Start(ctx context.Context) error {
+	return s.act("start", func() error { return s.bringUp(ctx) })
+}
+
+// Restart stops the server cleanly and starts it again.
+func (s *Server) Restart(ctx context.Context) error {
+	return s.act("restart", func() error {
+		return errors.Join(s.inst.stop(ctx), s.bringUp(ctx))
+	})
+}
+
+// Close ends the server for good and removes its data; one that is not owned is left as it is.
+// Safe to call twice.
+func (s *Server) Close(ctx context.Context) error {
+	if s.inst == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	if err := s.inst.close(ctx); err != nil {
+		return fmt.Errorf("close %s: %w", s.Name, err)
+	}
+	s.closed = true
+	return nil
+}
+
+func (s *Server) act(what string, do func() error) error {
+	if s.inst == nil {
+		return fmt.Errorf("%s %s: %w", what, s.Name, ErrNotOwned)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("%s %s: it is closed", what, s.Name)
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("%s %s: %w", what, s.Name, err)
+	}
+	return nil
+}
+
+func (s *Server) address() address {
+	return address{URL: s.URL, Page: s.Page, Login: s.Login, Management: s.management}
+}
+
+// Env returns the environment variables that lead a program to this server.
+func (s *Server) Env() map[string]string {
+	env := map[string]string{traits[s.Kind].env: s.URL}
+	switch s.Kind {
+	case RabbitMQ:
+		if s.management != "" {
+			env["RABBITMQ_MANAGEMENT_URL"] = s.management
+		}
+	case Seq:
+		// Jaeger takes traces and Seq logs: each program tells them apart by these variables.
+		env["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = s.URL + "/ingest/otlp/v1/logs"
+	}
+	return env
+}
+
+// Servers are the servers of one or several needs.
+type Servers []*Server
+
+// Env returns the environment for all of them; several of a kind share one variable, separated
+// by commas.
+func (all Servers) Env() map[string]string {
+	env := map[string]string{}
+	for _, s := range all {
+		for name, value := range s.Env() {
+			if env[name] != "" && name == traits[s.Kind].env {
+				value = env[name] + "," + value
+			}
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// Isolate is [Server.Isolate] for all of them at once. The cleanup is never nil.
+func (all Servers) Isolate(
+	ctx context.Context, name string,
+) (env map[string]string, cleanup func(context.Context) error, err error) {
+	own := make(Servers, len(all))
+	var undo []func(context.Context) error
+	cleanup = func(ctx context.Context) error {
+		var errs []error
+		for _, f := range undo {
+			errs = append(errs, f(ctx))
+		}
+		return errors.Join(errs...)
+	}
+	for i, s := range all {
+		part, undoOne, err := s.Isolate(ctx, name)
+		if err != nil {
+			return nil, cleanup, errors.Join(err, cleanup(ctx))
+		}
+		undo = append(undo, undoOne)
+		own[i] = &Server{Kind: s.Kind, URL: part[traits[s.Kind].env], management: s.management}
+	}
+	env = all.Env()
+	maps.Copy(env, own.Env())
+	return env, cleanup, nil
+}
