@@ -13,66 +13,41 @@ var errShuttingDown = errors.New("shutting down")
 
 // serve is the one goroutine that owns the session's channel: it publishes, and
 // it reads the broker's answers. Many messages are under way at a time, and none
-// waits for another's round trip. It returns nil after a drain, and why the
-// session died otherwise; either way every message it took has its answer.
+// waits for another's round trip. It returns nil after a drain, and otherwise
+// why the session died. Either way every message it took has its answer.
 func (p *Publisher) serve(ctx context.Context, s *session) error {
-	// The order of these two answers decides. For a message without a queue the
-	// broker sends basic.return first and basic.ack after it ("I have dealt with
-	// it", rabbitmq.com/docs/confirms#when-publishes-are-confirmed). No buffer
-	// for returns: amqp091-go cannot go on to the ack before the return is here.
-	returns := s.channel.NotifyReturn(make(chan amqp.Return))
-	confirms := s.channel.NotifyPublish(make(chan amqp.Confirmation, p.settings.Window))
-	blocked := s.conn.NotifyBlocked(make(chan amqp.Blocking, 1))
+	w := openWindow(s, p.settings.Window)
+	defer w.abandon()
 	if p.confirms {
 		if err := s.channel.Confirm(false); err != nil {
 			return fmt.Errorf("ask for confirms: %w", err)
 		}
 	}
-	w := &window{
-		channel:    s.channel,
-		unanswered: map[uint64]*outgoing{},
-		returned:   map[string]int{},
-	}
-	defer w.abandon()
 	p.setReady(nil)
-
-	stop := ctx.Done()
-	var drained <-chan time.Time
-	for stop != nil || len(w.unanswered) > 0 {
-		outgoing := p.outgoing
-		if stop == nil || len(w.unanswered) >= p.settings.Window {
-			outgoing = nil // a nil channel is never ready: take no more for now
-		}
+	for {
 		select {
-		case m := <-outgoing:
+		case m := <-w.admit(p.outgoing):
 			w.send(m)
-		case r, open := <-returns:
+		case r, open := <-w.returns:
+			w.note(r, open)
+		case c, open := <-w.confirms:
 			if !open {
-				returns = nil
-				continue
-			}
-			w.returned[r.MessageId]++
-		case c, open := <-confirms:
-			if !open {
-				err := s.cause()
-				p.setReady(err)
-				return err
+				lost := s.cause()
+				p.setReady(lost)
+				return lost
 			}
 			w.settle(c)
-		case b, open := <-blocked:
+		case b, open := <-w.blocked:
 			if !open {
-				blocked = nil
+				w.blocked = nil
 				continue
 			}
 			p.setBlocked(b)
-		case <-stop:
+		case <-ctx.Done():
 			p.setReady(errShuttingDown)
-			stop, blocked, drained = nil, nil, time.After(publishTimeout)
-		case <-drained:
-			return nil
+			return w.drain()
 		}
 	}
-	return nil
 }
 
 // setBlocked: a broker with a memory or disk alarm reads nothing more from a
@@ -85,11 +60,43 @@ func (p *Publisher) setBlocked(b amqp.Blocking) {
 	p.setReady(nil)
 }
 
-// window is what the broker has not answered for yet.
+// window is what has been sent on one channel and not been answered for yet. It
+// belongs to one goroutine.
 type window struct {
 	channel    *amqp.Channel
+	size       int
 	unanswered map[uint64]*outgoing // by delivery tag: the n-th message of the channel
 	returned   map[string]int       // by message id; foreign ids need not be unique
+
+	returns  <-chan amqp.Return
+	confirms <-chan amqp.Confirmation
+	blocked  <-chan amqp.Blocking
+}
+
+func openWindow(s *session, size int) *window {
+	return &window{
+		channel:    s.channel,
+		size:       size,
+		unanswered: map[uint64]*outgoing{},
+		returned:   map[string]int{},
+		// For a message that no queue takes the broker sends basic.return, and
+		// then basic.ack all the same: it has dealt with it. So the return must
+		// be seen first. It is, because it has no buffer: amqp091-go cannot read
+		// on to the ack before this goroutine has the return in hand.
+		returns:  s.channel.NotifyReturn(make(chan amqp.Return)),
+		confirms: s.channel.NotifyPublish(make(chan amqp.Confirmation, size)),
+		blocked:  s.conn.NotifyBlocked(make(chan amqp.Blocking, 1)),
+	}
+}
+
+// admit is where the next message comes from: nowhere while the window is full.
+// Receiving from a nil channel blocks for ever, which takes the case out of a
+// select.
+func (w *window) admit(outgoing <-chan *outgoing) <-chan *outgoing {
+	if len(w.unanswered) >= w.size {
+		return nil
+	}
+	return outgoing
 }
 
 func (w *window) send(m *outgoing) {
@@ -107,27 +114,60 @@ func (w *window) send(m *outgoing) {
 	}
 }
 
+func (w *window) note(r amqp.Return, open bool) {
+	if !open {
+		w.returns = nil
+		return
+	}
+	w.returned[r.MessageId]++
+}
+
 func (w *window) settle(c amqp.Confirmation) {
 	m, ours := w.unanswered[c.DeliveryTag]
 	if !ours {
 		return
 	}
 	delete(w.unanswered, c.DeliveryTag)
-	id := m.message.MessageId
 	switch {
-	case !c.Ack:
-		m.answer <- ErrRefused
-	case w.returned[id] > 0:
-		if w.returned[id]--; w.returned[id] == 0 {
-			delete(w.returned, id)
-		}
+	case w.wasReturned(m.message.MessageId):
 		m.answer <- ErrUnroutable
-	default:
+	case c.Ack:
 		m.answer <- nil
+	default:
+		m.answer <- ErrRefused
 	}
 }
 
-// abandon answers for the broker that will not: the session is over.
+func (w *window) wasReturned(id string) bool {
+	times := w.returned[id]
+	if times <= 1 {
+		delete(w.returned, id)
+	} else {
+		w.returned[id] = times - 1
+	}
+	return times > 0
+}
+
+// drain waits for the answers that are still to come.
+func (w *window) drain() error {
+	late := time.After(publishTimeout)
+	for len(w.unanswered) > 0 {
+		select {
+		case r, open := <-w.returns:
+			w.note(r, open)
+		case c, open := <-w.confirms:
+			if !open {
+				return nil // the session died; abandon answers for the rest
+			}
+			w.settle(c)
+		case <-late:
+			return fmt.Errorf("%d orders: %w", len(w.unanswered), ErrUnconfirmed)
+		}
+	}
+	return nil
+}
+
+// abandon answers for a broker that will not any more.
 func (w *window) abandon() {
 	for _, m := range w.unanswered {
 		m.answer <- ErrUnconfirmed

@@ -70,8 +70,10 @@ func TestWrongNoConfirmsAcceptsWhatNoQueueHas(t *testing.T) {
 			if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); (err == nil) != red {
 				t.Errorf("an order on the way was answered with %v", err)
 			}
-			network.cut()
+			network.setAway(true)
+			eventually(t, "not ready", func() bool { return p.Ready(t.Context()) != nil })
 			network.thaw()
+			network.setAway(false)
 			ready(t, p)
 
 			a := admin(t, direct)
