@@ -1,0 +1,84 @@
+//go:build unix
+
+package services
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"course.example/lab/internal/home"
+)
+
+// upPort tells the helper where the test wants the "usual" port to be.
+const upPort = "SERVICES_TEST_UP_PORT"
+
+// helpUp plays `lab up`, which ends while its server goes on.
+func helpUp() error {
+	port, err := strconv.Atoi(os.Getenv(upPort))
+	if err != nil {
+		return err
+	}
+	tr := traits[Postgres]
+	tr.ports, tr.usual = []int{port}, postgresAddress(port)
+	traits[Postgres] = tr
+	_, err = Up(context.Background(), []Kind{Postgres}, Options{
+		Skip: []string{LinkDocker}, Say: func(l string) { fmt.Fprintln(os.Stderr, l) },
+	})
+	return err
+}
+
+func TestUpOutlivesTheLabUntilDown(t *testing.T) {
+	t.Setenv(home.EnvDir, t.TempDir())
+	port := useFreePorts(t, Postgres)[0]
+	t.Setenv(upPort, strconv.Itoa(port))
+	defer func() { must(t, Down(t.Context(), func(string) {})) }()
+	for range 2 { // the second time it is there already, and that is fine
+		lab := startHelper(t, "up")
+		must(t, lab.Run())
+	}
+	if _, err := postgresHandshake(t.Context(), traits[Postgres].usual); err != nil {
+		t.Fatalf("it does not outlive the lab: %v", err)
+	}
+	up, err := Status()
+	must(t, err)
+	if len(up) != 1 || up[0].Name != "postgres" || !up[0].Running {
+		t.Errorf("status %+v", up)
+	}
+	out := new(said)
+	must(t, Sweep(t.Context(), out.say))
+	if out.text() != "" {
+		t.Errorf("a sweep touched it: %s", out.text())
+	}
+
+	must(t, Down(t.Context(), out.say))
+	if !strings.HasPrefix(out.text(), "stopped postgres (pid ") {
+		t.Errorf("said %q", out.text())
+	}
+	if _, err := postgresHandshake(t.Context(), traits[Postgres].usual); err == nil {
+		t.Error("it still answers after down")
+	}
+	if up, err = Status(); err != nil || len(up) != 0 {
+		t.Errorf("status after down: %+v, %v", up, err)
+	}
+}
+
+func TestUpSaysWhenThePortIsTaken(t *testing.T) {
+	t.Setenv(home.EnvDir, t.TempDir())
+	addr := silent(t)
+	port, err := strconv.Atoi(addr[strings.LastIndex(addr, ":")+1:])
+	must(t, err)
+	setTrait(t, Postgres, func(tr *trait) {
+		tr.ports, tr.usual = []int{port}, postgresAddress(port)
+	})
+	out := new(said)
+	_, err = Up(t.Context(), []Kind{Postgres}, Options{Skip: []string{LinkDocker}, Say: out.say})
+	want := fmt.Sprintf("port %d is taken by something else", port)
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	must(t, Down(t.Context(), out.say))
+}

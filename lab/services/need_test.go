@@ -1,0 +1,42 @@
+package services
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseNeed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		in      string
+		want    Need
+		wantErr string
+	}{
+		{"rabbitmq", Need{Kind: RabbitMQ, Count: 1}, ""},
+		{" Redis  x5 ", Need{Kind: Redis, Count: 5}, ""},
+		{"redis x1", Need{Kind: Redis, Count: 1}, ""},
+		{"kafka", Need{}, `unknown service "kafka": there are rabbitmq, postgres, redis, jaeger and seq`},
+		{"", Need{}, `write it as "rabbitmq" or "redis x5"`},
+		{"redis five", Need{}, "the number of nodes is written x1 to x9"},
+		{"redis x0", Need{}, "x1 to x9"},
+		{"redis x1000000", Need{}, "x1 to x9"},
+		{"redis 5", Need{}, "x1 to x9"},
+		{"redis x2 x3", Need{}, "write it as"},
+		{"rabbitmq x3", Need{}, "only redis comes in several nodes"},
+	}
+	for _, tt := range tests {
+		got, err := ParseNeed(tt.in)
+		if tt.wantErr != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
+				t.Errorf("ParseNeed(%q): error %v, want %q", tt.in, err, tt.wantErr)
+			}
+			continue
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("ParseNeed(%q) = %+v, %v, want %+v", tt.in, got, err, tt.want)
+		}
+		if back, err := ParseNeed(got.String()); err != nil || back != got {
+			t.Errorf("%q does not read back: %+v, %v", got, back, err)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+//go:build unix
+
+package services
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// withChannel opens a channel for the time of one act.
+func withChannel(t *testing.T, url string, use func(*amqp.Channel) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	conn, err := dialRabbit(ctx, url)
+	must(t, err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	must(t, err)
+	must(t, use(ch))
+}
+
+func publish(t *testing.T, url, queue, body string) {
+	t.Helper()
+	withChannel(t, url, func(ch *amqp.Channel) error {
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
+			return err
+		}
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		confirm, err := ch.PublishWithDeferredConfirm("", queue, true, false, amqp.Publishing{
+			DeliveryMode: amqp.Persistent, Body: []byte(body),
+		})
+		if err != nil {
+			return err
+		}
+		if !confirm.Wait() {
+			t.Error("the broker does not confirm")
+		}
+		return nil
+	})
+}
+
+func get(t *testing.T, url, queue string) string {
+	t.Helper()
+	var body string
+	withChannel(t, url, func(ch *amqp.Channel) error {
+		m, ok, err := ch.Get(queue, true)
+		if ok {
+			body = string(m.Body)
+		}
+		return err
+	})
+	return body
+}
+
+func TestRabbitMQIsReadyWithPageAndVersion(t *testing.T) {
+	s := sharedBroker.get(t)
+	must(t, s.Ready(t.Context()))
+	if s.Provider != "native, private" || !strings.Contains(s.Version, ".") || s.Login == "" {
+		t.Errorf("got %+v", s)
+	}
+	body, err := manage(t.Context(), s.address(), http.MethodGet, "/api/whoami", nil)
+	if err != nil || !strings.Contains(string(body), "administrator") {
+		t.Errorf("management API: %s, %v", body, err)
+	}
+}
+
+func TestRabbitMQRefusesAWrongPassword(t *testing.T) {
+	s := sharedBroker.get(t)
+	wrong := strings.Replace(s.URL, "guest:guest@", "guest:wrong@", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), attempt)
+	defer cancel()
+	_, err := rabbitHandshake(ctx, address{URL: wrong})
+	if err == nil || !strings.Contains(err.Error(), "refuses the user name or password") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	c, _ := bench(t)
+	t.Setenv("AMQP_URL", wrong)
+	_, err = c.Provide(t.Context(), Need{Kind: RabbitMQ})
+	if err == nil || !strings.Contains(err.Error(), "AMQP_URL is set, but") {
+		t.Errorf("error %v, want it to name AMQP_URL", err)
+	}
+	if err != nil && strings.Contains(err.Error(), "wrong@") {
+		t.Errorf("the error shows the password: %v", err)
+	}
+}
+
+func TestRabbitMQByVariable(t *testing.T) {
+	s := sharedBroker.get(t)
+	c, _ := bench(t)
+	t.Setenv("AMQP_URL", s.URL)
+	t.Setenv("RABBITMQ_MANAGEMENT_URL", s.Env()["RABBITMQ_MANAGEMENT_URL"])
+	used := provide(t, c, Need{Kind: RabbitMQ})[0]
+	if used.Page != s.Page || used.Version != s.Version || used.Owned() {
+		t.Errorf("got %+v", used)
+	}
+	t.Setenv("RABBITMQ_MANAGEMENT_URL", "http://127.0.0.1:1")
+	_, err := c.Provide(t.Context(), Need{Kind: RabbitMQ})
+	if err == nil || !strings.Contains(err.Error(), "RABBITMQ_MANAGEMENT_URL") {
+		t.Errorf("a management URL that names nothing: %v", err)
+	}
+}
+
+func TestRabbitMQVhostOfOnesOwn(t *testing.T) {
+	s := sharedBroker.get(t)
+	env, cleanup, err := s.Isolate(t.Context(), t.Name())
+	must(t, err)
+	publish(t, env["AMQP_URL"], "orders", "mine")
+	other, cleanupOther, err := s.Isolate(t.Context(), t.Name())
+	must(t, err)
+	publish(t, other["AMQP_URL"], "orders", "other")
+	if got := get(t, env["AMQP_URL"], "orders"); got != "mine" {
+		t.Errorf("got %q from a queue of one's own", got)
+	}
+	must(t, cleanup(t.Context()), cleanup(t.Context()), cleanupOther(t.Context()))
+	body, err := manage(t.Context(), s.address(), http.MethodGet, "/api/vhosts", nil)
+	must(t, err)
+	if strings.Contains(string(body), "testrabbitmqvhost") {
+		t.Errorf("a vhost is left: %s", body)
+	}
+}
+
+// One test for all that breaks a broker, because each start takes seconds.
+func TestRabbitMQKeepsDurableMessagesThroughKillAndStop(t *testing.T) {
+	shared := sharedBroker.get(t)
+	c, _ := bench(t, LinkDocker)
+	begun := time.Now()
+	s := provide(t, c, Need{Kind: RabbitMQ, Private: true})[0]
+	t.Logf("first start: %v", time.Since(begun))
+	if s.URL == shared.URL {
+		t.Fatalf("two brokers at %s", s.URL)
+	}
+	before := s.URL
+	publish(t, s.URL, "orders", "one")
+	steps := []struct {
+		name string
+		do   func(context.Context) error
+	}{{"kill", s.Kill}, {"stop", s.Stop}}
+	for _, step := range steps {
+		begun = time.Now()
+		must(t, step.do(t.Context()))
+		t.Logf("%s: %v", step.name, time.Since(begun))
+		must(t, step.do(t.Context())) // what has ended can be ended again
+		if u, err := url.Parse(s.URL); err != nil || listeningOn(t, u.Port()) {
+			t.Errorf("after %s something still listens at %s (%v)", step.name, s.URL, err)
+		}
+		begun = time.Now()
+		must(t, s.Start(t.Context()))
+		t.Logf("start again: %v", time.Since(begun))
+		if got := get(t, s.URL, "orders"); got != "one" {
+			t.Errorf("after %s the durable message is %q", step.name, got)
+		}
+		publish(t, s.URL, "orders", "one")
+	}
+	if s.URL != before {
+		t.Errorf("moved from %s to %s", before, s.URL)
+	}
+	must(t, c.Close(t.Context()))
+	all, err := c.run.List()
+	if err != nil || len(all) != 0 {
+		t.Errorf("left running: %+v, %v", all, err)
+	}
+	must(t, shared.Ready(t.Context()))
+}
+
+func listeningOn(t *testing.T, port string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}

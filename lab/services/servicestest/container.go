@@ -1,0 +1,114 @@
+package servicestest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+	"github.com/testcontainers/testcontainers-go/modules/rabbitmq"
+	"github.com/testcontainers/testcontainers-go/modules/redis"
+
+	"course.example/lab/services"
+)
+
+// startContainer runs a server in a container that Ryuk removes should this process be killed.
+func startContainer(
+	ctx context.Context, kind services.Kind, image string, ports []int,
+) (services.Container, error) {
+	var c testcontainers.Container
+	var err error
+	switch kind {
+	case services.RabbitMQ:
+		bind := bindings([]string{"5672/tcp", "15672/tcp"}, ports)
+		var made *rabbitmq.RabbitMQContainer
+		if made, err = rabbitmq.Run(ctx, image, bind); made != nil {
+			c = made.Container
+		}
+	case services.Postgres:
+		var made *postgres.PostgresContainer
+		made, err = postgres.Run(ctx, image, bindings([]string{"5432/tcp"}, ports),
+			postgres.WithUsername("shop"), postgres.WithPassword("shop"),
+			postgres.WithDatabase("shop"), postgres.BasicWaitStrategies(),
+			// The module turns fsync off, and durability is what the lessons are about.
+			testcontainers.WithCmd("postgres"))
+		if made != nil {
+			c = made.Container
+		}
+	case services.Redis:
+		var made *redis.RedisContainer
+		if made, err = redis.Run(ctx, image, bindings([]string{"6379/tcp"}, ports)); made != nil {
+			c = made.Container
+		}
+	default:
+		return nil, fmt.Errorf("tests have no container for %s", kind)
+	}
+	if err != nil {
+		return nil, errors.Join(err, testcontainers.TerminateContainer(c))
+	}
+	return &docked{c}, nil
+}
+
+// bindings maps the container's ports to fixed local ones. Left to itself Docker would choose
+// others each time the container is started again, and a restart would be a move.
+func bindings(inside []string, outside []int) testcontainers.CustomizeRequestOption {
+	return testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
+		host.PortBindings = network.PortMap{}
+		for i, port := range inside {
+			host.PortBindings[network.MustParsePort(port)] = []network.PortBinding{{
+				HostIP:   netip.MustParseAddr("127.0.0.1"),
+				HostPort: fmt.Sprint(outside[i]),
+			}}
+		}
+	})
+}
+
+// docked lets the chain handle a container of testcontainers-go.
+type docked struct{ c testcontainers.Container }
+
+func (d *docked) Start(ctx context.Context) error { return d.c.Start(ctx) }
+
+func (d *docked) Stop(ctx context.Context) error {
+	grace := 30 * time.Second
+	return d.c.Stop(ctx, &grace)
+}
+
+// Kill goes to the engine itself: testcontainers-go only knows how to stop.
+func (d *docked) Kill(ctx context.Context) (err error) {
+	cli, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err != nil {
+		return fmt.Errorf("kill container: %w", err)
+	}
+	defer func() { err = errors.Join(err, cli.Close()) }()
+	_, err = cli.ContainerKill(ctx, d.c.GetContainerID(), client.ContainerKillOptions{})
+	return err
+}
+
+func (d *docked) Remove(ctx context.Context) error {
+	return testcontainers.TerminateContainer(d.c, testcontainers.StopContext(ctx))
+}
+
+// Tail returns the last lines of the container's log, or what kept it from being read.
+func (d *docked) Tail(ctx context.Context) []string {
+	log, err := d.c.Logs(ctx)
+	if err != nil {
+		return []string{"its log cannot be read: " + err.Error()}
+	}
+	defer log.Close()
+	const keep = 25
+	var lines []string
+	for scan := bufio.NewScanner(log); scan.Scan(); {
+		lines = append(lines, scan.Text())
+		if len(lines) > keep {
+			lines = lines[1:]
+		}
+	}
+	return lines
+}
