@@ -7,14 +7,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/draw"
 	"course.example/lab/internal/experiment"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
 )
 
@@ -24,12 +28,13 @@ func breakCommand() *cli.Command {
 		Usage:     "break a step on purpose and see what it cost",
 		ArgsUsage: "STEP",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "only", Usage: "run the experiment `NAME` alone"},
+			&cli.StringFlag{Name: "only", Usage: "run the experiment `NAME` alone, or several, with commas"},
 			&cli.BoolFlag{Name: "list", Usage: "list the experiments and run none"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the faults' random times and targets"},
 			&cli.DurationFlag{Name: "for", Usage: "let customers come for this `TIME`"},
 			&cli.FloatFlag{Name: "rate", Usage: "let `N` customers come a second"},
 			&cli.StringFlag{Name: "json", Usage: "write the full histories to `FILE`"},
+			&cli.StringFlag{Name: "svg", Usage: "draw the one experiment into `FILE`"},
 			&cli.BoolFlag{Name: "v", Usage: "show every line of the processes"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -61,6 +66,9 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 		}
 		return nil
 	}
+	if cmd.String("svg") != "" && len(experiments) != 1 {
+		return errors.New("-svg draws one experiment: choose it with -only")
+	}
 	seed := cmd.Uint64("seed")
 	if !cmd.IsSet("seed") {
 		seed = rand.Uint64N(1_000_000)
@@ -83,7 +91,8 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	})
 	if len(results) > 0 {
 		st.Screen.Print("\n" + experiment.Table(results, st.Screen.Colour()))
-		err = errors.Join(err, report(cmd.String("json"), results))
+		err = errors.Join(err, report(cmd.String("json"), results),
+			drawAll(st.Screen, cmd.String("svg"), results))
 	}
 	for _, r := range results {
 		for _, complaint := range r.Complaints() {
@@ -101,11 +110,14 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 func selected(cmd *cli.Command, step *manifest.Step) ([]manifest.Experiment, error) {
 	experiments := step.Experiments
 	if only := cmd.String("only"); only != "" {
-		e, err := step.Experiment(only)
-		if err != nil {
-			return nil, err
+		experiments = nil
+		for name := range strings.SplitSeq(only, ",") {
+			e, err := step.Experiment(strings.TrimSpace(name))
+			if err != nil {
+				return nil, err
+			}
+			experiments = append(experiments, e)
 		}
-		experiments = []manifest.Experiment{e}
 	}
 	if len(experiments) == 0 {
 		return nil, fmt.Errorf("%s declares no experiments", step.Name)
@@ -150,4 +162,38 @@ func report(path string, results []experiment.Result) error {
 		return fmt.Errorf("write the histories: %w", err)
 	}
 	return nil
+}
+
+// drawAll draws every experiment into .lab/last, and the one that was asked for
+// where it was asked for.
+func drawAll(scr *screen.Screen, path string, results []experiment.Result) error {
+	dir, err := stage.LastDir()
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.NotRun != "" {
+			continue
+		}
+		if err := drawOne(filepath.Join(dir, r.Name+".svg"), r); err != nil {
+			return err
+		}
+		if path != "" {
+			if err := drawOne(path, r); err != nil {
+				return err
+			}
+		}
+	}
+	scr.Print("pictures of the runs: " + filepath.Join(dir, "*.svg"))
+	return nil
+}
+
+func drawOne(path string, r experiment.Result) (err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", r.Name, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	title := fmt.Sprintf("%s: %s", r.History.Step, r.Experiment.About)
+	return draw.Run(file, r.History, title, r.Caption())
 }

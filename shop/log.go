@@ -78,7 +78,9 @@ func newLogger(w io.Writer) (*slog.Logger, error) {
 	}
 	switch format := strings.ToLower(os.Getenv("LOG_FORMAT")); format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
+			Level: level, ReplaceAttr: readableDuration,
+		})), nil
 	case "", "text":
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
 			Level: level, ReplaceAttr: shortTime,
@@ -93,6 +95,11 @@ func shortTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 		return slog.String(a.Key, a.Value.Time().Format("15:04:05.000"))
 	}
+	return readableDuration(groups, a)
+}
+
+// readableDuration writes 1.5s where slog would write 1500000000.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.String(a.Key, a.Value.Duration().Round(time.Microsecond).String())
 	}

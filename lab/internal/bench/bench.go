@@ -69,10 +69,11 @@ type Bench struct {
 	history   History
 	lastEvent time.Time
 	refused   int
-	lastFault time.Time
-	nextShop  int
-	closing   bool
-	broken    error // a process that cannot be kept up
+	// turnedAway counts the refusals since an order was last accepted.
+	turnedAway int
+	nextShop   int
+	closing    bool
+	broken     error // a process that cannot be kept up
 
 	showMu sync.Mutex
 }
@@ -227,11 +228,7 @@ func (b *Bench) record(e ledger.Event) {
 func (b *Bench) mark(act string, fault bool, inFlight int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
-	b.history.Marks = append(b.history.Marks, Mark{now, act, fault, inFlight})
-	if fault {
-		b.lastFault = now
-	}
+	b.history.Marks = append(b.history.Marks, Mark{time.Now(), act, fault, inFlight})
 }
 
 // LoadEnds is the act of the mark that [Bench.LoadEnded] makes.
@@ -302,11 +299,18 @@ func (b *Bench) History() History {
 func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	began := time.Now()
 	for {
 		b.mu.Lock()
 		open := b.ledger.Summary().Open
-		quiet := time.Since(latest(b.lastEvent, b.history.Started, b.lastFault))
+		last := b.lastEvent
 		b.mu.Unlock()
+		if last.Before(began) {
+			// A long silence before the drain is no sign of anything: the
+			// last fault may have been mended only now.
+			last = began
+		}
+		quiet := time.Since(last)
 		if open == 0 || quiet > settle {
 			return nil
 		}
@@ -316,10 +320,6 @@ func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 		case <-tick.C:
 		}
 	}
-}
-
-func latest(times ...time.Time) time.Time {
-	return slices.MaxFunc(times, time.Time.Compare)
 }
 
 // Close stops the processes, those that take orders first, and waits until all

@@ -140,9 +140,28 @@ func (b *Bench) Trickle(ctx context.Context, rate float64) {
 		// A request that is under way is seen to its end: whether an order was
 		// accepted must not hang on when the run was told to end.
 		requests.Go(func() {
-			if _, err := b.Place(context.WithoutCancel(ctx), 1); err != nil {
-				b.say("an order was not accepted: %v", err)
-			}
+			_, err := b.Place(context.WithoutCancel(ctx), 1)
+			b.complain(err)
 		})
+	}
+}
+
+// complain says when the shop begins to refuse orders, and when it takes them
+// again: the hundred refusals in between are in the ledger.
+func (b *Bench) complain(err error) {
+	b.mu.Lock()
+	before := b.turnedAway
+	switch {
+	case err != nil:
+		b.turnedAway++
+	default:
+		b.turnedAway = 0
+	}
+	b.mu.Unlock()
+	switch {
+	case err != nil && before == 0:
+		b.say("orders are not accepted: %v", err)
+	case err == nil && before > 0:
+		b.say("orders are accepted again, after %d that were not", before)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,7 +103,7 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 	if e.Load.Rate > 0 {
 		group.Go(func() { b.Trickle(loadCtx, e.Load.Rate) })
 	}
-	err := inflict(ctx, b, moments, start)
+	err := inflict(ctx, b, moments, start, &group)
 	if err == nil {
 		err = until(ctx, start.Add(e.Load.For.Std()))
 	}
@@ -112,10 +113,22 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 	return err
 }
 
-func inflict(ctx context.Context, b *bench.Bench, moments []manifest.Moment, start time.Time) error {
+// inflict does what the timeline says, one act after the other. A burst alone
+// goes on by itself: what happens in the middle of it is what it is for.
+func inflict(
+	ctx context.Context, b *bench.Bench, moments []manifest.Moment, start time.Time,
+	group *sync.WaitGroup,
+) error {
 	for _, m := range moments {
 		if err := until(ctx, start.Add(m.At)); err != nil {
 			return err
+		}
+		if strings.HasPrefix(m.Act, "burst ") {
+			group.Go(func() {
+				// What the shop refuses is in the ledger.
+				_ = b.Do(context.WithoutCancel(ctx), m.Act)
+			})
+			continue
 		}
 		if err := b.Do(ctx, m.Act); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
@@ -82,7 +83,25 @@ func (r Result) promise() string {
 		}
 		texts = append(texts, text)
 	}
-	return strings.Join(texts, ", ")
+	return wrap(texts, 36)
+}
+
+// wrap joins texts with commas into lines of at most so many characters, which
+// keeps the table within a projector's width.
+func wrap(texts []string, width int) string {
+	var lines []string
+	line := ""
+	for i, text := range texts {
+		if i < len(texts)-1 {
+			text += ","
+		}
+		if line != "" && utf8.RuneCountInString(line+" "+text) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimSpace(line + " " + text)
+	}
+	return strings.Join(append(lines, line), "\n")
 }
 
 // Verdict is one word: held or broken for a promise; for a wrong variant fails
@@ -107,6 +126,19 @@ func (r Result) Verdict() string {
 	default:
 		return "held"
 	}
+}
+
+// Caption is the account of the run in two lines, for below its picture.
+func (r Result) Caption() []string {
+	text := fmt.Sprintf("accepted %d · processed %d · failed %d · lost %d · duplicated %d",
+		r.Ledger.Accepted, r.Ledger.Processed, r.Ledger.Failed, r.Lost, r.Ledger.Duplicated)
+	if r.Refused > 0 {
+		text += fmt.Sprintf(" · refused %d", r.Refused)
+	}
+	if r.Recovery > 0 {
+		text += " · recovery " + recovery(r.Recovery)
+	}
+	return []string{text, fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)}
 }
 
 // Complaints are what a person must be told of a result that did not hold.

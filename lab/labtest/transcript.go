@@ -1,0 +1,189 @@
+package labtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"course.example/lab/internal/home"
+)
+
+// Transcript runs the command of each transcript in the given files, relative
+// to the test's folder, and compares what it prints with what the page says a
+// reader will see. A transcript is a fenced block of the kind "console" whose
+// first line is the command after a "$"; it is run at the root of the checkout,
+// once for all pages that show the same one.
+//
+// What differs from run to run need not be taken out of the page: times, ports,
+// the ends of order identities and the counts of accepted and processed orders
+// match any others. "…" matches the rest of a line or a part of it, and a line
+// "…" any number of lines. The lines of one process must come in the page's
+// order; between two processes there is no order to speak of.
+func Transcript(t *testing.T, files ...string) {
+	t.Helper()
+	root, err := home.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := map[string][]string{}
+	found := 0
+	for _, file := range files {
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tr := range transcripts(string(page)) {
+			found++
+			if _, done := outputs[tr.command]; !done {
+				outputs[tr.command] = run(t, root, tr.command)
+			}
+			for _, problem := range compare(tr.lines, outputs[tr.command]) {
+				t.Errorf("%s: %s", file, problem)
+			}
+		}
+	}
+	if found == 0 {
+		t.Fatalf("no transcript in %v", files)
+	}
+}
+
+type transcript struct {
+	command string
+	lines   []string
+}
+
+func transcripts(page string) []transcript {
+	var all []transcript
+	var lines []string
+	in := false
+	scan := bufio.NewScanner(strings.NewReader(page))
+	for scan.Scan() {
+		line := scan.Text()
+		switch {
+		case !in && strings.HasPrefix(line, "```console"):
+			in, lines = true, nil
+		case in && strings.HasPrefix(line, "```"):
+			in = false
+			if command, ok := strings.CutPrefix(lines[0], "$ "); ok {
+				all = append(all, transcript{command, lines[1:]})
+			}
+		case in:
+			lines = append(lines, line)
+		}
+	}
+	return all
+}
+
+// run runs a command line of a page. It fails the test when the command does.
+func run(t *testing.T, root, command string) []string {
+	t.Helper()
+	words, err := split(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Dir = root
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return strings.Split(string(bytes.TrimRight(out, "\n")), "\n")
+}
+
+// split cuts a command line into words; a word may have a part in double quotes.
+func split(line string) ([]string, error) {
+	var words []string
+	word, quoted, any := "", false, false
+	for _, r := range line {
+		switch {
+		case r == '"':
+			quoted, any = !quoted, true
+		case r == ' ' && !quoted:
+			if any || word != "" {
+				words = append(words, word)
+			}
+			word, any = "", false
+		default:
+			word += string(r)
+		}
+	}
+	if quoted || word == "" && len(words) == 0 {
+		return nil, fmt.Errorf("%q is no command line", line)
+	}
+	if any || word != "" {
+		words = append(words, word)
+	}
+	return words, nil
+}
+
+// What differs between two runs of the same command.
+var varying = []struct {
+	from *regexp.Regexp
+	to   string
+}{
+	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d\d\d`), "<time>"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},
+	{regexp.MustCompile(`…[0-9a-f]{8}\b`), "<order>"},
+	{regexp.MustCompile(`^(\s+(?:accepted|processed)\s+)\d+`), "${1}<n>"},
+	{regexp.MustCompile(`\s+`), " "},
+}
+
+func normal(line string) string {
+	for _, v := range varying {
+		line = v.from.ReplaceAllString(line, v.to)
+	}
+	return strings.TrimSpace(line)
+}
+
+// compare returns what the page shows and the run did not print.
+func compare(page, output []string) []string {
+	streams := map[string][]string{}
+	for _, line := range output {
+		of := stream(line)
+		streams[of] = append(streams[of], normal(line))
+	}
+	var problems []string
+	for _, line := range page {
+		want := normal(line)
+		if want == "" || want == "…" {
+			continue
+		}
+		of := stream(line)
+		pattern := regexp.MustCompile("^" +
+			strings.ReplaceAll(regexp.QuoteMeta(want), "…", ".*") + "$")
+		at := -1
+		for i, got := range streams[of] {
+			if pattern.MatchString(got) {
+				at = i
+				break
+			}
+		}
+		if at < 0 {
+			problems = append(problems, fmt.Sprintf("the run did not print, or not here:\n  %s\n"+
+				"what it printed from there on:\n  %s", line, strings.Join(streams[of], "\n  ")))
+			continue
+		}
+		streams[of] = streams[of][at+1:]
+	}
+	return problems
+}
+
+// stream is who printed a line: the name before the bar.
+func stream(line string) string {
+	name, _, ok := strings.Cut(line, "│")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(name)
+}
