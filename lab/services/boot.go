@@ -54,8 +54,9 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	for {
 		version, err := s.tryOnce(ctx)
 		if err == nil {
-			// An in-process server knows its version and has no command to ask for it.
-			if version != "" {
+			// An in-process server has no command to ask for its version, and after a restart
+			// others may be reading what has not changed.
+			if version != "" && version != s.Version {
 				s.Version = version
 			}
 			return nil

@@ -57,6 +57,9 @@ type Chain struct {
 	site   *site
 	claims claims
 
+	ctx    context.Context // ends when the chain is closed
+	cancel context.CancelFunc
+
 	mu      sync.Mutex
 	started Servers
 	used    map[Kind]int // how many names of a kind are given
@@ -68,6 +71,7 @@ type Chain struct {
 // run. It fails on settings (LAB_SKIP, LAB_INSTALL) that mean nothing.
 func NewChain(run *home.Run, opts Options) (*Chain, error) {
 	c := &Chain{run: run, opts: opts, site: &site{run: run}, used: map[Kind]int{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	var err error
 	if c.policy, err = readInstallPolicy(); err != nil {
 		return nil, err
@@ -135,6 +139,9 @@ func (c *Chain) Provide(ctx context.Context, need Need) (Servers, error) {
 	if err := need.check(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
 	var reasons []string
 	for _, l := range c.links() {
 		_, err := c.look(ctx, l, need)
@@ -174,7 +181,8 @@ func describe(s *Server) string {
 	if version != "" {
 		version = " " + version
 	}
-	line := fmt.Sprintf("%s: %s%s, %s, %s", s.Name, traits[s.Kind].title, version, s.Provider, s.Shown())
+	title := traits[s.Kind].title
+	line := fmt.Sprintf("%s: %s%s, %s, %s", s.Name, title, version, s.Provider, s.Shown())
 	if s.Page != "" {
 		line += ", page " + s.Page
 	}
@@ -246,6 +254,7 @@ func (c *Chain) own(s *Server) error {
 // Close ends every server this chain started, in the reverse order, and removes its data.
 // Others stay as they are. Safe to call twice, and to call while [Chain.Provide] runs.
 func (c *Chain) Close(ctx context.Context) error {
+	c.cancel() // a server that is coming up need not
 	c.mu.Lock()
 	c.closed = true
 	servers, services := slices.Clone(c.started), c.compose

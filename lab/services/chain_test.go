@@ -342,6 +342,45 @@ func TestClosedChainStartsNothingMore(t *testing.T) {
 	}
 }
 
+// A lab that is told to end while a server is coming up must not leave it behind.
+func TestCloseEndsAServerThatIsComingUp(t *testing.T) {
+	program(t, "redis-server", "echo coming; exec sleep 300")
+	c, _ := bench(t, LinkPort, LinkDocker, LinkStandIn, LinkInstall)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := c.Provide(context.Background(), Need{Kind: Redis})
+		failed <- err
+	}()
+	await(t, "the server to be started", func() bool {
+		all, err := c.run.List()
+		return err == nil && len(all) == 1
+	})
+	must(t, c.Close(t.Context()))
+	if err := <-failed; err == nil {
+		t.Error("a server that never comes up was provided")
+	}
+	if all, err := c.run.List(); err != nil || len(all) != 0 {
+		t.Errorf("left running: %+v, %v", all, err)
+	}
+}
+
+func TestNewestVersionIsTaken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, v := range []string{"9.6", "15", "14"} {
+		must(t, os.MkdirAll(filepath.Join(dir, v), 0o755),
+			os.WriteFile(filepath.Join(dir, v, "initdb"), nil, 0o755))
+	}
+	got, err := lookFor("initdb", filepath.Join(dir, "*", "initdb"))
+	if err != nil || got != filepath.Join(dir, "15", "initdb") {
+		t.Errorf("took %s, %v", got, err)
+	}
+	_, err = lookFor("no-such-program", filepath.Join(dir, "*", "no"), "no-such-program")
+	if !errors.Is(err, errNotInstalled) {
+		t.Errorf("error %v, want errNotInstalled", err)
+	}
+}
+
 func TestIsolationNamesNeverMeet(t *testing.T) {
 	t.Parallel()
 	a, b := safeName("Test/Ünïcode; DROP"), safeName("Test/Ünïcode; DROP")

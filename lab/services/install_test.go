@@ -66,7 +66,8 @@ func TestAptInstallsWithoutStartingServices(t *testing.T) {
 		},
 		{
 			name: "policy of a killed lab", script: "exit 0",
-			existing:  "#!/bin/sh\n# Written by the course lab for the time of one installation.\nexit 101\n",
+			existing: "#!/bin/sh\n# Written by the course lab for the time of one installation.\n" +
+				"exit 101\n",
 			wantCalls: []string{installCall},
 		},
 	}

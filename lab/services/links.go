@@ -202,7 +202,7 @@ func (c *Chain) provideCompose(ctx context.Context, need Need) (Servers, error) 
 	}
 	s := c.newServer(need, "docker compose", t.usual)
 	s.inst = service
-	if err := s.bringUp(ctx); err != nil {
+	if err := s.Start(ctx); err != nil {
 		err = fmt.Errorf("docker compose cannot bring it up: %w", err)
 		return nil, errors.Join(err, c.unuse(context.WithoutCancel(ctx), service.service))
 	}
@@ -254,7 +254,8 @@ func (c *Chain) launch(ctx context.Context, s *Server) error {
 	if err := c.own(s); err != nil {
 		return errors.Join(err, s.Close(ctx))
 	}
-	if err := s.bringUp(ctx); err != nil {
+	// By Start and not bringUp: a Close that came in between must not be followed by a start.
+	if err := s.Start(ctx); err != nil {
 		return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 	}
 	return nil

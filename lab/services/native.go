@@ -2,12 +2,14 @@ package services
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,12 +39,14 @@ type site struct {
 	epmd   *process // one for all RabbitMQ nodes of the run
 	cookie string
 	port   int // epmd's
+	closed bool
 }
 
 // close ends what the instances shared; they must have ended before.
 func (at *site) close(ctx context.Context) error {
 	at.mu.Lock()
 	defer at.mu.Unlock()
+	at.closed = true
 	if at.epmd == nil {
 		return nil
 	}
@@ -201,12 +205,14 @@ func lookFor(name string, patterns ...string) (string, error) {
 	return "", fmt.Errorf("%s is %w", name, errNotInstalled)
 }
 
-// byVersion orders paths that differ in a number, so that 9 comes before 15.
+var number = regexp.MustCompile(`\d+`)
+
+// byVersion orders paths by the numbers in them, so that 9.6 comes before 15.
 func byVersion(a, b string) int {
-	if len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
+	return slices.CompareFunc(number.FindAllString(a, -1), number.FindAllString(b, -1),
+		func(a, b string) int {
+			return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+		})
 }
 
 // brewed returns the patterns for a program in the places where Homebrew puts a formula.

@@ -79,10 +79,11 @@ func (n rabbitNative) prepare(
 	if err := os.WriteFile(cookie, []byte(at.cookie), 0o400); err != nil {
 		return nil, fmt.Errorf("configure %s: %w", name, err)
 	}
+	others := []string{"RABBITMQ_", "ERL_", "HOME=", "NOTIFY_SOCKET="}
 	return &process{
 		spec: child.Spec{
 			Name: name, Path: programs["rabbitmq-server"], Dir: dir,
-			Env:    environ([]string{"RABBITMQ_", "ERL_", "HOME=", "NOTIFY_SOCKET="}, at.rabbitEnv(dir, ports)...),
+			Env:    environ(others, at.rabbitEnv(dir, ports)...),
 			Record: at.run.Children, Detached: at.detached,
 		},
 		log: filepath.Join(at.run.Dir(), name+".log"), dirs: []string{dir},
@@ -129,6 +130,9 @@ func (at *site) rabbitEnv(dir string, ports []int) []string {
 func (at *site) startEpmd(ctx context.Context, path string) error {
 	at.mu.Lock()
 	defer at.mu.Unlock()
+	if at.closed {
+		return errors.New("the chain is closed")
+	}
 	if at.epmd != nil && !hasEnded(at.epmd.current()) {
 		return nil
 	}

@@ -18,7 +18,8 @@ func (redisNative) find() (map[string]string, error) {
 	if runtime.GOOS == "windows" {
 		return nil, noNativeOn("Redis")
 	}
-	patterns := append([]string{"redis-server", "valkey-server"}, brewed("redis", "bin/redis-server")...)
+	patterns := append([]string{"redis-server", "valkey-server"},
+		brewed("redis", "bin/redis-server")...)
 	server, err := lookFor("redis-server", patterns...)
 	if err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func isolateRedis(
 ) (string, func(context.Context) error, error) {
 	u, err := url.Parse(a.URL)
 	if err != nil {
-		return "", nil, fmt.Errorf("Redis URL: %w", err)
+		return "", nil, fmt.Errorf("read the Redis URL: %w", err)
 	}
 	u.Path = "/0"
 	root := u.String()

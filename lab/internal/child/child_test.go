@@ -133,7 +133,8 @@ func TestStopKillsTheWholeGroupOfAStubbornChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Stop(50 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "was killed") {
+	err = p.Stop(50 * time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "was killed") {
 		t.Errorf("stop said %v, want that it had to kill", err)
 	}
 	await(t, "the grandchild to be gone", func() bool { return !grandchild.Alive() })

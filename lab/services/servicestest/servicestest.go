@@ -7,6 +7,9 @@
 // `lab test` starts the servers once for all packages. When none can be had the test fails and
 // says what to do: a test that is skipped proves nothing.
 //
+// Servers keep goroutines in the test binary: a test that looks for leaks takes its server first
+// and then ignores what runs already (goleak.IgnoreCurrent).
+//
 // A package that uses it hands its tests over:
 //
 //	func TestMain(m *testing.M) { servicestest.Main(m) }
