@@ -37,6 +37,9 @@ func (s *Server) bringUp(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, errEnded) && try < restarts && ctx.Err() == nil {
+			if p, ok := s.inst.(*process); ok {
+				p.fallBack()
+			}
 			wait(ctx, 4*poll)
 			continue
 		}

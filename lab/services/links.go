@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/port"
 )
 
 // ---- an environment variable names a server
@@ -225,7 +226,7 @@ func (c *Chain) ensureImage(ctx context.Context, need Need) error {
 
 func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error) {
 	t := traits[need.Kind]
-	ports, err := freePorts(len(t.ports))
+	ports, err := port.Free(len(t.ports))
 	if err != nil {
 		return nil, err
 	}
@@ -352,16 +353,16 @@ func (c *Chain) nativeWords() string {
 
 func (c *Chain) nativePorts(kind Kind) ([]int, error) {
 	t := traits[kind]
-	ports, err := freePorts(t.native.ports())
+	ports, err := port.Free(t.native.ports())
 	if err != nil || !c.site.detached {
 		return ports, err
 	}
 	// `lab up` is for those who want to find the servers where the compose file has them.
-	for i, port := range t.ports {
-		if !portFree(port) {
-			return nil, fmt.Errorf("port %d is taken by something else", port)
+	for i, p := range t.ports {
+		if !port.IsFree(p) {
+			return nil, fmt.Errorf("port %d is taken by something else", p)
 		}
-		ports[i] = port
+		ports[i] = p
 	}
 	return ports, nil
 }
@@ -390,7 +391,7 @@ func (c *Chain) lookStandIn(_ context.Context, need Need) (string, error) {
 func (c *Chain) provideStandIn(ctx context.Context, need Need) (Servers, error) {
 	var all Servers
 	for range need.count() {
-		ports, err := freePorts(1)
+		ports, err := port.Free(1)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(ctx, all))
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/port"
 )
 
 // helpers are what the test binary can play when it is started again as another process.
@@ -139,7 +140,7 @@ func setTrait(t *testing.T, kind Kind, change func(*trait)) {
 // useFreePorts puts the kind's usual ports where nobody else on this machine is.
 func useFreePorts(t *testing.T, kind Kind) []int {
 	t.Helper()
-	ports, err := freePorts(len(traits[kind].ports))
+	ports, err := port.Free(len(traits[kind].ports))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ type process struct {
 	grace   time.Duration // for a clean stop
 	stopBy  func(*child.Process) error
 	closeBy func(*child.Process) error // nil: SIGKILL, because the data goes anyway
+	plain   []string                   // environment without what only makes it faster
 
 	mu   sync.Mutex
 	proc *child.Process
@@ -90,6 +91,15 @@ func (p *process) start(context.Context) error {
 	}
 	p.proc = proc
 	return nil
+}
+
+// fallBack gives up what only makes the start faster: it may be why it failed.
+func (p *process) fallBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.plain != nil {
+		p.spec.Env = p.plain
+	}
 }
 
 func (p *process) stop(context.Context) error {

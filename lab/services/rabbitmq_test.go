@@ -172,6 +172,16 @@ func TestRabbitMQKeepsDurableMessagesThroughKillAndStop(t *testing.T) {
 	must(t, shared.Ready(t.Context()))
 }
 
+// A version that needs a plugin we left out must come up all the same.
+func TestRabbitMQComesUpWhenTheFewPluginsDoNotDo(t *testing.T) {
+	old := neededPlugins
+	neededPlugins = nil
+	defer func() { neededPlugins = old }()
+	c, _ := bench(t, LinkDocker)
+	s := provide(t, c, Need{Kind: RabbitMQ, Private: true})[0]
+	must(t, s.Ready(t.Context()))
+}
+
 func listeningOn(t *testing.T, port string) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -72,6 +72,7 @@ type Bench struct {
 	// turnedAway counts the refusals since an order was last accepted.
 	turnedAway int
 	nextShop   int
+	release    func() error // gives the claimed port back
 	closing    bool
 	broken     error // a process that cannot be kept up
 
@@ -346,6 +347,12 @@ func (b *Bench) Close(ctx context.Context) error {
 	b.client.CloseIdleConnections()
 	if b.wire != nil {
 		errs = append(errs, b.wire.close())
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.release != nil {
+		errs = append(errs, b.release())
+		b.release = nil
 	}
 	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 	"sync"
@@ -84,7 +85,10 @@ func (l *Line) readRecord(raw []byte) bool {
 		}
 		l.set(key, plain(value))
 	}
-	return l.Text != ""
+	// A record that was cut off in the middle, by a kill, says nothing.
+	_, endErr := d.Token()
+	_, moreErr := d.Token()
+	return endErr == nil && errors.Is(moreErr, io.EOF) && l.Text != ""
 }
 
 func (l *Line) set(key, value string) {

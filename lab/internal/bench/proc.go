@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"runtime"
@@ -16,6 +15,7 @@ import (
 
 	"course.example/lab/internal/child"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/port"
 )
 
 type state int
@@ -58,15 +58,16 @@ const (
 func (b *Bench) add(kind manifest.Process) (*proc, error) {
 	b.mu.Lock()
 	p := &proc{kind: kind, name: b.freeName(kind)}
-	b.procs = append(b.procs, p)
-	b.mu.Unlock()
 	if kind.HTTP {
-		addr, err := freeAddr(kind.Orders && p.name == kind.Name)
+		addr, err := b.freeAddr(kind.Orders)
 		if err != nil {
+			b.mu.Unlock()
 			return nil, err
 		}
 		p.addr = addr
 	}
+	b.procs = append(b.procs, p)
+	b.mu.Unlock()
 	return p, b.start(p)
 }
 
@@ -89,18 +90,23 @@ func (b *Bench) freeName(kind manifest.Process) string {
 	return fmt.Sprintf("%s-%d", kind.Name, n+1)
 }
 
-// freeAddr prefers the port that the READMEs name.
-func freeAddr(preferred bool) (string, error) {
-	if preferred {
-		if l, err := net.Listen("tcp", "127.0.0.1:8080"); err == nil {
-			return l.Addr().String(), l.Close()
+// shopPort is the one that the READMEs name.
+const shopPort = 8080
+
+// freeAddr finds an address to serve on. The process that takes orders gets the
+// one that the READMEs name, if nobody else has it.
+func (b *Bench) freeAddr(takesOrders bool) (string, error) {
+	if takesOrders && b.release == nil {
+		if release, ok := port.Claim(shopPort); ok {
+			b.release = release
+			return fmt.Sprintf("127.0.0.1:%d", shopPort), nil
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := port.Free(1)
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return fmt.Sprintf("127.0.0.1:%d", ports[0]), nil
 }
 
 // start begins a life of p. It does not wait for it to be ready.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +16,7 @@ import (
 
 	"course.example/lab/internal/child"
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/port"
 )
 
 // wire is the network between the processes and the services: a toxiproxy with
@@ -37,23 +38,21 @@ func wireProgram() string {
 }
 
 func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
-	addr, err := freeAddr(false)
+	ports, err := port.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("start the proxy: %w", err)
-	}
+	const host = "127.0.0.1"
+	number := strconv.Itoa(ports[0])
 	server, err := child.Start(child.Spec{
 		Name: "toxiproxy", Path: filepath.Join(bin, wireProgram()),
-		Args: []string{"-host", host, "-port", port}, Tail: 10, Record: run.Children,
+		Args: []string{"-host", host, "-port", number}, Tail: 10, Record: run.Children,
 	})
 	if err != nil {
 		return nil, err
 	}
 	w := &wire{
-		server: server, client: toxi.NewClient(addr),
+		server: server, client: toxi.NewClient(host + ":" + number),
 		proxies: map[string][]*toxi.Proxy{}, routes: map[string]string{},
 	}
 	if err := w.awaitUp(ctx); err != nil {

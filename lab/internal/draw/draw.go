@@ -127,7 +127,7 @@ const styles = `<style>
 svg{background:#fff;font-family:system-ui,sans-serif}
 text{fill:#1f2328;font-size:14px}
 .title{font-size:20px;font-weight:600}.small{font-size:12px;fill:#59636e}
-.name{text-anchor:end}.axis{stroke:#d1d9e0;stroke-width:1}
+.name,.end{text-anchor:end}.axis{stroke:#d1d9e0;stroke-width:1}
 .life{stroke:#d1d9e0;stroke-width:22;stroke-linecap:butt}
 .accepted,.received,.processed,.duplicated,.failed,.refused,.lost{fill:none;stroke-width:1.4}
 .accepted{stroke:#0969da}.received{stroke:#8c959f}.processed{stroke:#1a7f37}
@@ -327,7 +327,12 @@ func (p *picture) marks() {
 		for row < len(rowEnds)-1 && rowEnds[row] > x {
 			row++
 		}
-		rowEnds[row] = x + 8*float64(len(m.Act))
+		length := 8 * float64(len(m.Act))
+		rowEnds[row] = x + length
+		if x+length > width {
+			name += " end"
+			x -= 6
+		}
 		p.text(x+3, top-12-labelRow*float64(row), name, m.Act)
 	}
 }
@@ -336,6 +341,15 @@ func (p *picture) foot(caption []string) {
 	y := p.backlogBottom() + 38
 	for i, line := range caption {
 		p.text(left, y+18*float64(i), "", line)
+	}
+	x := width - right
+	for _, class := range []string{
+		"lost", "refused", "failed", "duplicated", "processed", "received", "accepted",
+	} {
+		p.text(x, y+18, "small end", class)
+		x -= 7*float64(len(class)) + 8
+		p.printf("<path class=\"%s\" d=\"M%.1f %.1fv-12\"/>\n", class, x, y+19)
+		x -= 14
 	}
 }
 

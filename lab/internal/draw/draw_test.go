@@ -75,7 +75,11 @@ func TestRun(t *testing.T) {
 			t.Errorf("the picture has no %s", want)
 		}
 	}
-	if strings.Contains(draw(t, bench.History{Started: start}), `class="lost"`) {
+	// One is the legend's.
+	if n := strings.Count(svg, `class="lost"`); n != 2 {
+		t.Errorf("one lost order is drawn as %d paths", n-1)
+	}
+	if n := strings.Count(draw(t, bench.History{Started: start}), `class="lost"`); n != 1 {
 		t.Error("an empty run has lost something")
 	}
 }

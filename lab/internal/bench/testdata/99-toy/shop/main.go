@@ -1,0 +1,107 @@
+// Command shop is a step in one process for the tests of the bench. It keeps
+// the shop's contract, or breaks it as its variant says.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+func main() {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, nil)))
+	if err := run(); err != nil {
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
+	}
+}
+
+var (
+	orders  atomic.Int64
+	working sync.WaitGroup
+)
+
+func run() error {
+	if os.Getenv("VARIANT") == "dies" {
+		return errors.New("it dies, as it was told")
+	}
+	fmt.Println("this line is no log record")
+	work, err := time.ParseDuration(os.Getenv("WORK"))
+	if err != nil {
+		work = time.Millisecond
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) { take(w, r, work) })
+	server := &http.Server{Addr: os.Getenv("ADDR"), Handler: mux}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- server.ListenAndServe() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	err = server.Shutdown(context.Background())
+	working.Wait()
+	return err
+}
+
+func take(w http.ResponseWriter, r *http.Request, work time.Duration) {
+	n, err := strconv.Atoi(r.URL.Query().Get("count"))
+	if err != nil {
+		n = 1
+	}
+	id := ""
+	for range n {
+		id = accept(work)
+	}
+	answer := map[string]any{"order_id": id}
+	if n > 1 {
+		answer = map[string]any{"accepted": n}
+	}
+	w.WriteHeader(http.StatusAccepted)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		slog.Warn("no answer", "error", err)
+	}
+}
+
+func accept(work time.Duration) string {
+	n := orders.Add(1)
+	id := fmt.Sprintf("%d-%d", os.Getpid(), n)
+	variant := os.Getenv("VARIANT")
+	if variant == "crashes" && n == 3 {
+		os.Exit(3)
+	}
+	if variant == "silent" {
+		return id
+	}
+	slog.Info("order accepted", "order", id)
+	if variant == "loses" && n%2 == 0 {
+		return id
+	}
+	working.Go(func() {
+		time.Sleep(work)
+		switch variant {
+		case "fails":
+			slog.Error("order failed", "order", id, "reason", "told to")
+		case "twice":
+			slog.Info("order processed", "order", id)
+			fallthrough
+		default:
+			slog.Info("order processed", "order", id)
+		}
+	})
+	return id
+}

@@ -1,0 +1,56 @@
+package port_test
+
+import (
+	"net"
+	"strconv"
+	"testing"
+
+	"course.example/lab/internal/port"
+)
+
+func TestFreeGivesNoPortTwice(t *testing.T) {
+	t.Parallel()
+	seen := map[int]bool{}
+	for range 20 {
+		ports, err := port.Free(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range ports {
+			if seen[p] {
+				t.Errorf("port %d was given twice", p)
+			}
+			seen[p] = true
+		}
+	}
+}
+
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	ports, err := port.Free(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, ok := port.Claim(ports[0])
+	if !ok {
+		t.Fatal("a free port could not be claimed")
+	}
+	if _, again := port.Claim(ports[0]); again {
+		t.Error("the same port was claimed twice")
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, ok := port.Claim(ports[0]); ok {
+		t.Error("a port that is in use was claimed")
+	}
+}
