@@ -2,7 +2,9 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,3 +121,6 @@ func (c Condition) String() string {
 	text := strings.NewReplacer(">=", "≥", "<=", "≤").Replace(c.Text)
 	return c.Figure + " " + text
 }
+
+// Figures lists the figures that a condition may name, in alphabetical order.
+func Figures() []string { return slices.Sorted(maps.Keys(figures)) }
