@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -172,14 +174,48 @@ func TestRabbitMQKeepsDurableMessagesThroughKillAndStop(t *testing.T) {
 	must(t, shared.Ready(t.Context()))
 }
 
-// A version that needs a plugin we left out must come up all the same.
-func TestRabbitMQComesUpWhenTheFewPluginsDoNotDo(t *testing.T) {
-	old := neededPlugins
-	neededPlugins = nil
-	defer func() { neededPlugins = old }()
-	c, _ := bench(t, LinkDocker)
-	s := provide(t, c, Need{Kind: RabbitMQ, Private: true})[0]
-	must(t, s.Ready(t.Context()))
+// What a version of RabbitMQ needs is in its plugins' own words.
+func TestFewPluginsAreAllThatManagementNeeds(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	script := filepath.Join(home, "sbin", "rabbitmq-server")
+	must(t, os.MkdirAll(filepath.Dir(script), 0o755), os.WriteFile(script, nil, 0o755))
+	plugin := func(name, applications string) {
+		dir := filepath.Join(home, "plugins", name+"-5.0", "ebin")
+		must(t, os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name+".app"),
+			[]byte("{application,"+name+",[{vsn,\"5.0\"},\n{applications,["+applications+"]}]}."), 0o644))
+	}
+	links := func() string {
+		dir := t.TempDir()
+		env, err := fewPlugins(script, dir)
+		must(t, err)
+		if env == nil {
+			return "none"
+		}
+		entries, err := os.ReadDir(dir)
+		must(t, err)
+		var names []string
+		for _, e := range entries {
+			names = append(names, strings.TrimSuffix(e.Name(), "-5.0"))
+		}
+		return strings.Join(names, " ")
+	}
+	if got := links(); got != "none" {
+		t.Errorf("without plugins: %s", got)
+	}
+	plugin("rabbit", "kernel,stdlib,rabbitmq_prelaunch")
+	plugin("rabbitmq_management", "kernel,\n  'rabbitmq_new', cowboy")
+	plugin("rabbitmq_prelaunch", "kernel")
+	plugin("rabbitmq_mqtt", "rabbit")
+	plugin("cowboy", "kernel")
+	if got := links(); got != "none" {
+		t.Errorf("with one that is not there: %s", got)
+	}
+	plugin("rabbitmq_new", "kernel,rabbit")
+	want := "cowboy rabbit rabbitmq_management rabbitmq_new rabbitmq_prelaunch"
+	if got := links(); got != want {
+		t.Errorf("links %s, want %s", got, want)
+	}
 }
 
 func listeningOn(t *testing.T, port string) bool {
