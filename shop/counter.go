@@ -226,15 +226,26 @@ func readOrder(w http.ResponseWriter, r *http.Request) (Order, error) {
 		return Order{UserEmail: SampleEmail, Items: SampleItems()}, nil
 	}
 	if err == nil {
-		if _, extra := body.Token(); !errors.Is(extra, io.EOF) {
-			err = errors.New("more follows after the JSON object")
-		}
+		err = onlyOne(body)
 	}
 	if err != nil {
 		return Order{}, explain(err)
 	}
 	order := Order{UserEmail: in.UserEmail, Items: in.Items}
 	return order, order.Validate()
+}
+
+// onlyOne says whether the body ended with the object that was read from it.
+func onlyOne(body *json.Decoder) error {
+	_, err := body.Token()
+	switch tooLarge := new(http.MaxBytesError); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &tooLarge):
+		return err
+	default:
+		return errors.New("more follows after the JSON object")
+	}
 }
 
 // explain turns the words of encoding/json into words for a customer.

@@ -1,0 +1,315 @@
+package shop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary plays a program of the course when it is told to: signals and
+// exit codes can only be tested on a process.
+func TestMain(m *testing.M) {
+	if role := os.Getenv("SHOP_TEST_ROLE"); role != "" {
+		Main(roles[role])
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	os.Exit(m.Run())
+}
+
+var roles = map[string]func(context.Context) error{
+	"succeeds": func(context.Context) error { return nil },
+	"fails":    func(context.Context) error { return errors.New("no luck") },
+	"help":     func(context.Context) error { return NewFlags("program").Parse([]string{"-h"}) },
+	"misused":  func(context.Context) error { return NewFlags("program").Parse([]string{"-x"}) },
+	"drains": func(ctx context.Context) error {
+		fmt.Println("running")
+		<-ctx.Done()
+		fmt.Println("drained")
+		return nil
+	},
+	"is cancelled": func(ctx context.Context) error {
+		fmt.Println("running")
+		<-ctx.Done()
+		return fmt.Errorf("work: %w", ctx.Err())
+	},
+	"hangs": func(context.Context) error {
+		fmt.Println("running")
+		select {}
+	},
+}
+
+type program struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	out io.Reader
+	all bytes.Buffer
+}
+
+func run(t *testing.T, role string, env ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	p := &program{t: t, cmd: exec.CommandContext(ctx, os.Args[0])}
+	p.cmd.Env = append(append(os.Environ(), "SHOP_TEST_ROLE="+role), env...)
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.out = io.TeeReader(out, &p.all)
+	p.cmd.Stderr = p.cmd.Stdout // where slog writes before it is set up
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// await reads until the program has printed text.
+func (p *program) await(text string) {
+	p.t.Helper()
+	buf := make([]byte, 1024)
+	for !strings.Contains(p.all.String(), text) {
+		if _, err := p.out.Read(buf); err != nil {
+			p.t.Fatalf("waiting for %q: %v; it printed %q", text, err, p.all.String())
+		}
+	}
+}
+
+func (p *program) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *program) exit() (int, string) {
+	p.t.Helper()
+	if _, err := io.Copy(io.Discard, p.out); err != nil {
+		p.t.Fatal(err)
+	}
+	err := p.cmd.Wait()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode(), p.all.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		role string
+		code int
+		want string
+		env  []string
+	}{
+		{"succeeds", 0, "", nil},
+		{"help", 0, "Flags of program", nil},
+		{"fails", 1, "no luck", nil},
+		{"misused", 2, "-x; program -h lists the flags", nil},
+		{"succeeds", 2, "want json or text", []string{"LOG_FORMAT=xml"}},
+		{"succeeds", 2, "want debug, info, warn or error", []string{"LOG_LEVEL=loud"}},
+		{"fails", 1, `"msg":"stopped by an error"`, []string{"LOG_FORMAT=json"}},
+	}
+	for _, c := range cases {
+		t.Run(c.role+" "+strings.Join(c.env, " "), func(t *testing.T) {
+			t.Parallel()
+			p := run(t, c.role, c.env...)
+			code, out := p.exit()
+			if code != c.code || !strings.Contains(out, c.want) {
+				t.Errorf("exit code %d, want %d; it printed %q", code, c.code, out)
+			}
+		})
+	}
+}
+
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signals to send to another process")
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for _, role := range []string{"drains", "is cancelled"} {
+			t.Run(role+" on "+s.String(), func(t *testing.T) {
+				t.Parallel()
+				p := run(t, role)
+				p.await("running")
+				p.signal(s)
+				if code, out := p.exit(); code != 0 {
+					t.Errorf("exit code %d; it printed %q", code, out)
+				}
+			})
+		}
+		t.Run("a second "+s.String(), func(t *testing.T) {
+			t.Parallel()
+			p := run(t, "hangs")
+			p.await("running")
+			p.signal(s)
+			p.await("draining")
+			p.signal(s)
+			if code, out := p.exit(); code != 128+int(s) {
+				t.Errorf("exit code %d; it printed %q", code, out)
+			}
+		})
+	}
+}
+
+func TestFlags(t *testing.T) {
+	// Not parallel: it sets the environment.
+	cases := []struct {
+		name, env string
+		args      []string
+		want      time.Duration
+		wrong     string
+	}{
+		{"the default", "", nil, 20 * time.Millisecond, ""},
+		{"the variable", "3s", nil, 3 * time.Second, ""},
+		{"the flag wins", "3s", []string{"-work", "1s"}, time.Second, ""},
+		{"the flag wins over nonsense", "often", []string{"-work", "1s"}, time.Second, ""},
+		{"a bad variable", "often", nil, 0, `SHOP_TEST_WORK="often"`},
+		{"a bad flag", "", []string{"-work", "often"}, 0, `invalid value "often" for flag -work`},
+		{"an unknown flag", "", []string{"-wrok", "1s"}, 0, "not defined: -wrok"},
+		{"an argument", "", []string{"1s"}, 0, `unexpected argument "1s"`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("SHOP_TEST_WORK", c.env)
+			f := NewFlags("program")
+			work := f.Duration("work", 20*time.Millisecond, "time for one order")
+			f.Env("work", "SHOP_TEST_WORK")
+			err := f.Parse(c.args)
+			if c.wrong == "" {
+				if err != nil || *work != c.want {
+					t.Errorf("got %v, %v", *work, err)
+				}
+				return
+			}
+			usage := new(UsageError)
+			if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("want a usage error with %q, got %v", c.wrong, err)
+			}
+		})
+	}
+}
+
+func TestHelpNamesTheVariable(t *testing.T) {
+	t.Parallel()
+	f := NewFlags("program")
+	f.String("addr", ":1", "where to serve")
+	f.Env("addr", "ADDR")
+	var out bytes.Buffer
+	f.SetOutput(&out)
+	f.PrintDefaults()
+	if !strings.Contains(out.String(), "where to serve [$ADDR]") {
+		t.Errorf("got %q", out.String())
+	}
+	if err := exitCode(flag.ErrHelp, false); err != 0 {
+		t.Errorf("help exits with %d", err)
+	}
+}
+
+func TestServeDrains(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	inHand, finish := make(chan struct{}), make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(inHand)
+		<-finish
+		w.WriteHeader(http.StatusTeapot)
+	})
+	addr := freeAddr(t)
+	served := make(chan error, 1)
+	go func() { served <- Serve(ctx, addr, handler) }()
+	status := make(chan int, 1)
+	go func() { status <- get(t, "http://"+addr) }()
+
+	<-inHand
+	stop()
+	// The server takes no new connection once it drains, and still waits for
+	// the request in hand.
+	for refused := false; !refused; {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if refused = err != nil; !refused {
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	select {
+	case err := <-served:
+		t.Fatalf("ended with a request in hand: %v", err)
+	default:
+	}
+	close(finish)
+	if got := <-status; got != http.StatusTeapot {
+		t.Errorf("the request in hand got %d", got)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	err = Serve(t.Context(), l.Addr().String(), http.NotFoundHandler())
+	if err == nil || !strings.Contains(err.Error(), "taken by another program") ||
+		!strings.Contains(err.Error(), "-addr") {
+		t.Errorf("got %v", err)
+	}
+	if err := Serve(t.Context(), "nowhere:x", nil); err == nil {
+		t.Error("served on an address that is none")
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
+}
+
+// get asks until the server is there.
+func get(t *testing.T, url string) int {
+	for t.Context().Err() == nil {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			continue
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		return resp.StatusCode
+	}
+	return 0
+}
