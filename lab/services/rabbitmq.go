@@ -48,7 +48,7 @@ func rabbitHandshake(ctx context.Context, a address) (string, error) {
 // dialRabbit bounds the whole handshake by the context: a listener that accepts and says
 // nothing must not hold anybody up.
 func dialRabbit(ctx context.Context, rawURL string) (*amqp.Connection, error) {
-	var raw net.Conn
+	stop := func() bool { return true }
 	config := amqp.Config{
 		Properties: amqp.Table{"connection_name": "lab"},
 		Dial: func(network, addr string) (net.Conn, error) {
@@ -61,17 +61,13 @@ func dialRabbit(ctx context.Context, rawURL string) (*amqp.Connection, error) {
 					return nil, errors.Join(err, conn.Close())
 				}
 			}
-			raw = conn
+			// Closing it is what ends a handshake that hangs.
+			stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 			return conn, nil
 		},
 	}
-	stop := context.AfterFunc(ctx, func() {
-		if raw != nil {
-			_ = raw.Close() // ends a handshake that hangs
-		}
-	})
-	defer stop()
 	conn, err := amqp.DialConfig(rawURL, config)
+	stop()
 	var refused *amqp.Error
 	switch {
 	case err == nil:

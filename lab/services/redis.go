@@ -55,7 +55,8 @@ func withRedis(ctx context.Context, rawURL string, use func(redisDo) error) erro
 		return err
 	}
 	// The client knows no contexts: closing the connection is what ends a call that hangs.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	raw := conn
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
 	if u.Scheme == "rediss" {
 		conn = tls.Client(conn, &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12})
