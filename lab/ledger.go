@@ -9,7 +9,15 @@ import (
 )
 
 // printLedger is how every run ends.
-func printLedger(s *screen.Screen, st bench.Status, open []string) {
+//
+// With left, somebody quit before everything was worked off: what is open then is
+// not known to be lost.
+func printLedger(s *screen.Screen, st bench.Status, open []string, left bool) {
+	lost := "lost"
+	note := "accepted, and nobody ever heard of it again"
+	if left {
+		lost, note = "in flight", "accepted, and not waited for"
+	}
 	rows := []struct {
 		name  string
 		count int
@@ -19,7 +27,7 @@ func printLedger(s *screen.Screen, st bench.Status, open []string) {
 		{"accepted", st.Accepted, false, "the customer was told yes"},
 		{"processed", st.Processed, false, "the effect happened"},
 		{"failed", st.Failed, false, "given up openly, with a reason"},
-		{"lost", st.Open, st.Open > 0, "accepted, and nobody ever heard of it again"},
+		{lost, st.Open, st.Open > 0, note},
 		{"duplicated", st.Duplicated, false, "effects beyond an order's first"},
 		{"refused", st.Refused, false, "told to come back later, or no answer"},
 		{"ghosts", st.Ghosts, false, "processed, though the customer never got a yes"},
@@ -36,7 +44,7 @@ func printLedger(s *screen.Screen, st bench.Status, open []string) {
 		}
 		b.WriteString(line + s.Faint(r.note) + "\n")
 	}
-	b.WriteString("\n  " + verdict(s, st))
+	b.WriteString("\n  " + verdict(s, st, left))
 	for i, id := range open {
 		if i == 0 {
 			b.WriteString("\n  for example " + id)
@@ -47,8 +55,10 @@ func printLedger(s *screen.Screen, st bench.Status, open []string) {
 	s.Print(b.String())
 }
 
-func verdict(s *screen.Screen, st bench.Status) string {
+func verdict(s *screen.Screen, st bench.Status, left bool) string {
 	switch {
+	case st.Open > 0 && left:
+		return s.Red(fmt.Sprintf("%d accepted orders were still in flight.", st.Open))
 	case st.Open > 0:
 		return s.Red(fmt.Sprintf("%d accepted orders were lost.", st.Open))
 	case st.Duplicated > 0:

@@ -64,7 +64,7 @@ type show struct {
 	screen *screen.Screen
 	bench  *bench.Bench
 	owned  []string // services that may be restarted
-	quit   context.CancelFunc
+	quit   func()
 	acts   sync.WaitGroup
 	rate   rate
 }
@@ -107,16 +107,10 @@ func watch(
 		}
 	}
 	s.printHeader(variant, st.Describe())
-	if err := s.play(ctx, st.Run, lasts); err != nil {
-		return err
-	}
-	scr.Say("no more orders; waiting for those in flight")
-	drainCtx, cancel := context.WithTimeout(closing, time.Minute)
-	defer cancel()
-	settle := 8*time.Second + 2*step.Run.Work.Std()
-	err = errors.Join(b.Drain(drainCtx, settle), b.Close(closing), b.Err())
+	left, err := s.play(ctx, st.Run, lasts)
+	err = errors.Join(err, b.Close(closing), b.Err())
 	final := b.Status()
-	printLedger(scr, final, b.Open(3))
+	printLedger(scr, final, b.Open(3), left)
 	if err == nil && final.Open > 0 {
 		return errQuiet
 	}
@@ -124,32 +118,75 @@ func watch(
 }
 
 // play lets customers come until the time is over, somebody quits, or a process
-// cannot be kept up.
-func (s *show) play(ctx context.Context, run *home.Run, lasts time.Duration) error {
-	ctx, s.quit = context.WithCancel(ctx)
-	defer s.quit()
+// cannot be kept up. Then it waits until what was accepted has been worked off.
+// It returns whether somebody did not want to wait for that.
+func (s *show) play(ctx context.Context, run *home.Run, lasts time.Duration) (left bool, err error) {
+	// Three contexts, one in the other: the screen outlives the drain, and the
+	// drain the load.
+	live, endLive := context.WithCancel(context.WithoutCancel(ctx))
+	defer endLive()
+	drain, leave := context.WithCancel(live)
+	defer leave()
+	load, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
 	if lasts > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lasts)
-		defer cancel()
+		load, stopLoad = context.WithTimeout(load, lasts)
+		defer stopLoad()
 	}
-	stopped, err := control.Serve(ctx, run, s.step.Name, s.do)
+	// The first quit ends the load, the second one the waiting.
+	s.quit = func() {
+		if load.Err() != nil {
+			leave()
+		}
+		stopLoad()
+	}
+	stopped, err := control.Serve(live, run, s.step.Name, s.do)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var group sync.WaitGroup
-	group.Go(func() { s.bench.Trickle(ctx, s.step.Run.Rate) })
-	group.Go(func() { s.lookAfter(ctx) })
+	var screenErr error
 	if s.screen.Interactive() {
-		err = s.screen.Live(ctx, s.status, s.press)
-		s.quit()
-	} else {
-		<-ctx.Done()
+		group.Go(func() {
+			screenErr = s.screen.Live(live, s.status, s.press)
+			s.quit()
+		})
 	}
+	group.Go(func() { s.lookAfter(live) })
+	s.bench.Trickle(load, s.step.Run.Rate)
+	<-load.Done()
+	err = s.drain(drain)
+	left = drain.Err() != nil
+	if left {
+		err = nil
+	}
+	endLive()
 	group.Wait()
 	s.acts.Wait()
-	return errors.Join(err, stopped(), s.bench.Err())
+	return left, errors.Join(err, screenErr, stopped())
 }
+
+// drain mends what was broken and waits. Only what is still open when nothing
+// happens any more, with everything in working order, was lost.
+func (s *show) drain(ctx context.Context) error {
+	if s.bench.Err() != nil {
+		return nil // it is over, and watch says why
+	}
+	if err := s.bench.Mend(ctx); err != nil {
+		return err
+	}
+	if n := s.bench.Status().Open; n > 0 {
+		how := ""
+		if s.screen.Interactive() {
+			how = " (q leaves them)"
+		}
+		s.screen.Say("no more orders; waiting for %d in flight%s", n, how)
+	}
+	return s.bench.Drain(ctx, settleTime+2*s.step.Run.Work.Std())
+}
+
+// settleTime is longer than a consumer takes to find its broker again.
+const settleTime = 8 * time.Second
 
 // lookAfter samples the rate, and ends the run when a process is beyond help.
 func (s *show) lookAfter(ctx context.Context) {
@@ -163,6 +200,8 @@ func (s *show) lookAfter(ctx context.Context) {
 			s.rate.sample(time.Now(), s.bench.Status().Processed)
 			if s.bench.Err() != nil {
 				s.quit()
+				s.quit()
+				return
 			}
 		}
 	}

@@ -220,20 +220,77 @@ func (b *Bench) burst(ctx context.Context, words []string) error {
 	return nil
 }
 
+// Mend brings everything back that acts have broken: services that are down,
+// processes that hang or are cut off, and one process of every kind that has
+// none left. What is still open after that, and stays open, was lost.
+func (b *Bench) Mend(ctx context.Context) error {
+	b.mu.Lock()
+	procs := slices.Clone(b.procs)
+	services := slices.Clone(b.cfg.Services)
+	b.mu.Unlock()
+	var errs []error
+	for _, s := range services {
+		if b.serviceIsDown(s) {
+			errs = append(errs, b.Do(ctx, "start "+s.Name()))
+		}
+	}
+	for _, p := range procs {
+		b.mu.Lock()
+		hangs := p.state == paused
+		b.mu.Unlock()
+		if hangs {
+			errs = append(errs, b.Do(ctx, "resume "+p.name))
+		}
+		if b.wire != nil {
+			errs = append(errs, b.wire.heal(ctx, p.name))
+		}
+	}
+	for _, kind := range b.cfg.Step.Processes {
+		if running, idle := b.members(kind); len(running) == 0 && len(idle) > 0 {
+			errs = append(errs, b.Do(ctx, "start "+idle[0].name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Bench) serviceIsDown(s Service) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.downServices[s.Name()]
+}
+
+// ofService does something to a service and remembers whether it is up after it.
+func (b *Bench) ofService(s Service, do func() error, downAfter bool) error {
+	err := do()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.downServices == nil {
+		b.downServices = map[string]bool{}
+	}
+	b.downServices[s.Name()] = downAfter || err != nil
+	return err
+}
+
 func (b *Bench) kill(ctx context.Context, words []string) error {
 	return b.each(words,
 		func(p *proc) error { return b.stop(ctx, p, true) },
-		func(s Service) error { return s.Kill(ctx) })
+		func(s Service) error {
+			return b.ofService(s, func() error { return s.Kill(ctx) }, true)
+		})
 }
 
 func (b *Bench) halt(ctx context.Context, words []string) error {
 	return b.each(words,
 		func(p *proc) error { return b.stop(ctx, p, false) },
-		func(s Service) error { return s.Stop(ctx) })
+		func(s Service) error {
+			return b.ofService(s, func() error { return s.Stop(ctx) }, true)
+		})
 }
 
 func (b *Bench) begin(ctx context.Context, words []string) error {
-	return b.each(words, b.start, func(s Service) error { return s.Start(ctx) })
+	return b.each(words, b.start, func(s Service) error {
+		return b.ofService(s, func() error { return s.Start(ctx) }, false)
+	})
 }
 
 func (b *Bench) restart(ctx context.Context, words []string) error {
@@ -245,10 +302,12 @@ func (b *Bench) restart(ctx context.Context, words []string) error {
 			return b.start(p)
 		},
 		func(s Service) error {
-			if err := s.Stop(ctx); err != nil {
-				return err
-			}
-			return s.Start(ctx)
+			return b.ofService(s, func() error {
+				if err := s.Stop(ctx); err != nil {
+					return err
+				}
+				return s.Start(ctx)
+			}, false)
 		})
 }
 

@@ -74,7 +74,9 @@ type Bench struct {
 	nextShop   int
 	release    func() error // gives the claimed port back
 	closing    bool
-	broken     error // a process that cannot be kept up
+	// downServices are those that an act has stopped or killed.
+	downServices map[string]bool
+	broken       error // a process that cannot be kept up
 
 	showMu sync.Mutex
 }

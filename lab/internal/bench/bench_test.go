@@ -258,16 +258,34 @@ func TestPauseAndResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if n, err := b.Place(ctx, 1); err == nil {
-		t.Errorf("a frozen shop accepted %d", n)
-	}
+	// The signal takes a moment to stop every thread.
+	await(t, "the shop to freeze", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := b.Place(ctx, 1)
+		return err != nil
+	})
 	if err := b.Do(t.Context(), "resume shop"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Place(t.Context(), 1); err != nil {
 		t.Errorf("a thawed shop: %v", err)
+	}
+}
+
+// What was accepted counts as lost only once everything works again.
+func TestMend(t *testing.T) {
+	t.Parallel()
+	b, _ := start(t, "", nil)
+	if err := b.Do(t.Context(), "kill shop"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Mend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the shop to be up", func() bool { return b.Status().Up["shop"] == 1 })
+	if err := b.Mend(t.Context()); err != nil {
+		t.Errorf("mending what is whole: %v", err)
 	}
 }
 

@@ -71,6 +71,9 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 	closing := context.WithoutCancel(ctx)
 	err = play(ctx, b, e, cfg.Seed)
 	if err == nil {
+		err = b.Mend(ctx)
+	}
+	if err == nil {
 		err = b.Drain(ctx, e.Settle.Std())
 	}
 	err = errors.Join(err, b.Close(closing), b.Err())

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
+	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/term"
 
 	"course.example/lab/internal/bench"
@@ -185,7 +185,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width = msg.Width
-	case tea.KeyPressMsg:
+	case tea.KeyMsg:
 		m.press(msg.String())
 	case tick:
 		if text := m.take(); text != "" {
@@ -196,4 +196,4 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-func (m *model) View() tea.View { return tea.NewView(m.status(m.width)) }
+func (m *model) View() string { return m.status(m.width) }
