@@ -73,7 +73,7 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	if !cmd.IsSet("seed") {
 		seed = rand.Uint64N(1_000_000)
 	}
-	st, err := stage.Open("break " + step.Number)
+	st, err := stage.Open(ctx, "break "+step.Number)
 	if err != nil {
 		return err
 	}

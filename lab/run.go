@@ -76,7 +76,7 @@ func watch(
 	if _, err := step.Variant(variant); err != nil {
 		return err
 	}
-	st, err := stage.Open("run " + step.Number)
+	st, err := stage.Open(ctx, "run "+step.Number)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func names(modules []module) []string {
 // testModules runs every check of every module, and goes on after a failure:
 // one run tells all that is wrong.
 func testModules(ctx context.Context, modules []module, flags []string) (err error) {
-	st, err := stage.Open("test")
+	st, err := stage.Open(ctx, "test")
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func Experiments(t *testing.T, names ...string) {
 	if len(experiments) == 0 {
 		t.Fatalf("%s declares no experiments", step.Name)
 	}
-	st, err := stage.Open("test " + step.Number)
+	st, err := stage.Open(t.Context(), "test "+step.Number)
 	if err != nil {
 		t.Fatal(err)
 	}

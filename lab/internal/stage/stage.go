@@ -34,7 +34,7 @@ type Stage struct {
 
 // Open opens a run folder and a screen, after cleaning up what runs that were
 // killed have left behind.
-func Open(command string) (*Stage, error) {
+func Open(ctx context.Context, command string) (*Stage, error) {
 	run, err := home.Open(command)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func Open(command string) (*Stage, error) {
 	}
 	s := &Stage{Run: run, Screen: screen.New(log), log: log}
 	say := func(text string) { s.Screen.Say("%s", text) }
-	if err := home.Sweep(say); err != nil {
+	if err := services.Sweep(ctx, say); err != nil {
 		s.Screen.Say("could not clean up after an earlier run: %v", err)
 	}
 	s.chain, err = services.NewChain(run, services.Options{Say: say, Ask: s.Screen.Ask()})
