@@ -2,16 +2,13 @@ package rabbitmq
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"course.example/lab/services/servicestest"
 	"course.example/shop"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -20,33 +17,17 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	if os.Getenv("LOG") == "" {
+	if os.Getenv("LOG") == "" { // LOG=1 shows what the code under test logs
 		slog.SetDefault(slog.New(slog.DiscardHandler))
 	}
-	os.Exit(m.Run())
+	servicestest.Main(m)
 }
 
-// onBroker returns settings for a broker on which the test has a vhost of its own.
+// onBroker returns settings for a vhost of the test's own.
 func onBroker(t testing.TB) Settings {
 	t.Helper()
 	s := DefaultSettings()
-	vhost := strings.ReplaceAll(t.Name(), "/", "-")
-	mgmt := os.Getenv("RABBITMQ_MANAGEMENT_URL")
-	do := func(method string) {
-		req, _ := http.NewRequest(method, mgmt+"/api/vhosts/"+url.PathEscape(vhost), nil)
-		req.SetBasicAuth("guest", "guest")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, res.Body)
-		_ = res.Body.Close()
-	}
-	do("DELETE")
-	do("PUT")
-	t.Cleanup(func() { do("DELETE") })
-	s.URL = strings.TrimSuffix(os.Getenv("AMQP_URL"), "/") + "/" + url.PathEscape(vhost)
-	s.Work = 0
+	s.URL = servicestest.RabbitMQ(t).URL
 	return s
 }
 

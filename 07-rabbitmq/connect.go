@@ -15,11 +15,7 @@ const (
 	// connectTimeout bounds everything up to the declared topology. A broker
 	// that is starting up, or frozen, takes the connection and then says nothing.
 	connectTimeout = 10 * time.Second
-	// writeTimeout bounds one write to the socket. It is shorter than the 5 s
-	// for which amqp091-go keeps a returned message for a reader that is busy
-	// writing: see confirms.go for what that message is needed for.
-	writeTimeout = 3 * time.Second
-	closeTimeout = 2 * time.Second
+	closeTimeout   = 2 * time.Second
 )
 
 // session is one connection to the broker and the one channel on it. When either
@@ -46,16 +42,16 @@ func connect(
 
 	var dialer net.Dialer
 	at := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
-	socket, err := dialer.DialContext(ctx, "tcp", at)
+	tcp, err := dialer.DialContext(ctx, "tcp", at)
 	if err != nil {
 		return nil, explain(err, uri)
 	}
 	// amqp091-go has no contexts, and leaves the socket of a failed handshake
 	// open: closing it is what ends a call that the broker does not answer.
-	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
 	defer stop()
 
-	s, err := handshake(socket, settings, name)
+	s, err := handshake(tcp, settings, name)
 	if err == nil {
 		err = t.declare(s.channel)
 	}
@@ -63,19 +59,19 @@ func connect(
 		if late := context.Cause(ctx); late != nil {
 			err = late
 		}
-		return nil, errors.Join(explain(err, uri), ignoreClosed(socket.Close()))
+		return nil, errors.Join(explain(err, uri), ignoreClosed(tcp.Close()))
 	}
 	return s, nil
 }
 
-func handshake(socket net.Conn, settings Settings, name string) (*session, error) {
+func handshake(tcp net.Conn, settings Settings, name string) (*session, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(name)
 	conn, err := amqp.DialConfig(settings.URL, amqp.Config{
 		Heartbeat:  settings.Heartbeat,
 		Properties: properties,
 		Dial: func(string, string) (net.Conn, error) {
-			return impatient{socket}, nil
+			return newSocket(tcp), nil
 		},
 	})
 	if err != nil {
@@ -87,18 +83,6 @@ func handshake(socket net.Conn, settings Settings, name string) (*session, error
 	}
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	return &session{conn: conn, channel: channel, closed: closed}, nil
-}
-
-// impatient gives up on a write that the other side does not take. Without it a
-// frozen broker holds the publishing goroutine for ever, and with it the lock
-// that amqp091-go needs to close the connection when the heartbeats stop.
-type impatient struct{ net.Conn }
-
-func (c impatient) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
 }
 
 // explain adds to an error of [connect] what a reader can do about it. It names

@@ -16,6 +16,7 @@
 //	attempts.go    retries, redelivery counts, panics
 //	deadletter.go  poison messages and orders that failed too often
 //	connect.go     one connection and one channel
+//	socket.go      the bytes of many orders in one write
 //	reconnect.go   the next one, whenever the last has died
 //	wrong.go       the wrong variants, each a small change to the right one
 package rabbitmq
