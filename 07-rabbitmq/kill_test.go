@@ -21,8 +21,8 @@ const settled = 3 * time.Second
 func TestBrokerKilledInMidStream(t *testing.T) {
 	t.Parallel()
 	broker := servicestest.PrivateRabbitMQ(t)
-	right := newCustomers(t, broker, "right")
-	wrong := newCustomers(t, broker, "no-confirms")
+	right := newCustomers(t, broker, "right", 5*time.Millisecond)
+	wrong := newCustomers(t, broker, "no-confirms", 2*time.Millisecond)
 	began := time.Now()
 	eventually(t, "orders flow", func() bool {
 		return time.Since(began) > settled && right.count() > 500 && wrong.count() > 500
@@ -61,7 +61,7 @@ func TestBrokerKilledInMidStream(t *testing.T) {
 		len(right.accepted), lost, len(wrong.accepted))
 }
 
-// customers order without a pause, and remember which orders were accepted.
+// customers order one thing after the other, and remember which orders were accepted.
 type customers struct {
 	t         *testing.T
 	settings  Settings
@@ -72,7 +72,9 @@ type customers struct {
 	accepted []string
 }
 
-func newCustomers(t *testing.T, broker *services.Server, variant string) *customers {
+func newCustomers(
+	t *testing.T, broker *services.Server, variant string, pause time.Duration,
+) *customers {
 	t.Helper()
 	env, _, err := broker.Isolate(t.Context(), variant)
 	if err != nil {
@@ -87,14 +89,14 @@ func newCustomers(t *testing.T, broker *services.Server, variant string) *custom
 	c.leave = func() { cancel(); all.Wait() }
 	t.Cleanup(c.leave)
 	for range 16 {
-		all.Go(func() { c.order(ctx) })
+		all.Go(func() { c.order(ctx, pause) })
 	}
 	return c
 }
 
-func (c *customers) order(ctx context.Context) {
+func (c *customers) order(ctx context.Context, pause time.Duration) {
 	// Slow enough that what is accepted can be consumed again in a moment.
-	pace := time.NewTicker(5 * time.Millisecond)
+	pace := time.NewTicker(pause)
 	defer pace.Stop()
 	for {
 		select {
