@@ -98,6 +98,7 @@ func LastDir() (string, error) {
 // a broker takes its time to boot, and so does a compiler. With private, the
 // servers are the stage's own and may be broken.
 func (s *Stage) Prepare(ctx context.Context, step *manifest.Step, private, wire bool) error {
+	s.Screen.Say("compiling %s and looking for what it needs", step.Name)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), wire)
