@@ -106,7 +106,7 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 	if e.Load.Rate > 0 {
 		group.Go(func() { b.Trickle(loadCtx, e.Load.Rate) })
 	}
-	err := inflict(ctx, b, moments, start, &group)
+	start, err := inflict(ctx, b, moments, start, &group)
 	if err == nil {
 		err = until(ctx, start.Add(e.Load.For.Std()))
 	}
@@ -116,15 +116,18 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 	return err
 }
 
-// inflict does what the timeline says, one act after the other. A burst alone
-// goes on by itself: what happens in the middle of it is what it is for.
+// inflict does what the timeline says, one act after the other. The timeline's
+// clock stands still while an act is under way, so that a broker which takes
+// twenty seconds to start on a slow machine shifts what comes after it, rather
+// than swallowing it; inflict returns the start shifted by as much. A burst
+// alone goes on by itself: what happens in the middle of it is what it is for.
 func inflict(
 	ctx context.Context, b *bench.Bench, moments []manifest.Moment, start time.Time,
 	group *sync.WaitGroup,
-) error {
+) (time.Time, error) {
 	for _, m := range moments {
 		if err := until(ctx, start.Add(m.At)); err != nil {
-			return err
+			return start, err
 		}
 		if strings.HasPrefix(m.Act, "burst ") {
 			group.Go(func() {
@@ -133,11 +136,13 @@ func inflict(
 			})
 			continue
 		}
+		begun := time.Now()
 		if err := b.Do(ctx, m.Act); err != nil {
-			return err
+			return start, err
 		}
+		start = start.Add(time.Since(begun))
 	}
-	return nil
+	return start, nil
 }
 
 func until(ctx context.Context, t time.Time) error {

@@ -17,6 +17,9 @@ import (
 //	at 3s..5s: restart rabbitmq          at a random moment between the two
 //	every 1s: kill consumer              again and again while the load lasts
 //	every 1s..3s: [kill consumer, start consumer]
+//
+// Its clock stands still while the lab is busy with an act, such as the restart
+// of a broker.
 type Timeline []Entry
 
 // Entry is one line of a timeline.
