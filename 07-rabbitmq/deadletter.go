@@ -75,12 +75,7 @@ func obituary(d amqp.Delivery, reason error) amqp.Publishing {
 // putBack uses basic.reject rather than basic.nack: RabbitMQ 4.3 counts the
 // former, so that the delivery limit of the queue ends even this circle.
 func (s *Subscriber) putBack(ctx context.Context, d amqp.Delivery) {
-	timer := time.NewTimer(putBackPause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	<-time.After(putBackPause)
 	if err := d.Reject(true); err != nil {
 		slog.WarnContext(ctx, "cannot put a message back: it will come again by itself",
 			"message", d.MessageId, "reason", err)

@@ -78,15 +78,15 @@ func TestWindowBoundsWhatIsUnconfirmed(t *testing.T) {
 
 func TestDeadConnectionAnswersAtOnce(t *testing.T) {
 	t.Parallel()
-	s, network := through(t, onBroker(t))
+	direct := onBroker(t)
+	s, network := through(t, direct)
 	p, _ := publisher(t, s)
 	network.freeze(true, false)
 	errs := make(chan error, 100)
 	for range cap(errs) {
 		go func() { errs <- p.Publish(t.Context(), newOrder(t, shop.SampleEmail)) }()
 	}
-	a := admin(t, s2direct(t, s, network))
-	a.waitFor(OrdersQueue, cap(errs))
+	admin(t, direct).waitFor(OrdersQueue, cap(errs))
 	began := time.Now()
 	network.setAway(true)
 	for range cap(errs) {
@@ -97,13 +97,6 @@ func TestDeadConnectionAnswersAtOnce(t *testing.T) {
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("the last pending order had its answer after %s", took)
 	}
-}
-
-// s2direct undoes through.
-func s2direct(t *testing.T, s Settings, p *proxy) Settings {
-	t.Helper()
-	s.URL = strings.Replace(s.URL, p.listener.Addr().String(), p.broker, 1)
-	return s
 }
 
 func TestOrderWithoutAQueueIsRefused(t *testing.T) {
@@ -151,7 +144,8 @@ func TestBrokerAwayMeans503(t *testing.T) {
 	eventually(t, "not ready", func() bool { return p.Ready(t.Context()) != nil })
 	began := time.Now()
 	answer := ask("POST", "/orders")
-	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
+	if answer.Code != http.StatusServiceUnavailable ||
+		answer.Header().Get("Retry-After") == "" {
 		t.Errorf("without: %d %v %s", answer.Code, answer.Header(), answer.Body)
 	}
 	if took := time.Since(began); took > time.Second {
