@@ -7,7 +7,7 @@ GO ?= go
 LAB = $(GO) run ./lab
 
 .DEFAULT_GOAL := help
-.PHONY: help test break score up down status doctor bench fmt tidy clean
+.PHONY: help test break up down status doctor fmt tidy clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -57,5 +57,7 @@ fmt: ## format the code of every module
 tidy: ## tidy the go.mod of every module
 	@for dir in $(MODULES); do (cd $$dir && GOWORK=off $(GO) mod tidy) || exit 1; done
 
-clean: ## remove what the lab has left behind
+clean: down ## stop what up has started, and remove what the lab has left behind
+	@if $(LAB) status | grep -q '^run '; then \
+		echo "a run of the lab is going on: end it first (make status)"; exit 1; fi
 	rm -rf .lab

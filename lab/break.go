@@ -28,7 +28,8 @@ func breakCommand() *cli.Command {
 		Usage:     "break a step on purpose and see what it cost",
 		ArgsUsage: "STEP",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "only", Usage: "run the experiment `NAME` alone, or several, with commas"},
+			&cli.StringFlag{Name: "only",
+				Usage: "run the experiment `NAME` alone, or several, with commas"},
 			&cli.BoolFlag{Name: "list", Usage: "list the experiments and run none"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the faults' random times and targets"},
 			&cli.DurationFlag{Name: "for", Usage: "let customers come for this `TIME`"},
@@ -56,6 +57,9 @@ func breakCommand() *cli.Command {
 }
 
 func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err error) {
+	if err := checkLoad(cmd); err != nil {
+		return err
+	}
 	experiments, err := selected(cmd, step)
 	if err != nil {
 		return err
@@ -85,6 +89,8 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 		Show: func(l bench.Line) {
 			if cmd.Bool("v") || l.Process == bench.Lab {
 				st.Screen.Show(l)
+			} else {
+				st.Screen.Record(l)
 			}
 		},
 		Done: func(r experiment.Result) { st.Screen.Say("%s: %s", r.Name, r.Verdict()) },
@@ -167,12 +173,18 @@ func report(path string, results []experiment.Result) error {
 // drawAll draws every experiment into .lab/last, and the one that was asked for
 // where it was asked for.
 func drawAll(scr *screen.Screen, path string, results []experiment.Result) error {
-	dir, err := stage.LastDir()
+	if len(results) == 0 {
+		return nil
+	}
+	dir, err := stage.LastDir(results[0].History.Step)
 	if err != nil {
 		return err
 	}
+	if err := removeOld(dir); err != nil {
+		return err
+	}
 	for _, r := range results {
-		if r.NotRun != "" {
+		if r.NotRun != "" || r.History.Started.IsZero() {
 			continue
 		}
 		if err := drawOne(filepath.Join(dir, r.Name+".svg"), r); err != nil {
@@ -185,6 +197,21 @@ func drawAll(scr *screen.Screen, path string, results []experiment.Result) error
 		}
 	}
 	scr.Print("pictures of the runs: " + filepath.Join(dir, "*.svg"))
+	return nil
+}
+
+// removeOld removes the pictures of earlier runs of the step: a picture that is
+// older than the table beside it tells a lie.
+func removeOld(dir string) error {
+	old, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	if err != nil {
+		return fmt.Errorf("remove old pictures: %w", err)
+	}
+	for _, path := range old {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("remove old pictures: %w", err)
+		}
+	}
 	return nil
 }
 

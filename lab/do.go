@@ -46,7 +46,8 @@ func findRun(name string) (home.Record, error) {
 	}
 	var found []home.Record
 	for _, r := range live {
-		if r.Control != "" && (name == "" || r.ID == name || r.Step == name) {
+		number, _, _ := strings.Cut(r.Step, "-")
+		if r.Control != "" && (name == "" || name == r.ID || name == r.Step || name == number) {
 			found = append(found, r)
 		}
 	}

@@ -23,7 +23,9 @@ import (
 var errQuiet = errors.New("")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGHUP: the window was closed.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// The first signal ends the context and everything drains. From then on
 	// the default holds again, and a second signal ends the lab at once; what

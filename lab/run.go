@@ -29,7 +29,7 @@ func runCommand() *cli.Command {
 			&cli.DurationFlag{Name: "for", Usage: "end by itself after this `TIME`"},
 			&cli.DurationFlag{Name: "work", Usage: "let every order take this `TIME`"},
 			&cli.StringFlag{Name: "variant", Usage: "run the variant `NAME` of lab.yaml"},
-			&cli.BoolFlag{Name: "wire",
+			&cli.BoolFlag{Name: "proxy",
 				Usage: "put a proxy before every service, for cut, heal and slow"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
@@ -45,17 +45,33 @@ func runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if cmd.IsSet("rate") && cmd.Float("rate") >= 0 {
+			if err := checkLoad(cmd); err != nil {
+				return err
+			}
+			if cmd.IsSet("rate") {
 				step.Run.Rate = cmd.Float("rate")
-			} else if cmd.IsSet("rate") {
-				return fmt.Errorf("-rate %v: a rate is not negative", cmd.Float("rate"))
 			}
 			if cmd.IsSet("work") {
-				step.Run.Work = manifest.Duration(cmd.Duration("work"))
+				work := manifest.Duration(cmd.Duration("work"))
+				step.Run.Work = &work
 			}
-			return watch(ctx, step, cmd.String("variant"), cmd.Duration("for"), cmd.Bool("wire"))
+			return watch(ctx, step, cmd.String("variant"), cmd.Duration("for"), cmd.Bool("proxy"))
 		},
 	}
+}
+
+// checkLoad refuses what would silently be something else.
+func checkLoad(cmd *cli.Command) error {
+	if rate := cmd.Float("rate"); cmd.IsSet("rate") && (rate < 0 || rate > bench.MaxRate) {
+		return fmt.Errorf("-rate %v: a rate is 0 to %d orders a second", rate, bench.MaxRate)
+	}
+	if d := cmd.Duration("for"); cmd.IsSet("for") && d <= 0 {
+		return fmt.Errorf("-for %v: a run takes more than no time", d)
+	}
+	if d := cmd.Duration("work"); d < 0 {
+		return fmt.Errorf("-work %v: work takes no less than no time", d)
+	}
+	return nil
 }
 
 // show is a step that a person watches.
@@ -71,7 +87,7 @@ type show struct {
 
 // watch runs a step until it is told to end, drains it and prints the ledger.
 func watch(
-	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, wired bool,
+	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, proxy bool,
 ) (err error) {
 	if _, err := step.Variant(variant); err != nil {
 		return err
@@ -85,7 +101,7 @@ func watch(
 	defer func() { err = errors.Join(err, st.Close(closing)) }()
 	scr := st.Screen
 
-	if err := st.Prepare(ctx, step, false, wired); err != nil {
+	if err := st.Prepare(ctx, step, false, proxy); err != nil {
 		return err
 	}
 	cfg, cleanup, err := st.Config(ctx, step, "run-"+st.Run.ID())
@@ -93,7 +109,8 @@ func watch(
 		return err
 	}
 	defer func() { err = errors.Join(err, cleanup(closing)) }()
-	cfg.Variant, cfg.Work, cfg.Wire, cfg.Show = variant, step.Run.Work.Std(), wired, scr.Show
+	cfg.Variant, cfg.Work, cfg.Proxy = variant, step.Run.WorkTime(), proxy
+	cfg.Show = scr.Show
 	b, err := bench.Start(ctx, cfg)
 	if err != nil {
 		return err
@@ -120,7 +137,9 @@ func watch(
 // play lets customers come until the time is over, somebody quits, or a process
 // cannot be kept up. Then it waits until what was accepted has been worked off.
 // It returns whether somebody did not want to wait for that.
-func (s *show) play(ctx context.Context, run *home.Run, lasts time.Duration) (left bool, err error) {
+func (s *show) play(
+	ctx context.Context, run *home.Run, lasts time.Duration,
+) (left bool, err error) {
 	// Three contexts, one in the other: the screen outlives the drain, and the
 	// drain the load.
 	live, endLive := context.WithCancel(context.WithoutCancel(ctx))
@@ -182,7 +201,11 @@ func (s *show) drain(ctx context.Context) error {
 		}
 		s.screen.Say("no more orders; waiting for %d in flight%s", n, how)
 	}
-	return s.bench.Drain(ctx, settleTime+2*s.step.Run.Work.Std())
+	settle := settleTime
+	if work := s.step.Run.WorkTime(); work != nil {
+		settle += 2 * *work
+	}
+	return s.bench.Drain(ctx, settle)
 }
 
 // settleTime is longer than a consumer takes to find its broker again.
@@ -320,7 +343,8 @@ func (s *show) printHeader(variant string, services []string) {
 		if p.Orders {
 			where = s.bench.ShopURL()
 		}
-		lines = append(lines, fmt.Sprintf("  %-11s ×%d  %s", p.Name, s.bench.Running(p.Name), where))
+		lines = append(lines, strings.TrimRight(
+			fmt.Sprintf("  %-11s ×%d  %s", p.Name, s.bench.Running(p.Name), where), " "))
 	}
 	lines = append(lines, "", "Type in another terminal:",
 		"  curl -X POST "+s.bench.ShopURL()+"/orders",

@@ -171,7 +171,9 @@ func checks(m module, race bool, flags []string) []check {
 	}
 }
 
-func (c check) run(ctx context.Context, m module, services map[string]string) (time.Duration, error) {
+func (c check) run(
+	ctx context.Context, m module, services map[string]string,
+) (time.Duration, error) {
 	cmd := exec.CommandContext(ctx, "go", c.args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(os.Environ(), c.env...)
@@ -183,7 +185,8 @@ func (c check) run(ctx context.Context, m module, services map[string]string) (t
 		}
 	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// Tests that are interrupted must still stop what they started.
+	// Ctrl-C reaches the tests by itself: they are of the terminal's group. go
+	// test is asked besides, for a SIGTERM of the lab alone.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	started := time.Now()

@@ -35,7 +35,7 @@ func upCommand() *cli.Command {
 			}
 			scr := screen.New(nil)
 			servers, err := services.Up(ctx, kinds, services.Options{
-				Say: func(line string) { scr.Say("%s", line) }, Ask: scr.Ask(),
+				Say: func(line string) { scr.Say("%s", line) }, Ask: scr.Ask(ctx),
 			})
 			for _, s := range servers {
 				scr.Print(fmt.Sprintf("%-10s %s  %s", s.Name, s.Shown(), s.Page))

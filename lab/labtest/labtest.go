@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"course.example/lab/internal/bench"
@@ -65,8 +66,8 @@ func judge(t *testing.T, r experiment.Result) {
 	t.Helper()
 	t.Logf("%s; lost %d, refused %d, in flight at the faults %d, recovery %v",
 		r.Ledger, r.Lost, r.Refused, r.InFlight, r.Recovery)
-	if r.NotRun != "" {
-		t.Skip(r.NotRun)
+	if r.NotRun != "" && runtime.GOOS == "windows" {
+		t.Skip(r.NotRun) // it has no SIGSTOP
 	}
 	for _, complaint := range r.Complaints() {
 		t.Error(complaint)

@@ -41,6 +41,10 @@ func Transcript(t *testing.T, files ...string) {
 		}
 		for _, tr := range transcripts(string(page)) {
 			found++
+			if tr.command == "" {
+				t.Errorf("%s: a console block without a command: %q", file, tr.lines)
+				continue
+			}
 			if _, done := outputs[tr.command]; !done {
 				outputs[tr.command] = run(t, root, tr.command)
 			}
@@ -71,14 +75,24 @@ func transcripts(page string) []transcript {
 			in, lines = true, nil
 		case in && strings.HasPrefix(line, "```"):
 			in = false
-			if command, ok := strings.CutPrefix(lines[0], "$ "); ok {
-				all = append(all, transcript{command, lines[1:]})
-			}
+			all = append(all, transcriptOf(lines))
 		case in:
 			lines = append(lines, line)
 		}
 	}
 	return all
+}
+
+// transcriptOf reads a block; without a command it is one that nobody can check.
+func transcriptOf(lines []string) transcript {
+	if len(lines) == 0 {
+		return transcript{}
+	}
+	command, ok := strings.CutPrefix(lines[0], "$ ")
+	if !ok {
+		return transcript{lines: lines}
+	}
+	return transcript{command, lines[1:]}
 }
 
 // run runs a command line of a page. It fails the test when the command does.

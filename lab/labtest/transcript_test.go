@@ -57,7 +57,7 @@ func TestTranscripts(t *testing.T) {
 	page := "text\n```sh\n$ not this\n```\n```console\n$ make run-07 ARGS=\"-for 6s\"\na\nb\n```\n" +
 		"```console\nno command\n```\n"
 	all := transcripts(page)
-	if len(all) != 1 || all[0].command != `make run-07 ARGS="-for 6s"` ||
+	if len(all) != 2 || all[1].command != "" || all[0].command != `make run-07 ARGS="-for 6s"` ||
 		!slices.Equal(all[0].lines, []string{"a", "b"}) {
 		t.Errorf("got %+v", all)
 	}

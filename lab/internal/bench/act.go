@@ -1,16 +1,15 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"course.example/lab/internal/manifest"
 )
@@ -24,8 +23,8 @@ const Acts = `  burst N                    N orders at once
   pause WHO, resume WHO      SIGSTOP and SIGCONT: it hangs, and hangs no more
   restart WHO                stop and start
   scale KIND N               so many processes of a kind
-  cut WHO, heal WHO          its connections carry nothing, and carry again
-  slow WHO 100ms             its connections take so much longer each way
+  cut WHO, heal WHO          its connections carry nothing; they are mended (-proxy)
+  slow WHO 100ms [50KB/s]    its connections take longer, carry less (-proxy)
   poison N                   N unreadable messages into the step's input
   duplicate N                N messages that come twice
 WHO is a process (consumer-1), a kind (consumer: one of them by chance),
@@ -53,8 +52,8 @@ func verbs() map[string]verb {
 		"cut":       {true, (*Bench).cut},
 		"heal":      {false, (*Bench).heal},
 		"slow":      {true, (*Bench).slow},
-		"poison":    {false, (*Bench).poison},
-		"duplicate": {false, (*Bench).duplicate},
+		"poison":    {true, (*Bench).poison},
+		"duplicate": {true, (*Bench).duplicate},
 	}
 }
 
@@ -69,6 +68,8 @@ func (b *Bench) Do(ctx context.Context, act string) error {
 	if !ok {
 		return fmt.Errorf("%q is nothing the lab can do; it can\n%s", words[0], Acts)
 	}
+	b.acts.RLock()
+	defer b.acts.RUnlock()
 	words, err := b.choose(words)
 	if err != nil {
 		return err
@@ -96,10 +97,9 @@ func (b *Bench) choose(words []string) ([]string, error) {
 	if _, isKind := b.cfg.Step.Process(words[1]); !isKind {
 		return words, nil
 	}
-	wantDown := words[0] == "start"
 	var candidates []string
 	for _, p := range b.procs {
-		if p.kind.Name == words[1] && (p.state == down) == wantDown {
+		if p.kind.Name == words[1] && b.suits(words[0], p) {
 			candidates = append(candidates, p.name)
 		}
 	}
@@ -110,6 +110,22 @@ func (b *Bench) choose(words []string) ([]string, error) {
 	chosen := slices.Clone(words)
 	chosen[1] = candidates[b.rng.IntN(len(candidates))]
 	return chosen, nil
+}
+
+// suits says whether an act has something to do for p. It is called with the
+// lock held.
+func (b *Bench) suits(verb string, p *proc) bool {
+	hangs := p.state != down && p.child.Paused()
+	switch verb {
+	case "start":
+		return p.state == down
+	case "resume":
+		return hangs
+	case "heal":
+		return b.wire != nil && b.wire.ails(p.name)
+	default:
+		return p.state != down && !hangs
+	}
 }
 
 // inFlight is how many orders the processes hit by a fault may have held
@@ -209,7 +225,7 @@ func (b *Bench) each(
 }
 
 func (b *Bench) burst(ctx context.Context, words []string) error {
-	n, err := number(words, 1, 100_000)
+	n, err := number(words, 1, manifest.MaxBurst)
 	if err != nil {
 		return err
 	}
@@ -224,6 +240,18 @@ func (b *Bench) burst(ctx context.Context, words []string) error {
 // processes that hang or are cut off, and one process of every kind that has
 // none left. What is still open after that, and stays open, was lost.
 func (b *Bench) Mend(ctx context.Context) error {
+	// A restart that is under way is not yet broken, and not yet mended.
+	idle := make(chan struct{})
+	go func() {
+		b.acts.Lock()
+		defer b.acts.Unlock()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for an act to end: %w", context.Cause(ctx))
+	}
 	b.mu.Lock()
 	procs := slices.Clone(b.procs)
 	services := slices.Clone(b.cfg.Services)
@@ -236,13 +264,13 @@ func (b *Bench) Mend(ctx context.Context) error {
 	}
 	for _, p := range procs {
 		b.mu.Lock()
-		hangs := p.state == paused
+		hangs := p.state != down && p.child.Paused()
 		b.mu.Unlock()
 		if hangs {
 			errs = append(errs, b.Do(ctx, "resume "+p.name))
 		}
-		if b.wire != nil {
-			errs = append(errs, b.wire.heal(ctx, p.name))
+		if b.wire != nil && b.wire.ails(p.name) {
+			errs = append(errs, b.Do(ctx, "heal "+p.name))
 		}
 	}
 	for _, kind := range b.cfg.Step.Processes {
@@ -354,7 +382,7 @@ func (b *Bench) scale(ctx context.Context, words []string) error {
 	if !ok {
 		return fmt.Errorf("there is no kind of process %q here", words[0])
 	}
-	want, err := number(words[1:], 0, 64)
+	want, err := number(words[1:], 0, manifest.MaxScale)
 	if err != nil {
 		return err
 	}
@@ -409,23 +437,17 @@ func (b *Bench) heal(ctx context.Context, words []string) error {
 }
 
 func (b *Bench) slow(ctx context.Context, words []string) error {
-	if len(words) < 2 {
-		return errors.New("how slow? slow consumer-1 100ms")
+	who, how, err := manifest.ParseSlow(words)
+	if err != nil {
+		return err
 	}
-	last := len(words) - 1
-	latency, err := time.ParseDuration(words[last])
-	if err != nil || latency <= 0 {
-		return fmt.Errorf("%q is no latency: write 100ms", words[last])
-	}
-	return b.onWire(words[:last], func(name string) error {
-		return b.wire.slow(ctx, name, latency)
-	})
+	return b.onWire(who, func(name string) error { return b.wire.slow(ctx, name, how) })
 }
 
 func (b *Bench) onWire(words []string, act func(string) error) error {
 	if b.wire == nil {
 		return fmt.Errorf("this run has no proxy between its processes and services, "+
-			"start it with -wire: %w", ErrCannot)
+			"start it with -proxy: %w", ErrCannot)
 	}
 	procs, service, err := b.find(words)
 	if err != nil {
@@ -459,7 +481,7 @@ func (b *Bench) inject(ctx context.Context, command, words []string) error {
 	if len(words) == 0 {
 		words = []string{"1"}
 	}
-	n, err := number(words, 1, 10_000)
+	n, err := number(words, 1, manifest.MaxInject)
 	if err != nil {
 		return err
 	}
@@ -470,29 +492,21 @@ func (b *Bench) inject(ctx context.Context, command, words []string) error {
 	args := append(slices.Clone(command[1:]), "-count", strconv.Itoa(n))
 	tool := exec.CommandContext(ctx, filepath.Join(b.cfg.Bin, filepath.Base(command[0])), args...)
 	tool.Env = env
-	if out, err := tool.CombinedOutput(); err != nil {
+	out, err := tool.CombinedOutput()
+	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
+	}
+	// What the tool says of orders counts: a second message of one order is no
+	// ghost.
+	for raw := range bytes.Lines(out) {
+		line := parseLine("inject", bytes.TrimRight(raw, "\n"))
+		if event, ok := line.Event(); ok {
+			b.record(event)
+		}
 	}
 	return nil
 }
 
 func number(words []string, low, high int) (int, error) {
-	if len(words) == 0 {
-		return 0, errors.New("how many?")
-	}
-	n, err := strconv.Atoi(words[0])
-	if err != nil || n < low || n > high {
-		return 0, fmt.Errorf("%q is no whole number from %d to %d", words[0], low, high)
-	}
-	return n, nil
-}
-
-// VerbNames lists the acts by their first word.
-func VerbNames() []string {
-	var names []string
-	for name := range verbs() {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
+	return manifest.ParseNumber(words, low, high)
 }

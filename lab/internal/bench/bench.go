@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ type Service interface {
 type Config struct {
 	Step     *manifest.Step
 	Variant  string            // "" is the right one
-	Work     time.Duration     // for one order; 0 leaves it to the step
+	Work     *time.Duration    // for one order; nil leaves it to the step
 	Env      map[string]string // for every process, over all else
 	Scale    map[string]int    // how many of a kind, where not the manifest's
 	Services []Service         // for acts to break
@@ -42,13 +43,14 @@ type Config struct {
 	Run      *home.Run
 	Bin      string // folder of the built programs, as [Build] returned it
 	Seed     uint64 // for choices left to chance
-	// Wire puts a proxy between every process and every service, so that the
+	// Proxy puts a proxy between every process and every service, so that the
 	// connection can be cut and slowed.
-	Wire bool
+	Proxy bool
 	// Keep keeps every event for [Bench.History].
 	Keep bool
 	// Show is called for every line of output and every remark of the lab's
-	// own, one at a time. It must not block for long and must not call back.
+	// own, one at a time, by a goroutine of its own: a terminal that is slow
+	// must not slow down what is measured.
 	Show func(Line)
 }
 
@@ -61,13 +63,18 @@ type Bench struct {
 	cancel  context.CancelFunc
 	group   sync.WaitGroup // supervisors and requests
 	wire    *wire          // nil when the config does not want it
+	printer *printer
+
+	// acts is held for reading by every act that is under way.
+	acts sync.RWMutex
 
 	mu        sync.Mutex
 	rng       *rand.Rand
 	procs     []*proc
 	ledger    ledger.Ledger
 	history   History
-	lastEvent time.Time
+	lastEvent time.Time // of any event
+	progress  time.Time // of the last event that changed what is open or done
 	refused   int
 	// turnedAway counts the refusals since an order was last accepted.
 	turnedAway int
@@ -77,8 +84,6 @@ type Bench struct {
 	// downServices are those that an act has stopped or killed.
 	downServices map[string]bool
 	broken       error // a process that cannot be kept up
-
-	showMu sync.Mutex
 }
 
 // History is all that happened, for the verdict and for drawing.
@@ -126,10 +131,8 @@ func Start(ctx context.Context, cfg Config) (*Bench, error) {
 		cfg:     cfg,
 		variant: variant,
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
-		client: &http.Client{
-			Timeout:   15 * time.Second,
-			Transport: &http.Transport{MaxIdleConnsPerHost: 256},
-		},
+		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
+		printer: newPrinter(cfg.Show),
 		history: History{
 			Step: cfg.Step.Name, Variant: variant.Name, Started: time.Now(),
 		},
@@ -144,7 +147,7 @@ func Start(ctx context.Context, cfg Config) (*Bench, error) {
 }
 
 func (b *Bench) startAll(ctx context.Context) error {
-	if b.cfg.Wire {
+	if b.cfg.Proxy {
 		w, err := startWire(ctx, b.cfg.Run, b.cfg.Bin)
 		if err != nil {
 			return err
@@ -186,8 +189,11 @@ func (b *Bench) environment(p *proc) ([]string, error) {
 		}
 	}
 	vars["LOG_FORMAT"] = "json"
+	if !strings.EqualFold(os.Getenv("LOG_LEVEL"), "debug") {
+		vars["LOG_LEVEL"] = "info" // the ledger is read from lines of this level
+	}
 	vars["VARIANT"] = b.variant.Name
-	if b.cfg.Work > 0 {
+	if b.cfg.Work != nil {
 		vars["WORK"] = b.cfg.Work.String()
 	}
 	if p.addr != "" {
@@ -206,15 +212,7 @@ func (b *Bench) environment(p *proc) ([]string, error) {
 
 // say shows a remark of the lab's own.
 func (b *Bench) say(format string, args ...any) {
-	b.show(Line{Process: Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
-}
-
-func (b *Bench) show(l Line) {
-	b.showMu.Lock()
-	defer b.showMu.Unlock()
-	if b.cfg.Show != nil {
-		b.cfg.Show(l)
-	}
+	b.printer.add(Line{Process: Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
 }
 
 // record takes an event into the ledger.
@@ -223,6 +221,10 @@ func (b *Bench) record(e ledger.Event) {
 	defer b.mu.Unlock()
 	b.ledger.Add(e)
 	b.lastEvent = time.Now()
+	if e.Kind != ledger.Received {
+		// To receive an order again and again is no progress.
+		b.progress = b.lastEvent
+	}
 	if b.cfg.Keep {
 		b.history.Events = append(b.history.Events, e)
 	}
@@ -296,9 +298,9 @@ func (b *Bench) History() History {
 	return h
 }
 
-// Drain waits until every accepted order has an end, or until nothing has
-// happened for the settle time, after which what is open is lost. It is not
-// called while customers still place orders.
+// Drain waits until every accepted order has an end and no late event comes
+// after it, or until there has been no progress for the settle time, after which
+// what is open is lost. It is not called while customers still place orders.
 func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -306,15 +308,13 @@ func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 	for {
 		b.mu.Lock()
 		open := b.ledger.Summary().Open
-		last := b.lastEvent
+		quiet, stuck := time.Since(b.lastEvent), time.Since(b.progress)
 		b.mu.Unlock()
-		if last.Before(began) {
-			// A long silence before the drain is no sign of anything: the
-			// last fault may have been mended only now.
-			last = began
-		}
-		quiet := time.Since(last)
-		if open == 0 || quiet > settle {
+		// A long silence before the drain is no sign of anything: what was
+		// broken may have been mended only now.
+		waited := time.Since(began)
+		if open == 0 && waited > aftermath && (quiet > aftermath || waited > settle) ||
+			min(stuck, waited) > settle {
 			return nil
 		}
 		select {
@@ -324,6 +324,10 @@ func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 		}
 	}
 }
+
+// aftermath is how long Drain listens for what comes after the last order's end:
+// a second effect of an order that was delivered twice.
+const aftermath = 300 * time.Millisecond
 
 // Close stops the processes, those that take orders first, and waits until all
 // that they wrote has been read. It does not stop the services: whoever started
@@ -346,6 +350,7 @@ func (b *Bench) Close(ctx context.Context) error {
 	}
 	b.cancel()
 	b.group.Wait()
+	b.printer.close()
 	b.client.CloseIdleConnections()
 	if b.wire != nil {
 		errs = append(errs, b.wire.close())

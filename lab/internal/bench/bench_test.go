@@ -95,7 +95,7 @@ func tryStart(
 	})
 	r := &recorder{}
 	cfg := bench.Config{
-		Step: step, Variant: variant, Work: time.Millisecond, Run: run, Bin: bin,
+		Step: step, Variant: variant, Run: run, Bin: bin,
 		Keep: true, Show: r.show,
 	}
 	if change != nil {
@@ -187,8 +187,8 @@ func TestProcessThatDiesIsStartedAgain(t *testing.T) {
 	if _, err := b.Place(t.Context(), 1); err != nil {
 		t.Errorf("the shop is back and takes no order: %v", err)
 	}
-	if s := settle(t, b); s.Refused != 3 {
-		t.Errorf("refused: got %d, want the 3 of the request without an answer", s.Refused)
+	if s := settle(t, b); s.Refused != 1 {
+		t.Errorf("refused: got %d, want the 1 request without an answer", s.Refused)
 	}
 	if lives := b.History().Lives; len(lives) != 2 || lives[0].End != "exit status 3" {
 		t.Errorf("lives: %+v", lives)
@@ -306,7 +306,7 @@ func TestActsThatCannotBeDone(t *testing.T) {
 		{"scale shop 1000", "no whole number"},
 		{"scale clerk 2", "no kind of process"},
 		{"start shop", "already running"},
-		{"cut shop", "start it with -wire"},
+		{"cut shop", "start it with -proxy"},
 		{"slow shop soon", "no latency"},
 		{"duplicate 3", "no tool for it"},
 		{"poison 8", `called with ["-kind" "poison" "-count" "8"]`},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -155,7 +156,7 @@ func (b *Bench) read(p *proc, raw []byte) {
 	if !p.kind.HTTP && line.Text == "ready" && line.Level != "" {
 		b.becameReady(p)
 	}
-	b.show(line)
+	b.printer.add(line)
 }
 
 func (b *Bench) becameReady(p *proc) {
@@ -208,10 +209,7 @@ func (b *Bench) healthy(p *proc) bool {
 func (b *Bench) watch(p *proc, c *child.Process, out *lines) {
 	<-c.Done()
 	out.end()
-	how := "exit status 0"
-	if err := c.Err(); err != nil {
-		how = err.Error()
-	}
+	how, code := ending(c)
 	b.mu.Lock()
 	b.history.Lives = append(b.history.Lives, Life{p.name, p.since, time.Now(), how})
 	early := p.state == coming
@@ -221,7 +219,7 @@ func (b *Bench) watch(p *proc, c *child.Process, out *lines) {
 	var pause time.Duration
 	if again {
 		pause, again = p.died(time.Now())
-		if !again || early && strings.HasPrefix(how, "exit status 2") {
+		if !again || early && code == usageError {
 			again = false
 			b.broken = fmt.Errorf("%s ends as often as it is started (%s); its last lines:\n%s",
 				p.name, how, strings.Join(c.Tail(), "\n"))
@@ -234,6 +232,21 @@ func (b *Bench) watch(p *proc, c *child.Process, out *lines) {
 	}
 	b.say("%s died unasked (%s): starting it again", p.name, how)
 	b.startAgain(p, pause)
+}
+
+// usageError is the exit code of a program that was started wrongly. It is also
+// that of a Go panic, which is why it counts only before the program was ready.
+const usageError = 2
+
+func ending(c *child.Process) (how string, code int) {
+	err := c.Err()
+	if err == nil {
+		return "exit status 0", 0
+	}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return err.Error(), exit.ExitCode()
+	}
+	return err.Error(), -1
 }
 
 // died counts an end that nobody asked for and returns how long to wait before

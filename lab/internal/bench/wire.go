@@ -16,6 +16,7 @@ import (
 
 	"course.example/lab/internal/child"
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/port"
 )
 
@@ -28,6 +29,7 @@ type wire struct {
 	mu      sync.Mutex
 	proxies map[string][]*toxi.Proxy // by process
 	routes  map[string]string        // process and upstream to the proxy's address
+	ailing  map[string]bool          // processes whose connections are cut or slow
 }
 
 func wireProgram() string {
@@ -54,6 +56,7 @@ func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
 	w := &wire{
 		server: server, client: toxi.NewClient(host + ":" + number),
 		proxies: map[string][]*toxi.Proxy{}, routes: map[string]string{},
+		ailing: map[string]bool{},
 	}
 	if err := w.awaitUp(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -125,6 +128,11 @@ func (w *wire) route(process, address string) (string, error) {
 func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.proxies[process]) == 0 {
+		// A cut that cuts nothing would hold every promise.
+		return fmt.Errorf("%s has no address of a service in its environment, "+
+			"so there is no connection to break", process)
+	}
 	var errs []error
 	for _, p := range w.proxies[process] {
 		errs = append(errs, act(p))
@@ -132,9 +140,15 @@ func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
 	return errors.Join(errs...)
 }
 
-// cut lets no byte through in either direction, and says so to nobody: that is
-// what a pulled cable looks like. A closed connection would be a kindness.
-func (w *wire) cut(_ context.Context, process string) error {
+// cut drops every byte in both directions and says so to nobody, for as long as
+// it lasts: only heartbeats and timeouts can notice. A closed connection would be
+// a kindness. When it is healed the connections of that time are closed, because
+// what was dropped cannot be sent again.
+func (w *wire) cut(ctx context.Context, process string) error {
+	if err := w.heal(ctx, process); err != nil {
+		return err
+	}
+	w.mark(process, true)
 	return w.each(process, func(p *toxi.Proxy) error {
 		for _, stream := range []string{"upstream", "downstream"} {
 			_, err := p.AddToxic("cut-"+stream, "timeout", stream, 1,
@@ -147,12 +161,20 @@ func (w *wire) cut(_ context.Context, process string) error {
 	})
 }
 
-// slow adds a latency in each direction.
-func (w *wire) slow(_ context.Context, process string, latency time.Duration) error {
+// slow adds a latency in each direction, and limits the bandwidth if asked to.
+func (w *wire) slow(ctx context.Context, process string, how manifest.Slow) error {
+	if err := w.heal(ctx, process); err != nil {
+		return err
+	}
+	w.mark(process, true)
 	return w.each(process, func(p *toxi.Proxy) error {
 		for _, stream := range []string{"upstream", "downstream"} {
 			_, err := p.AddToxic("slow-"+stream, "latency", stream, 1,
-				toxi.Attributes{"latency": latency.Milliseconds()})
+				toxi.Attributes{"latency": how.Latency.Milliseconds()})
+			if err == nil && how.KBPerSecond > 0 {
+				_, err = p.AddToxic("narrow-"+stream, "bandwidth", stream, 1,
+					toxi.Attributes{"rate": how.KBPerSecond})
+			}
 			if err != nil {
 				return fmt.Errorf("slow %s: %w", p.Name, err)
 			}
@@ -161,8 +183,22 @@ func (w *wire) slow(_ context.Context, process string, latency time.Duration) er
 	})
 }
 
+// ails says whether the connections of a process are cut or slow.
+func (w *wire) ails(process string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ailing[process]
+}
+
+func (w *wire) mark(process string, ails bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ailing[process] = ails
+}
+
 // heal takes away what cut and slow did.
 func (w *wire) heal(_ context.Context, process string) error {
+	w.mark(process, false)
 	return w.each(process, func(p *toxi.Proxy) error {
 		toxics, err := p.Toxics()
 		if err != nil {

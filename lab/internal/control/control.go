@@ -50,7 +50,11 @@ func Serve(
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		stopped <- errors.Join(server.Shutdown(grace), server.Close())
+		err := server.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = nil // somebody's act has not ended: cutting it off is all there is
+		}
+		stopped <- errors.Join(err, server.Close())
 	}()
 	return func() error {
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {

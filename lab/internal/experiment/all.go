@@ -18,8 +18,7 @@ type Options struct {
 }
 
 // RunAll carries experiments out one after the other, on servers of their own,
-// each in its own vhost or database. It returns what it has when one cannot be
-// carried out.
+// each in its own vhost or database. It returns what it has when ctx ends.
 func RunAll(
 	ctx context.Context, st *stage.Stage, step *manifest.Step,
 	experiments []manifest.Experiment, opt Options,
@@ -53,7 +52,7 @@ func runOne(
 		return r, err
 	}
 	defer func() { err = errors.Join(err, cleanup(context.WithoutCancel(ctx))) }()
-	cfg.Seed, cfg.Show, cfg.Wire = opt.Seed, opt.Show, needsWire(e)
+	cfg.Seed, cfg.Show, cfg.Proxy = opt.Seed, opt.Show, needsWire(e)
 	return Run(ctx, cfg, e)
 }
 

@@ -34,7 +34,10 @@ type Result struct {
 	Checks   []Check       `json:"checks"`
 	// NotRun says why the experiment could not be done, or is empty. Such an
 	// experiment has neither held nor broken anything.
-	NotRun  string        `json:"not_run,omitempty"`
+	NotRun string `json:"not_run,omitempty"`
+	// Error is why the experiment could not be carried to its end: a slip of
+	// ours, or a step whose processes cannot be kept up.
+	Error   string        `json:"error,omitempty"`
 	History bench.History `json:"history"`
 }
 
@@ -54,18 +57,18 @@ func (r Result) Held() bool {
 			return false
 		}
 	}
-	return r.NotRun == "" && len(r.Checks) > 0
+	return r.NotRun == "" && r.Error == "" && len(r.Checks) > 0
 }
 
-// Run carries one experiment out on a bench of its own. An error means that it
-// could not be carried out, which says nothing about the step.
+// Run carries one experiment out on a bench of its own. That it could not be
+// carried to its end is a result too; Run returns an error only when ctx ended.
 func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, error) {
 	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
-	cfg.Variant, cfg.Work, cfg.Env, cfg.Scale = e.Variant, e.Load.Work.Std(), e.Env, e.Scale
+	cfg.Variant, cfg.Work, cfg.Env, cfg.Scale = e.Variant, e.Load.WorkTime(), e.Env, e.Scale
 	cfg.Keep = true
 	b, err := bench.Start(ctx, cfg)
 	if err != nil {
-		return r, fmt.Errorf("experiment %s: %w", e.Name, err)
+		return r.failed(ctx, err)
 	}
 	// Closing must work after an interrupt too.
 	closing := context.WithoutCancel(ctx)
@@ -76,15 +79,23 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 	if err == nil {
 		err = b.Drain(ctx, e.Settle.Std())
 	}
-	err = errors.Join(err, b.Close(closing), b.Err())
-	if errors.Is(err, bench.ErrCannot) {
+	after := errors.Join(b.Close(closing), b.Err())
+	if errors.Is(err, bench.ErrCannot) && after == nil {
 		r.NotRun = err.Error()
 		return r, nil
 	}
-	if err != nil {
-		return r, fmt.Errorf("experiment %s: %w", e.Name, err)
-	}
 	r.judge(b)
+	if err := errors.Join(err, after); err != nil {
+		return r.failed(ctx, err)
+	}
+	return r, nil
+}
+
+func (r Result) failed(ctx context.Context, err error) (Result, error) {
+	if ctx.Err() != nil {
+		return r, fmt.Errorf("experiment %s: %w", r.Name, err)
+	}
+	r.Error = err.Error()
 	return r, nil
 }
 
@@ -131,7 +142,8 @@ func inflict(
 		}
 		if strings.HasPrefix(m.Act, "burst ") {
 			group.Go(func() {
-				// What the shop refuses is in the ledger.
+				// What the shop refuses is in the ledger, and that the act
+				// can be done the manifest's reader has checked.
 				_ = b.Do(context.WithoutCancel(ctx), m.Act)
 			})
 			continue

@@ -80,9 +80,9 @@ func Recovery(h bench.History) time.Duration {
 	return max(accepted, processed)
 }
 
-// deaf is how long before the end of the load an event must have happened for
-// the shop to count as working again.
-const deaf = time.Second
+// stillSilent is how long before the end of the load the last event must have
+// been for the shop not to count as working again.
+const stillSilent = time.Second
 
 // silence is the longest time between two events of a kind from one moment on.
 func silence(events []ledger.Event, kind ledger.Kind, from, end time.Time) time.Duration {
@@ -95,10 +95,13 @@ func silence(events []ledger.Event, kind ledger.Kind, from, end time.Time) time.
 	slices.SortFunc(times, time.Time.Compare)
 	last, longest := from, time.Duration(0)
 	for _, t := range times {
+		if last.After(end) {
+			break // nobody came any more: that is no silence of the shop's
+		}
 		longest = max(longest, t.Sub(last))
 		last = t
 	}
-	if last.Before(end.Add(-deaf)) {
+	if last.Before(end.Add(-stillSilent)) {
 		return -1
 	}
 	return longest

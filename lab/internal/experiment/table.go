@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -117,6 +118,8 @@ func (r Result) Verdict() string {
 	switch {
 	case r.NotRun != "":
 		return "not run"
+	case r.Error != "":
+		return "ERROR"
 	case broken:
 		return "BROKEN"
 	case harmless:
@@ -128,10 +131,22 @@ func (r Result) Verdict() string {
 	}
 }
 
+// value is what the run came to, for a person.
+func (c Check) value() string {
+	if c.Condition.Figure != "recovers" {
+		return fmt.Sprintf("%g", c.Value)
+	}
+	if c.Value == math.MaxFloat64 {
+		return "never"
+	}
+	return fmt.Sprintf("%.1f s", c.Value)
+}
+
 // Caption is the account of the run in two lines, for below its picture.
 func (r Result) Caption() []string {
+	l := r.Ledger
 	text := fmt.Sprintf("accepted %d · processed %d · failed %d · lost %d · duplicated %d",
-		r.Ledger.Accepted, r.Ledger.Processed, r.Ledger.Failed, r.Lost, r.Ledger.Duplicated)
+		l.Accepted, l.Processed, l.Failed, r.Lost, l.Duplicated)
 	if r.Refused > 0 {
 		text += fmt.Sprintf(" · refused %d", r.Refused)
 	}
@@ -148,12 +163,16 @@ func (r Result) Complaints() []string {
 		if c.Held {
 			continue
 		}
-		text := fmt.Sprintf("%s: promised %s, but it was %g", r.Name, c.Condition, c.Value)
+		text := fmt.Sprintf("%s: promised %s, but it was %s", r.Name, c.Condition, c.value())
 		if c.Shows {
-			text = fmt.Sprintf("%s: the wrong variant %s must show %s, but it was %g: "+
-				"a check that is never red proves nothing", r.Name, r.Variant, c.Condition, c.Value)
+			text = fmt.Sprintf("%s: the wrong variant %s must show %s, but it was %s: "+
+				"a check that is never red proves nothing",
+				r.Name, r.Variant, c.Condition, c.value())
 		}
 		all = append(all, text)
+	}
+	if r.Error != "" {
+		all = append(all, r.Name+": could not be carried to its end: "+r.Error)
 	}
 	if r.NotRun != "" {
 		all = append(all, r.Name+": not run: "+r.NotRun)

@@ -63,8 +63,13 @@ type Load struct {
 	Rate  float64  `yaml:"rate"`  // orders a second
 	Count int      `yaml:"count"` // orders at once, at the start
 	For   Duration `yaml:"for"`
-	Work  Duration `yaml:"work"` // time that processing one order takes
+	// Work is the time that processing one order takes; nil leaves it to the step.
+	Work *Duration `yaml:"work"`
 }
+
+// WorkTime is the time that processing one order takes, nil when that is left to
+// the step.
+func (l Load) WorkTime() *time.Duration { return (*time.Duration)(l.Work) }
 
 // Variant is a way to run the step: the right one or one that fails.
 type Variant struct {
@@ -256,6 +261,18 @@ func (s *Step) checkExperiment(e Experiment) error {
 	}
 	if e.Load.Rate > 0 && e.Load.For <= 0 {
 		return errors.New("load: a rate needs for: how long")
+	}
+	for _, entry := range e.Faults {
+		for _, act := range entry.Acts {
+			if err := s.checkAct(act); err != nil {
+				return fmt.Errorf("faults: %s: %w", act, err)
+			}
+		}
+	}
+	for _, c := range e.Promises {
+		if c.Figure == "recovers" && !e.Faults.breaks() {
+			return errors.New("promises to recover, and nothing is broken")
+		}
 	}
 	if len(e.Promises) == 0 && len(e.Shows) == 0 {
 		return errors.New("promises nothing and shows nothing: what is it for?")

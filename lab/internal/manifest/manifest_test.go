@@ -72,8 +72,8 @@ func TestRead(t *testing.T) {
 	if consumer.Orders || consumer.Count != 2 || consumer.InFlight != 10 {
 		t.Errorf("consumer: %+v", consumer)
 	}
-	if step.Run.Work.Std() != 200*time.Millisecond {
-		t.Errorf("work is %v", step.Run.Work.Std())
+	if work := step.Run.WorkTime(); work == nil || *work != 200*time.Millisecond {
+		t.Errorf("work is %v", work)
 	}
 	kill, err := step.Experiment("kill")
 	if err != nil {
@@ -140,6 +140,15 @@ func TestMistakes(t *testing.T) {
 		{"two processes of a name", "name: consumer", "name: producer", "empty or taken"},
 		{"no load", "load: {count: 100}", "load: {}", "needs a rate"},
 		{"rate without end", "for: 4s, ", "", "needs for"},
+		{"unknown act", "at 2s: kill consumer-1", "at 2s: kil consumer-1", `"kil" is no act`},
+		{"nobody", "at 2s: kill consumer-1", "at 2s: kill waiter-1", "no process and no service"},
+		{"whom", "at 2s: kill consumer-1", "at 2s: kill", "whom?"},
+		{"too large a burst", "at 2s: kill consumer-1", "at 2s: burst 200000", "no whole number"},
+		{"no tool", "at 2s: kill consumer-1", "at 2s: duplicate 3", "has no inject: duplicate"},
+		{"not slow", "at 2s: kill consumer-1", "at 2s: slow consumer soon", "is no latency"},
+		{"not narrow", "at 2s: kill consumer-1", "at 2s: slow consumer 1ms xKB/s", "no bandwidth"},
+		{"nothing is broken", "      at 2s: kill consumer-1\n      at 1s..3s: [restart rabbitmq, poison 3]\n      every 1s: kill consumer\n",
+			"      at 2s: burst 5\n", "nothing is broken"},
 		{"wrong shows nothing", "    shows:\n      lost: \"> 0\"\n      processed by consumer-2: 0\n",
 			"    promises: {lost: 0}\n", "must show something"},
 	}

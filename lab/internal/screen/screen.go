@@ -52,6 +52,18 @@ func (s *Screen) Interactive() bool { return s.terms }
 func (s *Screen) Show(l bench.Line) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.record(l)
+	s.print(s.paint.line(l))
+}
+
+// Record writes a line into the log and not on the screen.
+func (s *Screen) Record(l bench.Line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record(l)
+}
+
+func (s *Screen) record(l bench.Line) {
 	if s.log != nil {
 		fmt.Fprintf(s.log, "%s %s %s %s", l.Time.Format(time.RFC3339Nano), l.Process,
 			l.Level, printable(l.Text))
@@ -60,7 +72,6 @@ func (s *Screen) Show(l bench.Line) {
 		}
 		s.log.WriteByte('\n') // errors stay in the writer until Close
 	}
-	s.print(s.paint.line(l))
 }
 
 // Say prints a remark of the lab's own.
@@ -80,17 +91,27 @@ func (s *Screen) Colour() bool { return s.paint.colour }
 
 // Ask returns a function that asks a yes-or-no question, or nil where there is
 // nobody to ask.
-func (s *Screen) Ask() func(string) bool {
+// When ctx ends the answer is no.
+func (s *Screen) Ask(ctx context.Context) func(string) bool {
 	if !s.terms {
 		return nil
 	}
 	return func(question string) bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		fmt.Fprintf(s.out, "%s [Y/n] ", question)
-		answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-		answer = strings.ToLower(strings.TrimSpace(answer))
-		return err == nil && (answer == "" || answer == "y" || answer == "yes")
+		s.Print(question + " [Y/n]")
+		yes := make(chan bool, 1)
+		go func() {
+			// Nothing can interrupt this read: after Ctrl-C it ends with the
+			// program.
+			answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+			answer = strings.ToLower(strings.TrimSpace(answer))
+			yes <- err == nil && (answer == "" || answer == "y" || answer == "yes")
+		}()
+		select {
+		case answer := <-yes:
+			return answer
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 
@@ -130,13 +151,19 @@ func (s *Screen) Close() error {
 // Live keeps status at the bottom of the screen and passes keys to press until
 // ctx ends. Ctrl-C is the key "ctrl+c": in this mode the terminal sends no
 // signal. press must not block.
-func (s *Screen) Live(ctx context.Context, status func(width int) string, press func(string)) error {
+func (s *Screen) Live(
+	ctx context.Context, status func(width int) string, press func(string),
+) error {
 	program := tea.NewProgram(
 		&model{status: status, press: press, take: s.take, width: 80},
-		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(30))
+		tea.WithoutSignalHandler(), tea.WithFPS(30))
 	s.mu.Lock()
 	s.program = program
 	s.mu.Unlock()
+	// Told to end by a message, the program still prints what it was given
+	// before; told by its context, it would drop that.
+	stop := context.AfterFunc(ctx, func() { program.Send(end{}) })
+	defer stop()
 
 	_, err := program.Run()
 
@@ -147,7 +174,7 @@ func (s *Screen) Live(ctx context.Context, status func(width int) string, press 
 		s.print(text)
 	}
 	s.waiting = nil
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		return fmt.Errorf("terminal: %w", err)
 	}
 	return nil
@@ -163,7 +190,10 @@ func (s *Screen) take() string {
 	return text
 }
 
-type tick struct{}
+type (
+	tick struct{}
+	end  struct{}
+)
 
 const redraw = 60 * time.Millisecond
 
@@ -187,6 +217,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width = msg.Width
 	case tea.KeyMsg:
 		m.press(msg.String())
+	case end:
+		if text := m.take(); text != "" {
+			return m, tea.Sequence(tea.Println(text), tea.Quit)
+		}
+		return m, tea.Quit
 	case tick:
 		if text := m.take(); text != "" {
 			return m, tea.Sequence(tea.Println(text), m.later())

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,7 +47,7 @@ func Open(ctx context.Context, command string) (*Stage, error) {
 	if err := services.Sweep(ctx, say); err != nil {
 		s.Screen.Say("could not clean up after an earlier run: %v", err)
 	}
-	s.chain, err = services.NewChain(run, services.Options{Say: say, Ask: s.Screen.Ask()})
+	s.chain, err = services.NewChain(run, services.Options{Say: say, Ask: s.Screen.Ask(ctx)})
 	if err != nil {
 		return nil, errors.Join(err, log.Close(), run.Close())
 	}
@@ -81,13 +80,14 @@ func (s *Stage) keepLog() error {
 	return nil
 }
 
-// LastDir is the folder of what the last run left for people to look at.
-func LastDir() (string, error) {
+// LastDir is the folder of what the last run left for people to look at. With a
+// name it is the folder of that name in it.
+func LastDir(name ...string) (string, error) {
 	state, err := home.Dir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(state, "last")
+	dir := filepath.Join(append([]string{state, "last"}, name...)...)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the folder of the last run: %w", err)
 	}
@@ -97,11 +97,13 @@ func LastDir() (string, error) {
 // Prepare builds the step's programs and provides what it needs, both at once:
 // a broker takes its time to boot, and so does a compiler. With private, the
 // servers are the stage's own and may be broken.
-func (s *Stage) Prepare(ctx context.Context, step *manifest.Step, private, wire bool) error {
+func (s *Stage) Prepare(
+	ctx context.Context, step *manifest.Step, private, proxy bool,
+) error {
 	s.Screen.Say("compiling %s and looking for what it needs", step.Name)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), wire)
+		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), proxy)
 		return err
 	})
 	group.Go(func() error { return s.provide(ctx, step.Needs, private) })
@@ -160,14 +162,15 @@ func (b breakable) Name() string { return b.Server.Name }
 func (s *Stage) Describe() []string {
 	var lines []string
 	for _, server := range s.servers {
-		lines = append(lines, fmt.Sprintf("  %-11s %s, %s", server.Name, server.Version, server.Provider),
+		lines = append(lines,
+			fmt.Sprintf("  %-11s %s, %s", server.Name, server.Version, server.Provider),
 			fmt.Sprintf("  %-11s %s", "", server.Shown()))
 		if server.Page == "" {
 			continue
 		}
 		page := fmt.Sprintf("  %-11s %s", "", server.Page)
 		if server.Login != "" {
-			page += "   log in as " + strings.Replace(server.Login, ":", " with password ", 1)
+			page += "   log in as " + server.Login
 		}
 		lines = append(lines, page)
 	}

@@ -1,0 +1,76 @@
+package bench
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// printer shows lines one after the other in a goroutine of its own. Whoever adds
+// a line never waits: a terminal that somebody has stopped with Ctrl-S, or a pager,
+// must not stop the processes whose output is read.
+type printer struct {
+	show func(Line)
+	done chan struct{}
+
+	mu      sync.Mutex
+	some    *sync.Cond
+	waiting []Line
+	dropped int
+	closed  bool
+}
+
+// maxWaiting bounds the memory that a stopped terminal costs.
+const maxWaiting = 100_000
+
+func newPrinter(show func(Line)) *printer {
+	p := &printer{show: show, done: make(chan struct{})}
+	p.some = sync.NewCond(&p.mu)
+	go p.run()
+	return p
+}
+
+func (p *printer) add(l Line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) >= maxWaiting || p.closed {
+		p.dropped++
+		return
+	}
+	p.waiting = append(p.waiting, l)
+	p.some.Signal()
+}
+
+func (p *printer) run() {
+	defer close(p.done)
+	for {
+		p.mu.Lock()
+		for len(p.waiting) == 0 && !p.closed {
+			p.some.Wait()
+		}
+		lines, dropped, closed := p.waiting, p.dropped, p.closed
+		p.waiting, p.dropped = nil, 0
+		p.mu.Unlock()
+		if p.show != nil {
+			for _, l := range lines {
+				p.show(l)
+			}
+			if dropped > 0 {
+				p.show(Line{Process: Lab, Time: time.Now(), Text: fmt.Sprintf(
+					"%d lines are not shown: the terminal was too slow", dropped)})
+			}
+		}
+		if closed && len(lines) == 0 {
+			return
+		}
+	}
+}
+
+// close shows what is waiting and ends the printer. Safe to call twice.
+func (p *printer) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.some.Signal()
+	p.mu.Unlock()
+	<-p.done
+}
