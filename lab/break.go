@@ -16,7 +16,6 @@ import (
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/draw"
 	"course.example/lab/internal/experiment"
-	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
@@ -39,15 +38,7 @@ func breakCommand() *cli.Command {
 			&cli.BoolFlag{Name: "v", Usage: "show every line of the processes"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			arg, err := stepArg(cmd)
-			if err != nil {
-				return err
-			}
-			root, err := home.Root()
-			if err != nil {
-				return err
-			}
-			step, err := manifest.LoadStep(root, arg)
+			step, err := stepArg(cmd)
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,9 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v3"
+
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/manifest"
 )
 
 // errQuiet ends the program with code 1 when all there is to say has been said.
@@ -67,14 +70,18 @@ func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	return fmt.Errorf("%w; go run ./lab %s -h lists the flags", err, cmd.Name)
 }
 
-// step is the one argument that most commands take.
-func stepArg(cmd *cli.Command) (string, error) {
+// stepArg reads the manifest of the step that is the command's one argument.
+func stepArg(cmd *cli.Command) (*manifest.Step, error) {
 	switch args := cmd.Args(); args.Len() {
 	case 1:
-		return args.First(), nil
+		root, err := home.Root()
+		if err != nil {
+			return nil, err
+		}
+		return manifest.LoadStep(root, args.First())
 	case 0:
-		return "", fmt.Errorf("which step? for example: go run ./lab %s 07", cmd.Name)
+		return nil, fmt.Errorf("which step? for example: go run ./lab %s 07", cmd.Name)
 	default:
-		return "", fmt.Errorf("one step at a time, not %q", args.Slice())
+		return nil, fmt.Errorf("one step at a time, not %q", args.Slice())
 	}
 }

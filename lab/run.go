@@ -32,16 +32,8 @@ func runCommand() *cli.Command {
 			&cli.BoolFlag{Name: "proxy",
 				Usage: "put a proxy before every service, for cut, heal and slow"},
 		},
-		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
-			arg, err := stepArg(cmd)
-			if err != nil {
-				return err
-			}
-			root, err := home.Root()
-			if err != nil {
-				return err
-			}
-			step, err := manifest.LoadStep(root, arg)
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			step, err := stepArg(cmd)
 			if err != nil {
 				return err
 			}

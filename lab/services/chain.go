@@ -96,7 +96,8 @@ func readSkip(skip []string) ([]string, error) {
 	}
 	for _, word := range skip {
 		if !slices.Contains(all, word) {
-			return nil, fmt.Errorf("LAB_SKIP: there is no %q, only %s", word, strings.Join(all, ", "))
+			return nil, fmt.Errorf("LAB_SKIP: there is no %q, only %s",
+				word, strings.Join(all, ", "))
 		}
 	}
 	return skip, nil

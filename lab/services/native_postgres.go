@@ -85,7 +85,8 @@ func initdb(ctx context.Context, programs map[string]string, dir, data, account 
 		return fmt.Errorf("initdb: %w", err)
 	}
 	_, err := child.Run(ctx, child.Spec{
-		Name: "initdb", Path: programs["initdb"], Dir: "/", User: account, Env: environ([]string{"PG"}),
+		Name: "initdb", Path: programs["initdb"], Dir: "/", User: account,
+		Env: environ([]string{"PG"}),
 		Args: []string{"-D", data, "-U", pgUser, "--pwfile", secret, "-A", "scram-sha-256",
 			"-E", "UTF8", "--locale=C", "--no-sync"},
 	})

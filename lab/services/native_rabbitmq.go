@@ -39,7 +39,8 @@ func (rabbitNative) find() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	patterns = append([]string{"epmd", "/usr/lib/erlang/bin/epmd", "/usr/lib/erlang/erts-*/bin/epmd"},
+	patterns = append([]string{
+		"epmd", "/usr/lib/erlang/bin/epmd", "/usr/lib/erlang/erts-*/bin/epmd"},
 		brewed("erlang", "lib/erlang/erts-*/bin/epmd")...)
 	epmd, err := lookFor("epmd (Erlang's port mapper)", patterns...)
 	if err != nil {

@@ -157,7 +157,8 @@ func isolateRabbit(
 	all := map[string]string{"configure": ".*", "write": ".*", "read": ".*"}
 	grant := "/api/permissions/" + url.PathEscape(name) + "/" + url.PathEscape(uri.Username)
 	if _, err := manage(ctx, a, http.MethodPut, grant, all); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("permissions on vhost %s: %w", name, err), remove(ctx))
+		err = fmt.Errorf("permissions on vhost %s: %w", name, err)
+		return "", nil, errors.Join(err, remove(ctx))
 	}
 	u, err := url.Parse(a.URL)
 	if err != nil {

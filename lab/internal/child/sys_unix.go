@@ -71,7 +71,8 @@ func terminate(p *Process) error { return p.Signal(syscall.SIGTERM) }
 func interrupt(p *Process) error { return p.Signal(syscall.SIGINT) }
 
 func killGroup(p *Process) error {
-	if err := syscall.Kill(-p.Pid(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	err := syscall.Kill(-p.Pid(), syscall.SIGKILL)
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill group of %s (pid %d): %w", p.spec.Name, p.Pid(), err)
 	}
 	return nil

@@ -153,7 +153,8 @@ func (r Result) Caption() []string {
 	if r.Recovery > 0 {
 		text += " · recovery " + recovery(r.Recovery)
 	}
-	return []string{text, fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)}
+	how := fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)
+	return []string{text, how}
 }
 
 // Complaints are what a person must be told of a result that did not hold.

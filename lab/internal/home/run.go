@@ -162,7 +162,8 @@ func (r *Run) Close() error {
 	killed, err := r.Kill()
 	errs := []error{err}
 	for _, p := range killed {
-		errs = append(errs, fmt.Errorf("%s (pid %d) was still running and was killed", p.Name, p.Pid))
+		errs = append(errs,
+			fmt.Errorf("%s (pid %d) was still running and was killed", p.Name, p.Pid))
 	}
 	if err == nil {
 		err = errors.Join(err, remove(r.dir, r.record))

@@ -147,7 +147,8 @@ func TestMistakes(t *testing.T) {
 		{"no tool", "at 2s: kill consumer-1", "at 2s: duplicate 3", "has no inject: duplicate"},
 		{"not slow", "at 2s: kill consumer-1", "at 2s: slow consumer soon", "is no latency"},
 		{"not narrow", "at 2s: kill consumer-1", "at 2s: slow consumer 1ms xKB/s", "no bandwidth"},
-		{"nothing is broken", "      at 2s: kill consumer-1\n      at 1s..3s: [restart rabbitmq, poison 3]\n      every 1s: kill consumer\n",
+		{"nothing is broken", "      at 2s: kill consumer-1\n" +
+			"      at 1s..3s: [restart rabbitmq, poison 3]\n      every 1s: kill consumer\n",
 			"      at 2s: burst 5\n", "nothing is broken"},
 		{"wrong shows nothing", "    shows:\n      lost: \"> 0\"\n      processed by consumer-2: 0\n",
 			"    promises: {lost: 0}\n", "must show something"},
