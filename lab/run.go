@@ -96,7 +96,7 @@ func watch(
 	if err := st.Prepare(ctx, step, false, proxy); err != nil {
 		return err
 	}
-	cfg, cleanup, err := st.Config(ctx, step, "run-"+st.Run.ID())
+	cfg, cleanup, err := st.Config(ctx, step, "run-"+step.Number, false)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (s *Server) askEnv(ctx context.Context) error {
 		_, err := rabbitHandshake(ctx, a)
 		if err == nil {
 			s.management, s.Page = a.Management, withoutUser(a.Management)
-			s.Login = "as in AMQP_URL"
+			s.Login = "user and password of AMQP_URL"
 		} else if os.Getenv("RABBITMQ_MANAGEMENT_URL") != "" {
 			return fmt.Errorf("RABBITMQ_MANAGEMENT_URL: %w", err)
 		}
@@ -120,6 +120,7 @@ func (c *Chain) providePort(ctx context.Context, need Need) (Servers, error) {
 		return nil, err
 	}
 	s := c.newServer(need, "already answering on "+u.Host, t.usual)
+	s.shared = true
 	if s.Version, err = s.tryOnce(ctx); err != nil {
 		return nil, err
 	}
@@ -202,6 +203,7 @@ func (c *Chain) provideCompose(ctx context.Context, need Need) (Servers, error) 
 		}
 	}
 	s := c.newServer(need, "docker compose", t.usual)
+	s.shared = true
 	s.inst = service
 	if err := s.Start(ctx); err != nil {
 		err = fmt.Errorf("docker compose cannot bring it up: %w", err)

@@ -28,6 +28,8 @@ type Server struct {
 	// Page is its page for people and Login what to type there, both empty where it has none.
 	Page, Login string
 
+	// shared says that others may be using it too.
+	shared     bool
 	management string
 	handshake  func(ctx context.Context, a address) (string, error)
 	inst       instance // nil when the lab does not own it
@@ -54,16 +56,23 @@ type instance interface {
 // Owned reports whether the lab started this server and so may stop and break it.
 func (s *Server) Owned() bool { return s.inst != nil }
 
+// Shared reports whether others may be using this server too, without having been asked for by
+// name: it was found answering, or runs by Docker Compose. See [Server.Isolate].
+func (s *Server) Shared() bool { return s.shared }
+
 // Shown is the URL for people: the password is left out when it is not the well-known one.
-func (s *Server) Shown() string {
-	u, err := url.Parse(s.URL)
-	if err != nil || strings.Contains(s.URL, ",") {
+func (s *Server) Shown() string { return s.ShownAs(s.URL) }
+
+// ShownAs is [Server.Shown] for another URL that leads to this server.
+func (s *Server) ShownAs(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || strings.Contains(address, ",") {
 		return "(" + traits[s.Kind].env + ")"
 	}
 	if password, set := u.User.Password(); set && password != rabbitUser && password != pgUser {
 		return u.Redacted()
 	}
-	return s.URL
+	return address
 }
 
 // Ready makes a whole handshake in the server's own protocol, with credentials, and returns

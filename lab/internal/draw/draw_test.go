@@ -89,9 +89,13 @@ func TestPictureIsBounded(t *testing.T) {
 	h := history()
 	for i := range 200_000 {
 		order := fmt.Sprint(i)
-		h.Events = append(h.Events,
-			ledger.Event{Time: at(i / 100), Kind: ledger.Accepted, Order: order, Process: "producer"},
-			ledger.Event{Time: at(i/100 + 5), Kind: ledger.Processed, Order: order, Process: "consumer-1"})
+		in := ledger.Event{
+			Time: at(i / 100), Kind: ledger.Accepted, Order: order, Process: "producer",
+		}
+		out := ledger.Event{
+			Time: at(i/100 + 5), Kind: ledger.Processed, Order: order, Process: "consumer-1",
+		}
+		h.Events = append(h.Events, in, out)
 	}
 	if svg := draw(t, h); len(svg) > 300_000 {
 		t.Errorf("a run of 200,000 orders is a picture of %d bytes", len(svg))
@@ -100,7 +104,8 @@ func TestPictureIsBounded(t *testing.T) {
 
 func TestTheSameRunIsTheSamePicture(t *testing.T) {
 	t.Parallel()
-	if draw(t, history()) != draw(t, history()) {
+	first, second := draw(t, history()), draw(t, history())
+	if first != second {
 		t.Error("two drawings of one run differ")
 	}
 }

@@ -47,7 +47,7 @@ func RunAll(
 func runOne(
 	ctx context.Context, st *stage.Stage, step *manifest.Step, e manifest.Experiment, opt Options,
 ) (r Result, err error) {
-	cfg, cleanup, err := st.Config(ctx, step, e.Name)
+	cfg, cleanup, err := st.Config(ctx, step, e.Name, true)
 	if err != nil {
 		return r, err
 	}

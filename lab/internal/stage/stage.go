@@ -28,6 +28,7 @@ type Stage struct {
 	log     *os.File
 	chain   *services.Chain
 	servers services.Servers
+	used    map[string]string // by server, where the processes find it
 	bin     string
 }
 
@@ -139,18 +140,47 @@ func (s *Stage) NeedCompiler(ctx context.Context) error {
 	return s.chain.Compiler(ctx)
 }
 
-// Config is what a bench needs to run on this stage, with a part of the servers
-// that nobody else uses: a vhost, a database. The cleanup gives it back; it is
-// never nil.
+// Config is what a bench needs to run on this stage. Of a server that others may
+// use too it gets a part that nobody else uses, a vhost or a database; with apart,
+// of every server. The cleanup gives that back; it is never nil.
 func (s *Stage) Config(
-	ctx context.Context, step *manifest.Step, name string,
-) (bench.Config, func(context.Context) error, error) {
-	env, cleanup, err := s.servers.Isolate(ctx, name)
-	cfg := bench.Config{Step: step, Run: s.Run, Bin: s.bin, Address: env}
+	ctx context.Context, step *manifest.Step, name string, apart bool,
+) (cfg bench.Config, cleanup func(context.Context) error, err error) {
+	cfg = bench.Config{Step: step, Run: s.Run, Bin: s.bin, Address: s.servers.Env()}
+	var undo []func(context.Context) error
+	cleanup = func(ctx context.Context) error {
+		var errs []error
+		for _, one := range undo {
+			errs = append(errs, one(ctx))
+		}
+		return errors.Join(errs...)
+	}
+	s.used = map[string]string{}
+	if apart {
+		env, one, err := s.servers.Isolate(ctx, name)
+		cfg.Address, undo = env, append(undo, one)
+		if err != nil {
+			return cfg, cleanup, err
+		}
+	}
 	for _, server := range s.servers {
 		cfg.Services = append(cfg.Services, breakable{server})
+		if apart || !server.Shared() {
+			continue
+		}
+		env, one, err := server.Isolate(ctx, name)
+		if err != nil {
+			return cfg, cleanup, err
+		}
+		undo = append(undo, one)
+		for variable, address := range env {
+			if cfg.Address[variable] == server.URL {
+				s.used[server.Name] = address
+			}
+			cfg.Address[variable] = address
+		}
 	}
-	return cfg, cleanup, err
+	return cfg, cleanup, nil
 }
 
 // breakable is a server as a bench sees it.
@@ -162,9 +192,13 @@ func (b breakable) Name() string { return b.Server.Name }
 func (s *Stage) Describe() []string {
 	var lines []string
 	for _, server := range s.servers {
+		address := server.URL
+		if own, ok := s.used[server.Name]; ok {
+			address = own
+		}
 		lines = append(lines,
 			fmt.Sprintf("  %-11s %s, %s", server.Name, server.Version, server.Provider),
-			fmt.Sprintf("  %-11s %s", "", server.Shown()))
+			fmt.Sprintf("  %-11s %s", "", server.ShownAs(address)))
 		if server.Page == "" {
 			continue
 		}
