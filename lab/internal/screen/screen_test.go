@@ -1,0 +1,121 @@
+package screen
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"course.example/lab/internal/bench"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.Local)
+
+func TestLine(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name string
+		line bench.Line
+		want string
+	}{
+		{"no log record", bench.Line{Process: "producer", Text: "hello"}, "producer   │ hello"},
+		{
+			"a record", bench.Line{
+				Process: "consumer-1", Time: noon, Level: "INFO", Text: "order received",
+				Attrs: []bench.Attr{
+					{Key: "order", Value: "0199d3a0-7c1e-7000-8000-00000000abcd"},
+					{Key: "attempt", Value: "2"},
+				},
+			},
+			"consumer-1 │ 12:00:00.000 order received order=…0000abcd attempt=2",
+		},
+		{
+			"spaces are quoted", bench.Line{
+				Process: "p", Time: noon, Level: "WARN", Text: "x",
+				Attrs: []bench.Attr{{Key: "reason", Value: "a b"}},
+			},
+			`p          │ 12:00:00.000 x reason="a b"`,
+		},
+		{
+			"nothing moves the cursor",
+			bench.Line{Process: "p", Text: "a\x1b[2Jb\rc"}, "p          │ a·[2Jb·c",
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := newPainter(false).line(c.line); got != c.want {
+				t.Errorf("\n got %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLongNamesKeepTheBarInLine(t *testing.T) {
+	t.Parallel()
+	p := newPainter(false)
+	long := p.line(bench.Line{Process: "a-very-long-name", Text: "x"})
+	short := p.line(bench.Line{Process: "b", Text: "x"})
+	if strings.Index(long, "│") != strings.Index(short, "│") {
+		t.Errorf("\n%s\n%s", long, short)
+	}
+}
+
+// The log keeps what the screen shortens.
+func TestLogIsInFull(t *testing.T) {
+	t.Parallel()
+	var log, out bytes.Buffer
+	s := New(&log)
+	s.out = &out
+	s.paint = newPainter(false)
+	id := "0199d3a0-7c1e-7000-8000-00000000abcd"
+	line := bench.Line{
+		Process: "p", Time: noon, Level: "INFO", Text: "order processed",
+		Attrs: []bench.Attr{{Key: "order", Value: id}},
+	}
+	s.Show(line)
+	s.Record(line)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), id); n != 2 {
+		t.Errorf("the log has the identity %d times:\n%s", n, log.String())
+	}
+	if out.String() != "p          │ 12:00:00.000 order processed order=…0000abcd\n" {
+		t.Errorf("the screen shows %q", out.String())
+	}
+}
+
+// What was printed just before the end must still be seen: it is the end of the
+// last order.
+func TestNothingIsLostAtTheEnd(t *testing.T) {
+	t.Parallel()
+	waiting := []string{"the last line"}
+	m := &model{take: func() string {
+		text := strings.Join(waiting, "\n")
+		waiting = nil
+		return text
+	}}
+	_, cmd := m.Update(end{})
+	if cmd == nil || waiting != nil {
+		t.Fatal("the last line was not taken")
+	}
+	if _, cmd = m.Update(end{}); cmd == nil {
+		t.Fatal("does not end")
+	}
+	if _, ok := cmd().(tea.QuitMsg); !ok {
+		t.Error("with nothing to print it does not quit at once")
+	}
+}
+
+func TestNobodyIsAskedWithoutATerminal(t *testing.T) {
+	t.Parallel()
+	s := New(nil)
+	s.terms = false
+	if s.Ask(context.Background()) != nil {
+		t.Error("there is nobody to ask")
+	}
+}

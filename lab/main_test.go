@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/home"
+	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/screen"
+)
+
+// What a student mistypes is answered in one line that says what to do, before
+// anything is compiled or started.
+func TestMistakes(t *testing.T) {
+	cases := []struct {
+		args, want string
+	}{
+		{"dance", `there is no command "dance"`},
+		{"run", "which step?"},
+		{"run 07 08", "one step at a time"},
+		{"run 99", `there is no step "99": the steps are`},
+		{"run 07 -variant lucky", `there is no variant "lucky": the variants are right`},
+		{"run 07 -rate -1", "a rate is 0 to"},
+		{"run 07 -rate Inf", "a rate is 0 to"},
+		{"run 07 -for 0s", "more than no time"},
+		{"run 07 -for soon", "soon"},
+		{"run 07 -work -1s", "no less than no time"},
+		{"run 07 -fro 3s", "go run ./lab run -h lists the flags"},
+		{"break 07 -only luck", `there is no experiment "luck": they are`},
+		{"break 07 -rate -5", "a rate is 0 to"},
+		{"break 07 -svg x.svg", "choose it with -only"},
+		{"test 99", `there is no module "99"`},
+		{"up beer", `unknown service "beer"`},
+		{"do", "what is to be done?"},
+		{"do kill consumer-1", "no run is going on"},
+		{"do -run x burst 1", `no run "x" is going on`},
+	}
+	for _, c := range cases {
+		t.Run(c.args, func(t *testing.T) {
+			if strings.HasPrefix(c.args, "do ") {
+				t.Setenv(home.EnvDir, t.TempDir()) // where no run is going on
+			}
+			args := append([]string{"lab"}, strings.Fields(c.args)...)
+			err := command().Run(context.Background(), args)
+			if err == nil || errors.Is(err, errQuiet) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("want an error with %q, got: %v", c.want, err)
+			}
+		})
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	status := func(open, duplicated int) bench.Status {
+		return bench.Status{Summary: ledger.Summary{Open: open, Duplicated: duplicated}}
+	}
+	s := screen.New(nil)
+	cases := []struct {
+		st   bench.Status
+		left bool
+		want string
+	}{
+		{status(0, 0), false, "Nothing was lost, nothing happened twice."},
+		{status(0, 2), false, "2 effects happened again"},
+		{status(3, 0), false, "3 accepted orders were lost"},
+		{status(3, 0), true, "3 accepted orders were still in flight"},
+	}
+	for _, c := range cases {
+		if got := verdict(s, c.st, c.left); !strings.Contains(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
