@@ -57,7 +57,8 @@ fmt: ## format the code of every module
 tidy: ## tidy the go.mod of every module
 	@for dir in $(MODULES); do (cd $$dir && GOWORK=off $(GO) mod tidy) || exit 1; done
 
-clean: down ## stop what up has started, and remove what the lab has left behind
-	@if $(LAB) status | grep -q '^run '; then \
-		echo "a run of the lab is going on: end it first (make status)"; exit 1; fi
+clean: ## stop what up has started, and remove what the lab has left behind
+	@status=$$($(LAB) status) && case "$$status" in *"run  "*) \
+		echo "a run of the lab is going on; end it first:"; echo "$$status"; exit 1;; esac
+	@$(LAB) down
 	rm -rf .lab

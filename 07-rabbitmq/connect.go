@@ -100,9 +100,16 @@ func explain(err error, uri amqp.URI) error {
 	case errors.As(err, &refused) && refused.Server:
 		return err // it speaks for itself, see mismatch
 	default:
-		return fmt.Errorf("no RabbitMQ answers at %s: is it running, and is AMQP_URL "+
-			"its address?: %w", at, err)
+		return fmt.Errorf("no RabbitMQ answers at %s (AMQP_URL): %w", at, innermost(err))
 	}
+}
+
+// innermost leaves out what the message has said already: where it dialled to.
+func innermost(err error) error {
+	if op := new(net.OpError); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // dead reports whether anything delivered on this session belongs to another

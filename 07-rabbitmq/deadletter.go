@@ -12,8 +12,8 @@ import (
 
 // Headers that a dead letter has beside its own.
 const (
-	HeaderReason   = "x-reason"   // why, in a sentence
-	HeaderAttempts = "x-attempts" // how often it was delivered
+	HeaderReason     = "x-reason"     // why, in a sentence
+	HeaderDeliveries = "x-deliveries" // how often it was delivered
 )
 
 // putBackPause keeps a message that cannot even be dead-lettered from going
@@ -55,7 +55,7 @@ func obituary(d amqp.Delivery, reason error) amqp.Publishing {
 	delete(headers, "x-delivery-count") // these count in the queue it leaves
 	delete(headers, "x-acquired-count")
 	headers[HeaderReason] = reason.Error()
-	headers[HeaderAttempts] = int64(attemptOf(d))
+	headers[HeaderDeliveries] = int64(attemptOf(d))
 	return amqp.Publishing{
 		Headers:         headers,
 		ContentType:     d.ContentType,

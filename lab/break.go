@@ -57,12 +57,13 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	}
 	if cmd.Bool("list") {
 		for _, e := range experiments {
-			fmt.Printf("%-22s %-20s %s\n", e.Name, e.Variant, e.About)
+			fmt.Printf("%-26s %-20s %s\n", e.Name, e.Variant, e.About)
 		}
 		return nil
 	}
 	if cmd.String("svg") != "" && len(experiments) != 1 {
-		return errors.New("-svg draws one experiment: choose it with -only")
+		return fmt.Errorf("-svg draws one experiment, and these are %d: choose it with -only",
+			len(experiments))
 	}
 	seed := cmd.Uint64("seed")
 	if !cmd.IsSet("seed") {

@@ -32,7 +32,11 @@ func doCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return control.Do(ctx, run, act)
+			done, err := control.Do(ctx, run, act)
+			if err == nil {
+				fmt.Println("▶ " + done)
+			}
+			return err
 		},
 	}
 }

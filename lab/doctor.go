@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
 	"course.example/lab/services"
 )
@@ -42,7 +44,11 @@ func doctorCommand() *cli.Command {
 
 // examine prints what there is, and ends with what is missing.
 func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) error {
-	var missing []string
+	needed, err := neededKinds()
+	if err != nil {
+		return err
+	}
+	var missing, later []string
 	scr.Print(scr.Bold("this machine") + "\n" +
 		fmt.Sprintf("  %-12s %s %s/%s, %d cores", "go", runtime.Version(),
 			runtime.GOOS, runtime.GOARCH, runtime.NumCPU()))
@@ -68,11 +74,18 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 			return err
 		}
 		printReport(scr, report)
-		if report.Missing != "" {
+		switch {
+		case report.Missing == "":
+		case needed[kind]:
 			missing = append(missing, report.Missing+": "+report.Mend)
+		default:
+			later = append(later, report.Title)
 		}
 	}
 	printPorts(scr)
+	if len(later) > 0 {
+		scr.Print("\nNo step here needs " + strings.Join(later, " or ") + " yet.")
+	}
 	if len(missing) == 0 {
 		scr.Print("\n" + scr.Green("Nothing is missing."))
 		return nil
@@ -83,6 +96,33 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 		scr.Print("  " + m)
 	}
 	return nil
+}
+
+// neededKinds are the servers that the steps of this checkout need.
+func neededKinds() (map[services.Kind]bool, error) {
+	root, err := home.Root()
+	if err != nil {
+		return nil, err
+	}
+	steps, err := manifest.Find(root)
+	if err != nil {
+		return nil, err
+	}
+	needed := map[services.Kind]bool{}
+	for _, name := range steps {
+		step, err := manifest.Read(filepath.Join(root, name))
+		if err != nil {
+			return nil, err
+		}
+		for _, text := range step.Needs {
+			need, err := services.ParseNeed(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			needed[need.Kind] = true
+		}
+	}
+	return needed, nil
 }
 
 func printReport(scr *screen.Screen, r services.Report) {

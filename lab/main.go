@@ -26,9 +26,11 @@ import (
 var errQuiet = errors.New("")
 
 func main() {
-	// SIGHUP: the window was closed.
-	ctx, stop := signal.NotifyContext(context.Background(),
-		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// The window was closed, or what read our output has ended: both come more
+	// than once, and none of them is impatience.
+	ctx, hangUp := signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGPIPE)
+	defer hangUp()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends the context and everything drains. From then on
 	// the default holds again, and a second signal ends the lab at once; what

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -68,6 +69,7 @@ func checkLoad(cmd *cli.Command) error {
 
 // show is a step that a person watches.
 type show struct {
+	id     string
 	step   *manifest.Step
 	screen *screen.Screen
 	bench  *bench.Bench
@@ -75,6 +77,8 @@ type show struct {
 	quit   func()
 	acts   sync.WaitGroup
 	rate   rate
+	// draining says that no more orders come.
+	draining atomic.Bool
 }
 
 // watch runs a step until it is told to end, drains it and prints the ledger.
@@ -109,7 +113,7 @@ func watch(
 	}
 	defer func() { err = errors.Join(err, b.Close(closing)) }()
 
-	s := &show{step: step, screen: scr, bench: b}
+	s := &show{step: step, screen: scr, bench: b, id: st.Run.ID()}
 	for _, service := range cfg.Services {
 		if service.Owned() {
 			s.owned = append(s.owned, service.Name())
@@ -183,6 +187,7 @@ func (s *show) drain(ctx context.Context) error {
 	if s.bench.Err() != nil {
 		return nil // it is over, and watch says why
 	}
+	s.draining.Store(true)
 	if err := s.bench.Mend(ctx); err != nil {
 		return err
 	}
@@ -222,17 +227,14 @@ func (s *show) lookAfter(ctx context.Context) {
 	}
 }
 
-// do carries out an act that came by key or from another terminal.
-func (s *show) do(ctx context.Context, act string) error {
+// do carries out an act that came from another terminal, which is told how it
+// went.
+func (s *show) do(ctx context.Context, act string) (string, error) {
 	if strings.TrimSpace(act) == "quit" {
 		s.quit()
-		return nil
+		return "quit", nil
 	}
-	err := s.bench.Do(context.WithoutCancel(ctx), act)
-	if err != nil {
-		s.screen.Say("%v", err)
-	}
-	return err
+	return s.bench.Act(context.WithoutCancel(ctx), act)
 }
 
 // worker is the kind of process that the keys act on: the last of the manifest,
@@ -267,8 +269,9 @@ func (s *show) press(key string) {
 		return
 	}
 	s.acts.Go(func() {
-		// The error has been shown by do; there is nobody else to tell.
-		_ = s.do(context.Background(), act)
+		if err := s.bench.Do(context.Background(), act); err != nil {
+			s.screen.Say("%v", err)
+		}
 	})
 }
 
@@ -305,6 +308,9 @@ func (s *show) status(width int) string {
 		keys += "  r restart " + s.owned[0]
 	}
 	keys += "  ? help  q quit"
+	if s.draining.Load() {
+		keys = "waiting for what is in flight; q leaves it"
+	}
 	return fit(s.screen, counts, width, true) + "\n" +
 		fit(s.screen, strings.Join(procs, " · ")+"    "+keys, width, false)
 }
@@ -338,9 +344,12 @@ func (s *show) printHeader(variant string, services []string) {
 		lines = append(lines, strings.TrimRight(
 			fmt.Sprintf("  %-11s ×%d  %s", p.Name, s.bench.Running(p.Name), where), " "))
 	}
+	do := "go run ./lab do"
+	if _, err := findRun(""); err == nil { // another run: say which is meant
+		do += " -run " + s.id
+	}
 	lines = append(lines, "", "Type in another terminal:",
-		"  curl -X POST "+s.bench.ShopURL()+"/orders",
-		"  go run ./lab do burst 100")
+		"  curl -X POST "+s.bench.ShopURL()+"/orders", "  "+do+" burst 100")
 	for _, hint := range s.step.Hints {
 		lines = append(lines, "  "+hint)
 	}

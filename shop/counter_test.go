@@ -99,6 +99,7 @@ func TestBadInput(t *testing.T) {
 		{"a number for an address", "/orders", order(`7`, ok), 400,
 			"user_email: must be a string, is number"},
 		{"a bad address", "/orders", order(`"ada"`, ok), 400, `user_email: "ada" is not`},
+		{"not UTF-8", "/orders", order("\"\xff\xfe@b.c\"", ok), 400, "user_email: "},
 		{"no items", "/orders", order(`"a@b.c"`, `[]`), 400, "items: must hold 1 to 200"},
 		{"text for a quantity", "/orders",
 			order(`"a@b.c"`, `[{"sku":"A","quantity":"2","price_cents":1}]`), 400,

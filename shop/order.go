@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -115,7 +116,9 @@ func validateEmail(email string) error {
 	}
 	// ParseAddress also takes "Ada <ada@example.com>": only the bare form is
 	// an address that a mail server would take as a recipient.
-	if a, err := mail.ParseAddress(email); err != nil || a.Address != email {
+	// A replacement character is what encoding/json makes of bytes that are not UTF-8.
+	a, err := mail.ParseAddress(email)
+	if err != nil || a.Address != email || strings.ContainsRune(email, utf8.RuneError) {
 		return fieldf("user_email", "%q is not an e-mail address", email)
 	}
 	return nil

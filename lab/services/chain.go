@@ -196,7 +196,9 @@ func describe(s *Server) string {
 // waysOut is the one clear message when nothing held.
 func (c *Chain) waysOut(need Need, reasons []string) error {
 	t := traits[need.Kind]
-	ways := []string{"install Docker and start it: https://docs.docker.com/get-started/get-docker/"}
+	ways := c.unset()
+	ways = append(ways, "install Docker and start it: "+
+		"https://docs.docker.com/get-started/get-docker/")
 	if !need.Private {
 		ways = append(ways, fmt.Sprintf("start a server yourself and set %s, like %s=%s",
 			t.env, t.env, t.usual.URL))
@@ -220,6 +222,17 @@ func (t trait) installCommand() string {
 		return ""
 	}
 	return in.command(pkg)
+}
+
+// unset are the settings that keep the chain from what it could do.
+func (c *Chain) unset() []string {
+	var ways []string
+	for _, name := range []string{"LAB_SKIP", "LAB_INSTALL"} {
+		if value := os.Getenv(name); value != "" && value != "yes" && value != "ask" {
+			ways = append(ways, fmt.Sprintf("unset %s, which is %q", name, value))
+		}
+	}
+	return ways
 }
 
 // nameFor gives a server its name: "redis" when it is alone, else "redis-1", "redis-2".
@@ -275,7 +288,9 @@ func (c *Chain) Close(ctx context.Context) error {
 // Sweep cleans up after labs that were killed: their processes and data (see [home.Sweep]),
 // their containers, and the compose services nobody uses any more. One line each goes to say.
 func Sweep(ctx context.Context, say func(string)) error {
-	err := home.Sweep(say)
+	// Before their records go with the rest.
+	err := sweepPlaces(ctx, say)
+	err = errors.Join(err, home.Sweep(say))
 	if _, engineErr := engine(ctx); engineErr != nil {
 		return err
 	}

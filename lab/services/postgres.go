@@ -41,6 +41,13 @@ func execPostgres(ctx context.Context, conn *pgconn.PgConn, sql string) error {
 
 // isolatePostgres makes a database of one's own. Names come from safeName: they need no quoting
 // beyond the double quotes that let a hyphen stand in them.
+func removeDatabase(ctx context.Context, a address, name string) error {
+	return withPostgres(ctx, a.URL, func(conn *pgconn.PgConn) error {
+		// FORCE ends connections that a killed process has left behind (Postgres 13 and later).
+		return execPostgres(ctx, conn, `DROP DATABASE IF EXISTS "`+name+`" WITH (FORCE)`)
+	})
+}
+
 func isolatePostgres(
 	ctx context.Context, a address, name string,
 ) (string, func(context.Context) error, error) {
@@ -57,10 +64,7 @@ func isolatePostgres(
 	if err := run(ctx, `CREATE DATABASE "`+name+`"`); err != nil {
 		return "", nil, err
 	}
-	remove := func(ctx context.Context) error {
-		// FORCE ends connections that a killed process has left behind (Postgres 13 and later).
-		return run(ctx, `DROP DATABASE IF EXISTS "`+name+`" WITH (FORCE)`)
-	}
+	remove := func(ctx context.Context) error { return removeDatabase(ctx, a, name) }
 	u.Path = "/" + name
 	return u.String(), remove, nil
 }

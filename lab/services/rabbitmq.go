@@ -132,6 +132,14 @@ func managementOf(amqpURL string) string {
 }
 
 // isolateRabbit makes a vhost of one's own: exchanges and queues in it never meet others.
+func removeVhost(ctx context.Context, a address, name string) error {
+	_, err := manage(ctx, a, http.MethodDelete, "/api/vhosts/"+url.PathEscape(name), nil)
+	if err != nil && !errors.Is(err, errNoSuch) {
+		return fmt.Errorf("remove vhost %s: %w", name, err)
+	}
+	return nil
+}
+
 func isolateRabbit(
 	ctx context.Context, a address, name string,
 ) (string, func(context.Context) error, error) {
@@ -147,13 +155,7 @@ func isolateRabbit(
 		return "", nil, fmt.Errorf("make vhost %s (set RABBITMQ_MANAGEMENT_URL when the "+
 			"management API is elsewhere): %w", name, err)
 	}
-	remove := func(ctx context.Context) error {
-		_, err := manage(ctx, a, http.MethodDelete, path, nil)
-		if err != nil && !errors.Is(err, errNoSuch) {
-			return fmt.Errorf("remove vhost %s: %w", name, err)
-		}
-		return nil
-	}
+	remove := func(ctx context.Context) error { return removeVhost(ctx, a, name) }
 	all := map[string]string{"configure": ".*", "write": ".*", "read": ".*"}
 	grant := "/api/permissions/" + url.PathEscape(name) + "/" + url.PathEscape(uri.Username)
 	if _, err := manage(ctx, a, http.MethodPut, grant, all); err != nil {

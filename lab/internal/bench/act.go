@@ -60,33 +60,43 @@ func verbs() map[string]verb {
 // Do carries out one act and returns when it is done. A service that was
 // started is ready then; a process need not be.
 func (b *Bench) Do(ctx context.Context, act string) error {
+	_, err := b.Act(ctx, act)
+	return err
+}
+
+// Act is [Bench.Do] that also returns what was done, with the process that
+// chance has chosen.
+func (b *Bench) Act(ctx context.Context, act string) (string, error) {
 	words := strings.Fields(act)
 	if len(words) == 0 {
-		return fmt.Errorf("what is to be done?\n%s", Acts)
+		return "", fmt.Errorf("what is to be done?\n%s", Acts)
 	}
 	v, ok := verbs()[words[0]]
 	if !ok {
-		return fmt.Errorf("%q is nothing the lab can do; it can\n%s", words[0], Acts)
+		return "", fmt.Errorf("%q is nothing the lab can do; it can\n%s", words[0], Acts)
+	}
+	if err := b.cfg.Step.CheckAct(act); err != nil {
+		return "", fmt.Errorf("%s: %w", act, err)
 	}
 	b.acts.RLock()
 	defer b.acts.RUnlock()
 	words, err := b.choose(words)
 	if err != nil {
-		return err
+		return "", err
 	}
 	act = strings.Join(words, " ")
 	b.say("▶ %s", act)
 	b.mark(act, v.fault, b.inFlight(v.fault, words))
 	if err := v.do(b, ctx, words[1:]); err != nil {
-		return fmt.Errorf("%s: %w", act, err)
+		return act, fmt.Errorf("%s: %w", act, err)
 	}
-	return nil
+	return act, nil
 }
 
 // choose replaces a kind by one of its processes, by chance: one that is up for
 // acts that break, one that is down for start.
 func (b *Bench) choose(words []string) ([]string, error) {
-	if len(words) != 2 && words[0] != "slow" || len(words) < 2 {
+	if words[0] == "scale" || len(words) != 2 && words[0] != "slow" || len(words) < 2 {
 		return words, nil
 	}
 	b.mu.Lock()
@@ -342,13 +352,13 @@ func (b *Bench) restart(ctx context.Context, words []string) error {
 func (b *Bench) pause(_ context.Context, words []string) error {
 	return b.each(words,
 		func(p *proc) error { return b.hold(p, true) },
-		func(s Service) error { return fmt.Errorf("pause %s: %w", s.Name(), ErrCannot) })
+		func(Service) error { return fmt.Errorf("a service can be killed, not paused: %w", ErrCannot) })
 }
 
 func (b *Bench) resume(_ context.Context, words []string) error {
 	return b.each(words,
 		func(p *proc) error { return b.hold(p, false) },
-		func(s Service) error { return fmt.Errorf("resume %s: %w", s.Name(), ErrCannot) })
+		func(Service) error { return fmt.Errorf("a service is never paused: %w", ErrCannot) })
 }
 
 func (b *Bench) hold(p *proc, on bool) error {
@@ -446,8 +456,8 @@ func (b *Bench) slow(ctx context.Context, words []string) error {
 
 func (b *Bench) onWire(words []string, act func(string) error) error {
 	if b.wire == nil {
-		return fmt.Errorf("this run has no proxy between its processes and services, "+
-			"start it with -proxy: %w", ErrCannot)
+		return fmt.Errorf("this run has no proxy between its processes and services "+
+			"(make run-NN ARGS=-proxy): %w", ErrCannot)
 	}
 	procs, service, err := b.find(words)
 	if err != nil {

@@ -159,15 +159,24 @@ func (b *Bench) startAll(ctx context.Context) error {
 		if n, ok := b.cfg.Scale[kind.Name]; ok {
 			want = n
 		}
-		for range want {
-			if _, err := b.add(kind); err != nil {
-				return err
-			}
+		if err := b.startKind(ctx, kind, want); err != nil {
+			return err
 		}
 	}
-	b.mu.Lock()
-	procs := slices.Clone(b.procs)
-	b.mu.Unlock()
+	return nil
+}
+
+// startKind starts so many of a kind and waits for them: what one kind declares
+// as it starts, such as a queue, is there when the next kind looks for it.
+func (b *Bench) startKind(ctx context.Context, kind manifest.Process, n int) error {
+	var procs []*proc
+	for range n {
+		p, err := b.add(kind)
+		if err != nil {
+			return err
+		}
+		procs = append(procs, p)
+	}
 	for _, p := range procs {
 		if err := b.awaitReady(ctx, p, 30*time.Second); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -28,7 +29,8 @@ const maxAct = 4 << 10
 // Serve carries out acts until ctx ends. It returns at once; the returned
 // function waits until the last answer was given.
 func Serve(
-	ctx context.Context, run *home.Run, step string, do func(context.Context, string) error,
+	ctx context.Context, run *home.Run, step string,
+	do func(context.Context, string) (done string, err error),
 ) (wait func() error, err error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -64,7 +66,9 @@ func Serve(
 	}, nil
 }
 
-func handler(token string, do func(context.Context, string) error) http.Handler {
+func handler(
+	token string, do func(context.Context, string) (string, error),
+) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
 		shown := []byte(r.Header.Get(tokenHeader))
@@ -73,37 +77,41 @@ func handler(token string, do func(context.Context, string) error) http.Handler 
 			return
 		}
 		act, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAct))
+		done := ""
 		if err == nil {
-			err = do(r.Context(), string(act))
+			done, err = do(r.Context(), string(act))
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 			return
 		}
-		w.WriteHeader(http.StatusNoContent)
+		if _, err := io.WriteString(w, done); err != nil {
+			slog.Debug("answer not delivered", "error", err) // the asker has gone
+		}
 	})
 	return mux
 }
 
-// Do asks the run that r records to carry out an act, and returns when it has.
-func Do(ctx context.Context, r home.Record, act string) error {
+// Do asks the run that r records to carry out an act, and returns what was done
+// when it has been.
+func Do(ctx context.Context, r home.Record, act string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
 		"http://"+r.Control+"/do", strings.NewReader(act))
 	if err != nil {
-		return fmt.Errorf("reach the run %s: %w", r.ID, err)
+		return "", fmt.Errorf("reach the run %s: %w", r.ID, err)
 	}
 	req.Header.Set(tokenHeader, r.Token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("reach the run %s: %w", r.ID, err)
+		return "", fmt.Errorf("reach the run %s: %w", r.ID, err)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	err = errors.Join(err, resp.Body.Close())
 	if err != nil {
-		return fmt.Errorf("read the answer of run %s: %w", r.ID, err)
+		return "", fmt.Errorf("read the answer of run %s: %w", r.ID, err)
 	}
 	if resp.StatusCode/100 != 2 {
-		return errors.New(strings.TrimSpace(string(text)))
+		return "", errors.New(strings.TrimSpace(string(text)))
 	}
-	return nil
+	return string(text), nil
 }

@@ -11,7 +11,7 @@ import (
 	"course.example/lab/internal/home"
 )
 
-func serve(t *testing.T, do func(context.Context, string) error) home.Record {
+func serve(t *testing.T, do func(context.Context, string) (string, error)) home.Record {
 	t.Helper()
 	t.Setenv(home.EnvDir, t.TempDir())
 	run, err := home.Open("test")
@@ -34,17 +34,17 @@ func serve(t *testing.T, do func(context.Context, string) error) home.Record {
 
 func TestDo(t *testing.T) {
 	var got []string
-	record := serve(t, func(_ context.Context, act string) error {
+	record := serve(t, func(_ context.Context, act string) (string, error) {
 		got = append(got, act)
 		if act == "dance" {
-			return errors.New("the lab does not dance")
+			return "", errors.New("the lab does not dance")
 		}
-		return nil
+		return "did " + act, nil
 	})
-	if err := control.Do(t.Context(), record, "burst 5"); err != nil {
-		t.Fatal(err)
+	if done, err := control.Do(t.Context(), record, "burst 5"); err != nil || done != "did burst 5" {
+		t.Fatalf("got %q, %v", done, err)
 	}
-	err := control.Do(t.Context(), record, "dance")
+	_, err := control.Do(t.Context(), record, "dance")
 	if err == nil || err.Error() != "the lab does not dance" {
 		t.Errorf("got %v", err)
 	}
@@ -58,13 +58,13 @@ func TestDo(t *testing.T) {
 
 // Another user of the machine can reach the port, and must not command the run.
 func TestStrangersAreSentAway(t *testing.T) {
-	record := serve(t, func(context.Context, string) error {
+	record := serve(t, func(context.Context, string) (string, error) {
 		t.Error("a stranger was obeyed")
-		return nil
+		return "", nil
 	})
 	stranger := record
 	stranger.Token = "guess"
-	err := control.Do(t.Context(), stranger, "kill producer")
+	_, err := control.Do(t.Context(), stranger, "kill producer")
 	if err == nil || !strings.Contains(err.Error(), "token") {
 		t.Errorf("got %v", err)
 	}
@@ -87,7 +87,7 @@ func TestStrangersAreSentAway(t *testing.T) {
 
 func TestRunThatIsGone(t *testing.T) {
 	record := home.Record{ID: "gone", Control: "127.0.0.1:1"}
-	err := control.Do(t.Context(), record, "burst 1")
+	_, err := control.Do(t.Context(), record, "burst 1")
 	if err == nil || !strings.Contains(err.Error(), "reach the run gone") {
 		t.Errorf("got %v", err)
 	}

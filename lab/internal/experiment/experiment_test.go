@@ -47,7 +47,7 @@ func TestVerdicts(t *testing.T) {
 		{"broken-promise", "BROKEN", "promised lost 0", false},
 		{"loses", "fails, as it should", "", true},
 		{"harmless", "DOES NOT FAIL", "the wrong variant twice must show lost > 0", false},
-		{"cannot", "not run", "start it with -proxy", false},
+		{"cannot", "not run", "ARGS=-proxy", false},
 		{"crashes", "ERROR", "ends as often as it is started", false},
 	}
 	var results []Result

@@ -23,7 +23,11 @@ func Table(results []Result, colour bool) string {
 	for _, r := range results {
 		t.Row(r.row()...)
 	}
-	return t.String()
+	lines := strings.Split(t.String(), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Columns of the table that are not plain text.

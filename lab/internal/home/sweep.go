@@ -22,6 +22,18 @@ func Live() ([]Record, error) {
 	return live, err
 }
 
+// Dead returns the records of the runs on this machine whose owner has been killed.
+func Dead() ([]Record, error) {
+	var dead []Record
+	err := eachRun(func(_ string, rec Record) error {
+		if rec.Where == where() && !rec.Owner.Alive() {
+			dead = append(dead, rec)
+		}
+		return nil
+	})
+	return dead, err
+}
+
 // Sweep removes what runs that were killed have left behind: it kills their children that
 // still run, removes their folders, and says so in one line for each run. Runs whose owner is
 // alive, or lives on another machine or in another container, are left alone.

@@ -27,9 +27,9 @@ var verbs = map[string]bool{
 // VerbNames lists the first words of the acts there are.
 func VerbNames() []string { return slices.Sorted(maps.Keys(verbs)) }
 
-// checkAct says what is wrong with an act of a timeline, before anything is
+// CheckAct says what is wrong with an act of a timeline, before anything is
 // started: found in the middle of a run, a slip of the pen would cost minutes.
-func (s *Step) checkAct(act string) error {
+func (s *Step) CheckAct(act string) error {
 	words := strings.Fields(act)
 	if len(words) == 0 {
 		return errors.New("what is to be done?")

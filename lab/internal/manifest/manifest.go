@@ -264,7 +264,7 @@ func (s *Step) checkExperiment(e Experiment) error {
 	}
 	for _, entry := range e.Faults {
 		for _, act := range entry.Acts {
-			if err := s.checkAct(act); err != nil {
+			if err := s.CheckAct(act); err != nil {
 				return fmt.Errorf("faults: %s: %w", act, err)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
 
 	"course.example/lab/internal/bench"
@@ -219,16 +220,20 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.press(msg.String())
 	case end:
 		if text := m.take(); text != "" {
-			return m, tea.Sequence(tea.Println(text), tea.Quit)
+			return m, tea.Sequence(tea.Println(m.fit(text)), tea.Quit)
 		}
 		return m, tea.Quit
 	case tick:
 		if text := m.take(); text != "" {
-			return m, tea.Sequence(tea.Println(text), m.later())
+			return m, tea.Sequence(tea.Println(m.fit(text)), m.later())
 		}
 		return m, m.later()
 	}
 	return m, nil
 }
+
+// fit wraps lines at the window's width: bubbletea takes each for one row of the
+// screen and would leave bits of the status line behind the others.
+func (m *model) fit(text string) string { return ansi.Hardwrap(text, m.width, true) }
 
 func (m *model) View() string { return m.status(m.width) }

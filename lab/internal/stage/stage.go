@@ -168,7 +168,7 @@ func (s *Stage) Config(
 		if apart || !server.Shared() {
 			continue
 		}
-		env, one, err := server.Isolate(ctx, name)
+		env, one, err := server.IsolateFor(ctx, s.Run, name)
 		if err != nil {
 			return cfg, cleanup, err
 		}
