@@ -15,5 +15,6 @@ func TestExperiments(t *testing.T) {
 
 // What the READMEs show is what a reader will see.
 func TestTranscripts(t *testing.T) {
+	labtest.Page(t, "README.md")
 	labtest.Transcript(t, "README.md", "../README.md")
 }

@@ -4,6 +4,7 @@
 package labtest
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -59,6 +60,27 @@ func Experiments(t *testing.T, names ...string) {
 	}
 	if err != nil {
 		t.Fatalf("%v\nwhat the lab did: %q", err, acts)
+	}
+}
+
+// Page fails when the step's page does not speak of one of its experiments or
+// variants: what is shown nowhere is not taught.
+func Page(t *testing.T, file string) {
+	t.Helper()
+	step := thisStep(t)
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range step.Experiments {
+		if !bytes.Contains(page, []byte(e.Name)) {
+			t.Errorf("%s does not speak of the experiment %s", file, e.Name)
+		}
+	}
+	for _, v := range step.Variants {
+		if !bytes.Contains(page, []byte("`"+v.Name+"`")) && v.Name != manifest.Right {
+			t.Errorf("%s does not speak of the variant %s", file, v.Name)
+		}
 	}
 }
 
