@@ -106,6 +106,8 @@ func run(t *testing.T, root, command string) []string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = root
+	// A page's command is run in the workspace, also by a test that is not.
+	cmd.Env = append(os.Environ(), "GOWORK=")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	out, err := cmd.CombinedOutput()
