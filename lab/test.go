@@ -59,8 +59,9 @@ type module struct {
 
 // findModules asks go.work, so that a new step is tested without an edit here.
 func findModules(ctx context.Context, root string, only []string) ([]module, error) {
-	list := exec.CommandContext(ctx, "go", "work", "edit", "-json")
+	list := exec.CommandContext(ctx, "go", "work", "edit", "-json", "go.work")
 	list.Dir = root
+	list.Env = append(os.Environ(), "GOWORK=") // its own tests run with GOWORK=off too
 	raw, err := list.Output()
 	if err != nil {
 		return nil, fmt.Errorf("list the modules of go.work: %w", err)
