@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,15 @@ type Counter struct {
 	// is a shop that is always ready.
 	Ready func(context.Context) error
 
+	// Details is what /healthz tells besides, ready or not: the depth of a
+	// queue, the name of a leader. It must be possible to encode as JSON. A nil
+	// func has nothing to tell.
+	Details func(context.Context) map[string]any
+
+	// AtOnce is how many orders of one massive request are placed at a time, 0 for
+	// as many as suit a step that waits for a disk: 256.
+	AtOnce int
+
 	// Status is the answer to an order that was taken: 200 where Place
 	// returns after the work was done, 202 (the default) where it was only
 	// written down for later (RFC 9110, section 15.3.3).
@@ -53,6 +63,20 @@ type Counter struct {
 func Unavailable(err error, retryAfter time.Duration) error {
 	return &unavailable{err: err, after: retryAfter}
 }
+
+// Rejected wraps err to say that this order was not taken, with an HTTP status of
+// its own: 402 where the card was declined, 504 where somebody behind the shop did
+// not answer in time. Wrapped in [Unavailable] besides, the answer has a
+// Retry-After.
+func Rejected(err error, status int) error { return &rejected{err: err, status: status} }
+
+type rejected struct {
+	err    error
+	status int
+}
+
+func (r *rejected) Error() string { return r.err.Error() }
+func (r *rejected) Unwrap() error { return r.err }
 
 type unavailable struct {
 	err   error
@@ -114,7 +138,7 @@ func (c Counter) placeMany(w http.ResponseWriter, r *http.Request, like Order, n
 		accepted int
 		tickets  = make(chan struct{})
 	)
-	for range min(n, atOnce) {
+	for range min(n, cmp.Or(c.AtOnce, atOnce)) {
 		group.Go(func() {
 			for range tickets {
 				if _, err := c.place(ctx, like); err != nil {
@@ -174,28 +198,33 @@ func (c Counter) refuse(
 ) {
 	slog.WarnContext(r.Context(), "order not accepted", "error", err)
 	body["error"] = err.Error()
+	status := http.StatusInternalServerError
 	u := &unavailable{after: time.Second}
-	switch {
-	case errors.As(err, &u), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, context.Canceled):
+	if errors.As(err, &u) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Canceled) {
+		status = http.StatusServiceUnavailable
 		seconds := max(1, int(math.Ceil(u.after.Seconds())))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		answer(w, http.StatusServiceUnavailable, body)
-	default:
-		answer(w, http.StatusInternalServerError, body)
 	}
+	if r := new(rejected); errors.As(err, &r) {
+		status = r.status
+	}
+	answer(w, status, body)
 }
 
 func (c Counter) health(w http.ResponseWriter, r *http.Request) {
+	status, body := http.StatusOK, map[string]any{"status": "ready"}
 	if c.Ready != nil {
 		if err := c.Ready(r.Context()); err != nil {
 			w.Header().Set("Retry-After", "1")
-			answer(w, http.StatusServiceUnavailable,
-				map[string]any{"status": "not ready", "reason": err.Error()})
-			return
+			status = http.StatusServiceUnavailable
+			body = map[string]any{"status": "not ready", "reason": err.Error()}
 		}
 	}
-	answer(w, http.StatusOK, map[string]any{"status": "ready"})
+	if c.Details != nil {
+		body["details"] = c.Details(r.Context())
+	}
+	answer(w, status, body)
 }
 
 func readCount(r *http.Request) (int, error) {

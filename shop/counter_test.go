@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -178,6 +179,8 @@ func TestWhenThereIsNoPlace(t *testing.T) {
 		{"unavailable, wrapped", fmt.Errorf("place: %w", Unavailable(broken, 3*time.Second)),
 			503, "3"},
 		{"too slow", fmt.Errorf("place: %w", context.DeadlineExceeded), 503, "1"},
+		{"rejected", fmt.Errorf("place: %w", Rejected(broken, 402)), 402, ""},
+		{"rejected for now", Unavailable(Rejected(broken, 504), time.Second), 504, "1"},
 		{"anything else", broken, 500, ""},
 	}
 	for _, c := range cases {
@@ -202,10 +205,17 @@ func TestWhenThereIsNoPlace(t *testing.T) {
 // would take all the memory there is.
 func TestMassiveRequest(t *testing.T) {
 	t.Parallel()
+	for at, takes := range map[int]time.Duration{0: 4 * time.Second, 100: 10 * time.Second} {
+		t.Run(fmt.Sprintf("%d at once", at), func(t *testing.T) { massive(t, at, takes) })
+	}
+}
+
+func massive(t *testing.T, at int, takes time.Duration) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int64
 		seen := sync.Map{}
-		counter := Counter{Place: func(_ context.Context, o Order) error {
+		counter := Counter{AtOnce: at, Place: func(_ context.Context, o Order) error {
 			if _, twice := seen.LoadOrStore(o.ID, true); twice {
 				t.Errorf("identity %s was given twice", o.ID)
 			}
@@ -221,10 +231,10 @@ func TestMassiveRequest(t *testing.T) {
 		if status != 202 || answer["accepted"] != 1000.0 {
 			t.Errorf("status %d, answer %v", status, answer)
 		}
-		if took := time.Since(begun); took != 4*time.Second {
-			t.Errorf("1000 orders of a second each, %d at once, took %v", atOnce, took)
+		if took := time.Since(begun); took != takes {
+			t.Errorf("1000 orders of a second each, %d at once, took %v", at, took)
 		}
-		if most.Load() != atOnce {
+		if most.Load() != int64(cmp.Or(at, atOnce)) {
 			t.Errorf("%d at once", most.Load())
 		}
 	})
@@ -282,6 +292,27 @@ func TestHealth(t *testing.T) {
 	status, header, answer := ask(t, sick, "GET", "/healthz", "")
 	if status != 503 || answer["reason"] != "no broker" || header.Get("Retry-After") == "" {
 		t.Errorf("status %d, answer %v", status, answer)
+	}
+}
+
+// What a step has to tell of itself is told whether it is ready or not.
+func TestHealthDetails(t *testing.T) {
+	t.Parallel()
+	ready := errors.New("the queue is closed")
+	counter := Counter{
+		Ready:   func(context.Context) error { return ready },
+		Details: func(context.Context) map[string]any { return map[string]any{"depth": 7} },
+	}
+	for _, want := range []int{503, 200} {
+		status, _, answer := ask(t, counter, "GET", "/healthz", "")
+		details, _ := answer["details"].(map[string]any)
+		if status != want || details["depth"] != 7.0 {
+			t.Errorf("status %d, answer %v; want %d and a depth of 7", status, answer, want)
+		}
+		ready = nil
+	}
+	if _, _, answer := ask(t, Counter{}, "GET", "/healthz", ""); len(answer) != 1 {
+		t.Errorf("nothing to tell, and yet %v", answer)
 	}
 }
 

@@ -37,7 +37,9 @@ func Received(ctx context.Context, order string, attempt int, attrs ...slog.Attr
 
 // Processed says that the effect of the order has happened in the world. Said
 // twice of one order, the customer was served twice: call it right after the
-// effect, and nowhere else.
+// effect, and nowhere else. A step whose effects have an identity says it in the
+// attribute "effect": then to say the same effect again, because nobody knows
+// whether it was said before a crash, is no second serving.
 func Processed(ctx context.Context, order string, attrs ...slog.Attr) {
 	logOrder(ctx, slog.LevelInfo, MsgProcessed, order, attrs)
 }

@@ -261,6 +261,40 @@ func TestServeDrains(t *testing.T) {
 	}
 }
 
+// Both protocols are spoken on one port.
+func TestServeSpeaksHTTP2(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	addr := freeAddr(t)
+	served := make(chan error, 1)
+	go func() {
+		served <- Serve(ctx, addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(200 + r.ProtoMajor)
+		}))
+	}()
+	if got := get(t, "http://"+addr); got != 201 {
+		t.Errorf("HTTP/1.1 got %d", got)
+	}
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != 202 {
+		t.Errorf("HTTP/2 got %s, %v", resp.Status, err)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -130,6 +131,9 @@ func (i Item) validate(at string) error {
 		return fieldf(at+".sku", "is missing")
 	case len(i.SKU) > maxSKU:
 		return fieldf(at+".sku", "is longer than %d characters", maxSKU)
+	case strings.ContainsFunc(i.SKU, unicode.IsControl):
+		// A database takes no NUL in a text, and a log no second line.
+		return fieldf(at+".sku", "%q contains a control character", i.SKU)
 	case i.Quantity < 1 || i.Quantity > MaxQuantity:
 		return fieldf(at+".quantity", "must be 1 to %d, is %d", MaxQuantity, i.Quantity)
 	case i.PriceCents < 0 || i.PriceCents > MaxPriceCents:

@@ -37,6 +37,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		Protocols:         protocols(),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -53,4 +54,13 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 			server.Close())
 	}
 	return nil
+}
+
+// protocols lets a client choose HTTP/2 without TLS by speaking it from the first
+// byte on (RFC 9113, section 3.3), as gRPC does inside a house.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
