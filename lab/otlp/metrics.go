@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+// metric is one metric with all its series. Of each the last point is kept: this is a place to
+// look at, and not a database of time series.
+type metric struct {
+	unit, about, kind string
+	series            map[uint64]*Series
+}
+
+// Series is one series: one process and one set of attributes.
+type Series struct {
+	Instance  string     `json:"instance"`
+	Attrs     []Attr     `json:"attrs,omitempty"`
+	Value     float64    `json:"value"`           // of histograms the sum
+	Count     uint64     `json:"count,omitempty"` // of histograms
+	Bounds    []float64  `json:"bounds,omitempty"`
+	Buckets   []uint64   `json:"buckets,omitempty"`
+	Exemplars []Exemplar `json:"exemplars,omitempty"`
+	seen      time.Time
+}
+
+// Exemplar is one measurement with the trace it was made in: the way from a chart to a cause.
+type Exemplar struct {
+	Value float64 `json:"value"`
+	Trace string  `json:"trace"`
+}
+
+// Metric is a metric as the page's API has it.
+type Metric struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	Unit  string `json:"unit,omitempty"`
+	About string `json:"about,omitempty"`
+	// Count is how many series there are, of which Series are some.
+	Count  int      `json:"count"`
+	Series []Series `json:"series"`
+}
+
+var seed = maphash.MakeSeed()
+
+func (s *store) addMetrics(md pmetric.Metrics) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, rm := range md.ResourceMetrics().All() {
+		_, instance := s.origin(rm.Resource())
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				s.addMetric(m, instance)
+			}
+		}
+	}
+}
+
+func (s *store) addMetric(in pmetric.Metric, instance string) {
+	name := s.cut(in.Name())
+	m := s.metrics[name]
+	if m == nil {
+		if len(s.metrics) >= s.limits.metrics {
+			s.counts.DroppedParts++
+			return
+		}
+		m = &metric{unit: s.cut(in.Unit()), about: s.cut(in.Description()),
+			kind: in.Type().String(), series: map[uint64]*Series{}}
+		s.metrics[name] = m
+	}
+	numbers := func(points pmetric.NumberDataPointSlice) {
+		for _, p := range points.All() {
+			series := s.seriesOf(m, instance, p.Attributes())
+			if series == nil {
+				continue
+			}
+			series.Value = p.DoubleValue()
+			if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
+				series.Value = float64(p.IntValue())
+			}
+			series.keepExemplars(p.Exemplars())
+		}
+	}
+	switch in.Type() {
+	case pmetric.MetricTypeGauge:
+		numbers(in.Gauge().DataPoints())
+	case pmetric.MetricTypeSum:
+		numbers(in.Sum().DataPoints())
+	case pmetric.MetricTypeHistogram:
+		for _, p := range in.Histogram().DataPoints().All() {
+			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
+				series.Value, series.Count = p.Sum(), p.Count()
+				series.Bounds, series.Buckets = p.ExplicitBounds().AsRaw(), p.BucketCounts().AsRaw()
+				series.keepExemplars(p.Exemplars())
+			}
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		for _, p := range in.ExponentialHistogram().DataPoints().All() {
+			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
+				series.Value, series.Count = p.Sum(), p.Count()
+				series.keepExemplars(p.Exemplars())
+			}
+		}
+	case pmetric.MetricTypeSummary:
+		for _, p := range in.Summary().DataPoints().All() {
+			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
+				series.Value, series.Count = p.Sum(), p.Count()
+			}
+		}
+	}
+}
+
+// seriesOf returns the series of a point, or nil when there is no room for another. A series
+// that nobody has spoken of for long gives its place up.
+func (s *store) seriesOf(m *metric, instance string, attrs pcommon.Map) *Series {
+	s.counts.Points++
+	list := s.attrs(attrs)
+	var key strings.Builder
+	key.WriteString(instance)
+	for _, a := range list {
+		fmt.Fprintf(&key, "\x00%s\x00%s", a.Key, a.Value)
+	}
+	hash := maphash.String(seed, key.String())
+	series := m.series[hash]
+	if series == nil {
+		if len(m.series) >= s.limits.series {
+			maps.DeleteFunc(m.series, func(_ uint64, old *Series) bool {
+				return s.now().Sub(old.seen) > time.Minute
+			})
+		}
+		if len(m.series) >= s.limits.series {
+			s.counts.DroppedParts++
+			return nil
+		}
+		series = &Series{Instance: instance, Attrs: list}
+		m.series[hash] = series
+	}
+	series.seen = s.now()
+	return series
+}
+
+// maxExemplars is how many exemplars of one series are kept.
+const maxExemplars = 10
+
+func (s *Series) keepExemplars(in pmetric.ExemplarSlice) {
+	for _, e := range in.All() {
+		if e.TraceID().IsEmpty() {
+			continue
+		}
+		value := e.DoubleValue()
+		if e.ValueType() == pmetric.ExemplarValueTypeInt {
+			value = float64(e.IntValue())
+		}
+		kept := Exemplar{value, e.TraceID().String()}
+		if slices.Contains(s.Exemplars, kept) {
+			continue
+		}
+		if len(s.Exemplars) >= maxExemplars {
+			s.Exemplars = slices.Delete(s.Exemplars, 0, 1)
+		}
+		s.Exemplars = append(s.Exemplars, kept)
+	}
+}
+
+// listMetrics returns all metrics, with at most so many series of each.
+func (s *store) listMetrics(most int) []Metric {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []Metric{}
+	for name, m := range s.metrics {
+		out := Metric{Name: name, Kind: m.kind, Unit: m.unit, About: m.about,
+			Count: len(m.series), Series: []Series{}}
+		for _, series := range m.series {
+			copied := *series
+			copied.Exemplars = slices.Clone(series.Exemplars)
+			out.Series = append(out.Series, copied)
+		}
+		slices.SortFunc(out.Series, func(a, b Series) int {
+			return cmp.Or(strings.Compare(a.Instance, b.Instance),
+				strings.Compare(fmt.Sprint(a.Attrs), fmt.Sprint(b.Attrs)))
+		})
+		out.Series = out.Series[:min(len(out.Series), most)]
+		all = append(all, out)
+	}
+	slices.SortFunc(all, func(a, b Metric) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
