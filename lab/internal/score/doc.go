@@ -1,0 +1,15 @@
+// Package score asks the four questions of an architecture and answers with
+// figures: performance, scalability, resilience, redundancy. Every architecture
+// goes through the same protocol, with the same orders; what differs between them,
+// such as which of its processes is the consumer, stands in the manifest.
+//
+//	load.go         the customers: an open loop for latency, a closed one for throughput
+//	meter.go        what becomes of the orders they place
+//	performance.go  how long an answer takes, and the highest rate that is sustained
+//	scalability.go  1, 2, 4 and 8 consumers; how long until a new one has work
+//	resilience.go   kill and restart each part; then one of two
+//	protocol.go     all of it in order, with the time that is left
+//	report.go       the figures, as they are kept
+//	table.go        the figures as a table
+//	page.go         the figures as pictures
+package score

@@ -1,0 +1,152 @@
+package score
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// The histograms hold microseconds, to three significant figures.
+const (
+	shortest = 1
+	longest  = 60_000_000
+	digits   = 3
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(shortest, longest, digits)
+}
+
+func record(h *hdrhistogram.Histogram, d time.Duration) {
+	// Only what is longer than a minute is refused, and that counts as a minute.
+	_ = h.RecordValue(min(max(d.Microseconds(), shortest), longest))
+}
+
+// Attack is what came of an open loop of requests.
+type Attack struct {
+	Sent, Refused int
+	Took          time.Duration
+	// Answers are the times to an answer, counted from the moment at which the
+	// request was due, not from when it was sent.
+	Answers *hdrhistogram.Histogram
+	// Late is how long after that moment the generator began each request: what
+	// it, or a machine that had no time for it, is to blame for.
+	Late *hdrhistogram.Histogram
+}
+
+// maxOpen is how many requests may wait for an answer at a time.
+const maxOpen = 4_000
+
+// Fire makes requests at a steady rate, which are due whether or not the earlier
+// ones have been answered: an open loop. A closed loop, which asks again when it
+// has its answer, would ask less often just when the answers are slow, and would
+// never see most of the bad times; that is coordinated omission (Gil Tene, "How
+// NOT to Measure Latency"). When maxOpen requests are open, the next ones wait,
+// and their time counts from the moment at which they were due all the same.
+//
+// It returns when the last answer is there.
+func Fire(
+	ctx context.Context, rate float64, lasts time.Duration,
+	request func(ctx context.Context, due time.Time) error,
+) Attack {
+	a := Attack{Answers: newHistogram(), Late: newHistogram()}
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		open  = make(chan struct{}, maxOpen)
+		start = time.Now()
+		total = int(rate * lasts.Seconds())
+	)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i := range total {
+		due := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
+		if wait := time.Until(due); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		open <- struct{}{}
+		late := time.Since(due)
+		a.Sent++
+		group.Go(func() {
+			// What is under way is seen to its end, whatever becomes of the run.
+			err := request(context.WithoutCancel(ctx), due)
+			took := time.Since(due)
+			<-open
+			mu.Lock()
+			defer mu.Unlock()
+			record(a.Late, late)
+			if err != nil {
+				a.Refused++
+				return
+			}
+			record(a.Answers, took)
+		})
+	}
+	a.Took = time.Since(start)
+	group.Wait()
+	return a
+}
+
+// Window keeps so many orders open, and places the next when one is done: a closed
+// loop, which is how the most that a system can do is found. It is used for
+// throughput alone, never for latency.
+type Window struct {
+	free chan struct{}
+}
+
+// NewWindow returns a window of that many orders.
+func NewWindow(size int) *Window {
+	w := &Window{free: make(chan struct{}, size)}
+	for range size {
+		w.free <- struct{}{}
+	}
+	return w
+}
+
+// Done says that an order has come to its end. It is safe for concurrent use.
+func (w *Window) Done() {
+	select {
+	case w.free <- struct{}{}:
+	default: // one that was done twice makes no room
+	}
+}
+
+// refusedPause is how long a customer who was refused waits before the next one.
+const refusedPause = 20 * time.Millisecond
+
+// Run places orders until ctx ends, and returns how many were refused.
+func (w *Window) Run(ctx context.Context, place func(context.Context) error) int {
+	var (
+		refused atomic.Int64
+		group   sync.WaitGroup
+	)
+	for {
+		select {
+		case <-ctx.Done():
+			group.Wait()
+			return int(refused.Load())
+		case <-w.free:
+		}
+		group.Go(func() {
+			if err := place(context.WithoutCancel(ctx)); err == nil {
+				return
+			}
+			refused.Add(1)
+			select {
+			case <-time.After(refusedPause):
+			case <-ctx.Done():
+			}
+			w.Done()
+		})
+	}
+}

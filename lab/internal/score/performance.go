@@ -1,0 +1,266 @@
+package score
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"time"
+
+	"course.example/lab/internal/bench"
+)
+
+// latency lets a few orders a second come, and waits for each: rounds of the open
+// loop, each with its own percentiles.
+func (s *session) latency(ctx context.Context) error {
+	work := s.pace.work
+	l := Latency{Rate: s.pace.lowRate, WorkMS: float64(work.Milliseconds())}
+	var a50, a99, p50, p99 []float64
+	answers, processed := newHistogram(), newHistogram()
+	late := 0.0
+	err := s.with(ctx, change{work: work}, func(b *bench.Bench, m *meter) error {
+		// The first orders open connections and fill caches; nobody measures them.
+		Fire(ctx, l.Rate, time.Second, m.place(b))
+		s.settle(ctx, b, m, 5*time.Second)
+		m.processed()
+		for range s.pace.rounds {
+			a := Fire(ctx, l.Rate, s.pace.round, m.place(b))
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if a.Refused*100 > a.Sent {
+				return fmt.Errorf("%d of %d orders were refused at %v a second",
+					a.Refused, a.Sent, l.Rate)
+			}
+			s.settle(ctx, b, m, 5*time.Second)
+			p := m.processed()
+			a50 = append(a50, milliseconds(a.Answers, 50))
+			a99 = append(a99, milliseconds(a.Answers, 99))
+			p50 = append(p50, milliseconds(p, 50))
+			p99 = append(p99, milliseconds(p, 99))
+			late = max(late, milliseconds(a.Late, 99))
+			answers.Merge(a.Answers)
+			processed.Merge(p)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l.Answer50, l.Answer99 = figure(a50, 0.5), figure(a99, 2)
+	l.Processed50, l.Processed99 = figure(p50, 0.5), figure(p99, 2)
+	l.Answers, l.Processed = distribution(answers), distribution(processed)
+	if late > tooLate {
+		l.Answer99.Noisy, l.Processed99.Noisy = true, true
+	}
+	s.row.Latency = l
+	return nil
+}
+
+// tooLate is the lateness of the generator, in milliseconds, from which on the
+// machine was too busy for a p99 to be believed.
+const tooLate = 10
+
+// sustained finds the highest rate that does not make a backlog grow, twice, by
+// bisection, beginning with what a closed loop achieves.
+func (s *session) sustained(ctx context.Context) error {
+	var out Sustained
+	err := s.with(ctx, change{}, func(b *bench.Bench, m *meter) error {
+		guess, err := s.most(ctx, b, m)
+		if err != nil {
+			return err
+		}
+		probe := func(rate float64) (Probe, error) { return s.probe(ctx, b, m, rate) }
+		var found []float64
+		for range 2 {
+			rate, probes, err := bisect(guess, s.pace.probes, probe)
+			if err != nil {
+				return err
+			}
+			out.Probes = append(out.Probes, probes...)
+			found = append(found, rate)
+			guess = max(0.8*rate, 1) // from another place, so as not to try the same rates
+		}
+		out.Rate = figure(found, 5)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	out.Generator = s.generator.Rate.Value > 0 && out.Rate.Value > s.generator.Rate.Value/2
+	s.row.Sustained = out
+	return nil
+}
+
+// bisect finds the highest rate that holds. It begins at a guess, doubles or halves
+// until the answer lies between two rates, and then halves the distance.
+func bisect(
+	guess float64, probes int, try func(rate float64) (Probe, error),
+) (float64, []Probe, error) {
+	low, high, rate := 0.0, math.Inf(1), guess
+	var tried []Probe
+	for range probes {
+		p, err := try(rate)
+		if err != nil {
+			return low, tried, err
+		}
+		tried = append(tried, p)
+		if p.Held {
+			low = rate
+		} else {
+			high = rate
+		}
+		switch {
+		case math.IsInf(high, 1):
+			rate *= 1.5
+		default:
+			rate = (low + high) / 2
+		}
+	}
+	return low, tried, nil
+}
+
+// most is the throughput with a few orders open all the time.
+func (s *session) most(ctx context.Context, b *bench.Bench, m *meter) (float64, error) {
+	if err := s.flood(ctx, b, m, 32, 500*time.Millisecond); err != nil {
+		return 0, err // the first orders only warm everything up
+	}
+	before, begun := m.count(), time.Now()
+	err := s.flood(ctx, b, m, 32, 1500*time.Millisecond)
+	rate := float64(m.count()-before) / time.Since(begun).Seconds()
+	if err == nil && rate == 0 {
+		err = fmt.Errorf("no order was processed within %v", time.Since(begun).Round(time.Second))
+	}
+	return rate, err
+}
+
+func (s *session) flood(
+	ctx context.Context, b *bench.Bench, m *meter, size int, lasts time.Duration,
+) error {
+	window := NewWindow(size)
+	m.use(window)
+	defer m.use(nil)
+	timed, stop := context.WithTimeout(ctx, lasts)
+	defer stop()
+	window.Run(timed, func(ctx context.Context) error {
+		_, err := b.PlaceOne(ctx)
+		return err
+	})
+	s.settle(ctx, b, m, 5*time.Second)
+	return context.Cause(ctx)
+}
+
+// What a rate may do to the backlog, to the customers and to the generator before it
+// counts as not sustained.
+const (
+	growth       = 0.05 // of the orders of the second half, and
+	someOrders   = 25   // so many more: a batch may be under way
+	refusedShare = 0.005
+	slowAnswer   = 1000 // milliseconds, p99
+)
+
+// probe tries one rate. The backlog is what was sent and has not come to an end:
+// between the middle and the end of the probe it must not grow.
+func (s *session) probe(
+	ctx context.Context, b *bench.Bench, m *meter, rate float64,
+) (Probe, error) {
+	before := m.count()
+	backlog := make(chan int, 1)
+	half := s.pace.probe / 2
+	sampling, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		timer := time.NewTimer(half)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			backlog <- int(rate*half.Seconds()) - (m.count() - before)
+		case <-sampling.Done():
+			backlog <- 0
+		}
+	}()
+	a := Fire(ctx, rate, s.pace.probe, func(ctx context.Context, _ time.Time) error {
+		_, err := b.PlaceOne(ctx)
+		return err
+	})
+	p := Probe{Rate: round(rate), P99: round(milliseconds(a.Answers, 99))}
+	grown := a.Sent - a.Refused - (m.count() - before) - <-backlog
+	allowed := int(growth*rate*half.Seconds()) + someOrders
+	behind := milliseconds(a.Late, 99)
+	switch {
+	case a.Refused > int(refusedShare*float64(a.Sent)):
+		p.Why = fmt.Sprintf("%d of %d were refused", a.Refused, a.Sent)
+	case grown > allowed:
+		p.Why = fmt.Sprintf("the backlog grew by %d", grown)
+	case p.P99 > slowAnswer:
+		p.Why = fmt.Sprintf("answers took %.0f ms", p.P99)
+	case behind > slowAnswer/2:
+		p.Why = "the load generator fell behind"
+	default:
+		p.Held = true
+	}
+	if !s.settle(ctx, b, m, 10*time.Second) && p.Held {
+		p.Held, p.Why = false, "the backlog stayed"
+	}
+	return p, context.Cause(ctx)
+}
+
+// Calibrate measures the load generator against a handler that does nothing, in this
+// same process: what it cannot do there it cannot do anywhere.
+func Calibrate(ctx context.Context, lasts time.Duration) (g Generator, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return g, fmt.Errorf("calibrate: %w", err)
+	}
+	server := &http.Server{
+		ReadHeaderTimeout: time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusAccepted)
+		}),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		closeErr := server.Close()
+		<-served // always ErrServerClosed after Close
+		if err == nil {
+			err = closeErr
+		}
+	}()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+	defer client.CloseIdleConnections()
+	ask := func(ctx context.Context, _ time.Time) error {
+		return post(ctx, client, "http://"+listener.Addr().String()+"/orders")
+	}
+	Fire(ctx, 500, lasts/2, ask)
+	low := Fire(ctx, 500, lasts, ask)
+	g.Answer50 = round(milliseconds(low.Answers, 50))
+	g.Answer99 = round(milliseconds(low.Answers, 99))
+	var found []float64
+	for range 2 {
+		rate, _, err := bisect(8000, 4, func(rate float64) (Probe, error) {
+			a := Fire(ctx, rate, lasts, ask)
+			held := a.Refused == 0 && milliseconds(a.Answers, 99) < 100
+			return Probe{Rate: rate, Held: held}, context.Cause(ctx)
+		})
+		if err != nil {
+			return g, err
+		}
+		found = append(found, rate)
+	}
+	g.Rate = figure(found, 5)
+	return g, nil
+}
+
+func post(ctx context.Context, client *http.Client, url string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}

@@ -1,0 +1,252 @@
+package score
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/stage"
+)
+
+// pace is how long is measured, and how often.
+type pace struct {
+	work      time.Duration // for one order, wherever work is not empty
+	lowRate   float64       // orders a second, for latency
+	rounds    int           // of latency
+	round     time.Duration
+	probes    int // of each of two bisections
+	probe     time.Duration
+	stretches int // of throughput with so many consumers
+	stretch   time.Duration
+	faultRuns int
+	faultRate float64
+	faultFor  time.Duration
+	half      time.Duration // to look at after one of two was killed
+	stillLost time.Duration // silence after which what is open is lost
+}
+
+var (
+	wholePace = pace{
+		work: 20 * time.Millisecond, lowRate: 40, rounds: 3, round: 2500 * time.Millisecond,
+		probes: 5, probe: 1200 * time.Millisecond,
+		stretches: 2, stretch: 1000 * time.Millisecond,
+		faultRuns: 2, faultRate: 50, faultFor: 2 * time.Second,
+		half: 10 * time.Second, stillLost: 2 * time.Second,
+	}
+	quickPace = pace{
+		work: 20 * time.Millisecond, lowRate: 40, rounds: 2, round: time.Second,
+		probes: 3, probe: 800 * time.Millisecond,
+		stretches: 2, stretch: 700 * time.Millisecond,
+		faultRuns: 1, faultRate: 50, faultFor: 1800 * time.Millisecond,
+		half: 2 * time.Second, stillLost: 1500 * time.Millisecond,
+	}
+)
+
+// Options are the same for every row of a run.
+type Options struct {
+	Quick bool
+	Seed  uint64
+	// Say is told what the lab and the processes have to say, and Begin which
+	// measurement begins.
+	Say       func(bench.Line)
+	Begin     func(what string, left time.Duration)
+	Generator Generator
+}
+
+func (o Options) pace() pace {
+	if o.Quick {
+		return quickPace
+	}
+	return wholePace
+}
+
+// session is the measurement of one row.
+type session struct {
+	stage     *stage.Stage
+	step      *manifest.Step
+	score     manifest.Score
+	opt       Options
+	pace      pace
+	generator Generator
+	row       *Row
+	benches   int
+}
+
+// task is one measurement of the protocol.
+type task struct {
+	name  string
+	takes time.Duration // about
+	do    func(context.Context) error
+}
+
+// Measure asks the four questions of one variant of a step, on a stage that has been
+// prepared for it. What could not be measured is among the row's problems. When ctx
+// ends it returns what it has with the error.
+func Measure(
+	ctx context.Context, st *stage.Stage, step *manifest.Step, variant string, opt Options,
+) (Row, error) {
+	s := newSession(st, step, variant, opt)
+	tasks := s.tasks()
+	for i, t := range tasks {
+		left := time.Duration(0)
+		for _, later := range tasks[i:] {
+			left += later.takes
+		}
+		opt.Begin(t.name, left)
+		if err := t.do(ctx); err != nil {
+			if ctx.Err() != nil {
+				return *s.row, context.Cause(ctx)
+			}
+			s.problem("not measured: %s: %v", t.name, err)
+		}
+	}
+	s.row.Measured = time.Now().UTC().Truncate(time.Second)
+	return *s.row, nil
+}
+
+// Takes is about how long Measure takes for a step, servers and compiler not counted.
+func Takes(step *manifest.Step, opt Options) time.Duration {
+	s := newSession(nil, step, manifest.Right, opt)
+	sum := time.Duration(0)
+	for _, t := range s.tasks() {
+		sum += t.takes
+	}
+	return sum
+}
+
+func newSession(
+	st *stage.Stage, step *manifest.Step, variant string, opt Options,
+) *session {
+	s := &session{
+		stage: st, step: step, score: step.Scoring(), opt: opt, pace: opt.pace(),
+		generator: opt.Generator,
+	}
+	s.row = &Row{
+		Step: step.Name, Title: step.Title, Variant: variant,
+		Producer: s.score.Producer, Consumer: s.score.Consumer, Middle: s.score.Middle,
+	}
+	return s
+}
+
+// aroundBench is what it takes to start a step's processes and to end them again.
+const aroundBench = 1500 * time.Millisecond
+
+func (s *session) tasks() []task {
+	p := s.pace
+	tasks := []task{
+		{"latency at a low rate",
+			aroundBench + time.Second + time.Duration(p.rounds)*(p.round+300*time.Millisecond),
+			s.latency},
+		{"the highest rate it sustains",
+			aroundBench + 2500*time.Millisecond +
+				time.Duration(2*p.probes)*(p.probe+500*time.Millisecond), s.sustained},
+	}
+	if s.score.Unscaled == "" {
+		takes := time.Duration(len(consumers)) *
+			(time.Second + time.Duration(p.stretches)*p.stretch)
+		tasks = append(tasks, task{"1, 2, 4 and 8 consumers", aroundBench + takes, s.scalability})
+	} else {
+		s.row.Scale.Without = s.score.Unscaled
+	}
+	for _, f := range s.faults() {
+		one := aroundBench + p.faultFor + time.Second
+		if f.Act == "restart "+s.score.Middle || f.Act == "kill "+s.score.Middle {
+			one += 3 * time.Second
+		}
+		tasks = append(tasks, task{f.Act, time.Duration(s.faultRuns(f)) * one,
+			func(ctx context.Context) error { return s.resilience(ctx, f) }})
+	}
+	for _, kind := range s.halves() {
+		tasks = append(tasks, task{"one of two: " + kind, aroundBench + p.half + 1500*time.Millisecond,
+			func(ctx context.Context) error { return s.redundancy(ctx, kind) }})
+	}
+	return tasks
+}
+
+// faultRuns is how often a fault is repeated: a kill costs by chance what it costs, an
+// orderly restart costs the same each time.
+func (s *session) faultRuns(f Fault) int {
+	if strings.HasPrefix(f.Name, "kill ") {
+		return s.pace.faultRuns
+	}
+	return 1
+}
+
+// halves are the kinds of which one of two is killed: the producer and the consumer.
+func (s *session) halves() []string {
+	var kinds []string
+	for _, name := range []string{s.score.Producer, s.score.Consumer} {
+		p, ok := s.step.Process(name)
+		if ok && s.canHaveTwo(p) && (len(kinds) == 0 || kinds[0] != name) {
+			kinds = append(kinds, name)
+		}
+	}
+	return kinds
+}
+
+func (s *session) problem(format string, args ...any) {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	s.row.Problems = append(s.row.Problems, text)
+	s.say("%s", text)
+}
+
+func (s *session) say(format string, args ...any) {
+	s.opt.Say(bench.Line{
+		Process: bench.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...),
+	})
+}
+
+// show keeps what may explain a figure, and drops the thousands of lines on orders: to
+// write them down would slow down what is measured.
+func (s *session) show(l bench.Line) {
+	if l.Level == "WARN" || l.Level == "ERROR" || l.Level == "" {
+		s.opt.Say(l)
+	}
+}
+
+// change is what one measurement wants other than the manifest has it.
+type change struct {
+	work  time.Duration
+	env   map[string]string
+	scale map[string]int
+}
+
+// name is that of the vhost or database of the next bench.
+func (s *session) name() string {
+	s.benches++
+	return fmt.Sprintf("score-%d", s.benches)
+}
+
+// with runs the step's processes with a change while do measures them.
+func (s *session) with(
+	ctx context.Context, ch change, do func(*bench.Bench, *meter) error,
+) (err error) {
+	cfg, cleanup, err := s.stage.Config(ctx, s.step, s.name(), true)
+	closing := context.WithoutCancel(ctx)
+	defer func() { err = errors.Join(err, cleanup(closing)) }()
+	if err != nil {
+		return err
+	}
+	m := newMeter()
+	cfg.Variant, cfg.Seed, cfg.Work = s.row.Variant, s.opt.Seed, &ch.work
+	cfg.Env, cfg.Scale = maps.Clone(ch.env), ch.scale
+	cfg.Watch, cfg.Show = m.watch, s.show
+	b, err := bench.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close(closing)) }()
+	return errors.Join(do(b, m), b.Err())
+}
+
+// settle waits until nothing is open, and says whether that came to be in time.
+func (s *session) settle(
+	ctx context.Context, b *bench.Bench, _ *meter, limit time.Duration,
+) bool {
+	return look(ctx, limit, func() bool { return b.Status().Open == 0 })
+}

@@ -1,0 +1,154 @@
+package score
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Between these two lines of a page stands what [Publish] has written.
+const (
+	beginMark = "<!-- score: written by go run ./lab score -publish -->"
+	endMark   = "<!-- /score -->"
+)
+
+// ErrNoPlace says that a page has no place for the score.
+var ErrNoPlace = errors.New("the page has no lines " + beginMark + " and " + endMark)
+
+// Place puts text between the marks of a page.
+func Place(page, text string) (string, error) {
+	before, rest, ok := strings.Cut(page, beginMark+"\n")
+	_, after, ended := strings.Cut(rest, endMark)
+	if !ok || !ended {
+		return "", ErrNoPlace
+	}
+	return before + beginMark + "\n" + text + endMark + after, nil
+}
+
+// Pages are all pages that tell of a report, by path from the root, each as it must
+// be: the front page with the table, and the page of every architecture.
+func (r *Report) Pages(root string) (map[string]string, error) {
+	pages := map[string]string{}
+	put := func(name, text string) error {
+		raw, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		page, err := Place(string(raw), text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		pages[name] = page
+		return nil
+	}
+	if err := put("README.md", r.FrontPage()); err != nil {
+		return nil, err
+	}
+	for _, row := range r.Rows {
+		if row.Variant != "right" {
+			continue
+		}
+		err := put(row.Step+"/README.md", row.Paragraph(r))
+		if errors.Is(err, ErrNoPlace) || errors.Is(err, fs.ErrNotExist) {
+			continue // a page that is still to be written has no place for it yet
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	pages["score/cost.svg"] = r.CostChart()
+	return pages, nil
+}
+
+// Publish writes the pages.
+func (r *Report) Publish(root string) error {
+	pages, err := r.Pages(root)
+	if err != nil {
+		return err
+	}
+	for name, page := range pages {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(page), 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// FrontPage is what the README of the whole says.
+func (r *Report) FrontPage() string {
+	var b strings.Builder
+	b.WriteString("\n" + r.Table() + "\n")
+	b.WriteString("![What it costs to be safe: the rate that each architecture sustains " +
+		"against the time to an answer, and what a kill -9 loses](score/cost.svg)\n\n")
+	b.WriteString("<details><summary>How it was measured</summary>\n\n")
+	for _, note := range r.notes() {
+		b.WriteString("- " + strings.TrimSpace(note) + "\n")
+	}
+	b.WriteString("\n</details>\n\n")
+	return b.String()
+}
+
+// Paragraph is what the page of one architecture says, under its four questions.
+func (r Row) Paragraph(report *Report) string {
+	l := r.Latency
+	lines := []string{"\n*By the same protocol as the other architectures* (`make score ARGS=" +
+		stepNumber(r.Step) + "`, " + report.Measured.Format("2006-01-02") +
+		", [all of them](../README.md#the-four-questions-measured)):"}
+	if l.Answer50.Runs > 0 {
+		lines = append(lines, fmt.Sprintf("- **Performance.** An answer takes %s ms (p99 %s ms), "+
+			"and the order is done after %s ms (p99 %s ms), of which %.0f ms are the work. "+
+			"Sustained without work: %s orders a second.",
+			l.Answer50.Spread(), l.Answer99.Spread(), l.Processed50.Spread(),
+			l.Processed99.Spread(), l.WorkMS, strings.TrimSuffix(r.sustains(), "/s")))
+	}
+	if len(r.Scale.Points) > 1 {
+		text := fmt.Sprintf("- **Scalability.** 2, 4 and 8 consumers: %s.", r.speedUps())
+		if r.Scale.Join.Runs > 0 {
+			text += fmt.Sprintf(" A new one has its first order %s after it was asked for.",
+				seconds(r.Scale.Join))
+		}
+		lines = append(lines, text)
+	}
+	if r.Scale.Without != "" {
+		lines = append(lines, "- **Scalability.** Not measured: "+r.Scale.Without+".")
+	}
+	var costs []string
+	for _, f := range r.Faults {
+		costs = append(costs, fmt.Sprintf("%s: %s", f.Act, f.cost()))
+	}
+	if len(costs) > 0 {
+		lines = append(lines, "- **Resilience.** (lost, done twice, longest silence) "+
+			strings.Join(costs, "; ")+".")
+	}
+	var halves []string
+	for _, h := range r.Halves {
+		halves = append(halves, fmt.Sprintf("one of two %ss killed: %s answered, %s processed",
+			h.Kind, percent(h.Answered.Value), percent(h.Processed.Value)))
+	}
+	if len(halves) > 0 {
+		lines = append(lines, "- **Redundancy.** "+strings.Join(halves, "; ")+".")
+	}
+	for _, d := range r.Depths {
+		if d.Waiting == 0 {
+			lines = append(lines, "- **With a queue.** "+r.depthText()+".")
+		}
+	}
+	return strings.Join(lines[:1], "") + "\n\n" + strings.Join(lines[1:], "\n") + "\n\n"
+}
+
+func (r Row) depthText() string {
+	var parts []string
+	for _, d := range r.Depths {
+		parts = append(parts, fmt.Sprintf("%s waiting: %s/s, an answer within %s ms (p99)",
+			number(float64(d.Waiting)), d.Rate, number(d.Answer99)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func stepNumber(step string) string {
+	number, _, _ := strings.Cut(step, "-")
+	return number
+}

@@ -1,0 +1,146 @@
+package score
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The pages tell of the newest figures that are kept, and of no others.
+func TestPagesTellOfTheNewest(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..", "..")
+	path, err := Newest(filepath.Join(root, "score"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := report.Pages(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range pages {
+		got, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if string(got) != want {
+			t.Errorf("%s does not tell of %s: go run ./lab score -publish", name, path)
+		}
+	}
+}
+
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	page := "before\n" + beginMark + "\nold\n" + endMark + "\nafter\n"
+	got, err := Place(page, "new\n")
+	if want := strings.ReplaceAll(page, "old", "new"); err != nil || got != want {
+		t.Errorf("%v, %q, want %q", err, got, want)
+	}
+	for _, bad := range []string{"", beginMark + "\n", endMark + "\n"} {
+		if _, err := Place(bad, "new"); !errors.Is(err, ErrNoPlace) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// aReport has a row of everything, one that loses orders, and an empty one.
+func aReport() *Report {
+	some := func(v float64) Figure { return figure([]float64{v, v * 1.1}, 0) }
+	r := &Report{Generator: Generator{Rate: some(9000)}}
+	row := Row{
+		Step: "42-some", Variant: "right", Title: "a step",
+		Latency: Latency{
+			Answer50: some(1), Answer99: some(3), Processed50: some(22), Processed99: some(30),
+			Answers: []Quantile{{0, 1}, {5, 1}, {50, 2}, {95, 3}, {99.9, 9}}, WorkMS: 20,
+		},
+		Sustained: Sustained{Rate: some(1850)},
+		Scale: Scale{Join: some(0.04), Points: []Point{
+			{1, some(48), 1, 1}, {2, some(96), 2, 1}, {4, some(190), 3.9, 0.98},
+			{8, some(370), 7.7, 0.96},
+		}},
+		Faults: []Fault{{
+			Name: KillConsumer, Act: "kill consumer", Lost: some(0), Duplicated: some(3),
+			Recovery: some(0.2), Strip: newStrip(aHistory()),
+		}},
+		Halves: []Half{{"consumer", 10, some(100), some(99.5)}},
+		Depths: []Depth{{0, some(2000), 3}, {100_000, some(1500), 5}},
+	}
+	r.Put(row)
+	row.Step, row.Variant = "43-<bad>", "wrong"
+	row.Faults = []Fault{{Name: KillConsumer, Act: "kill consumer", Lost: some(7),
+		Recovery: figure([]float64{-1}, 0)}}
+	r.Put(row)
+	r.Put(Row{Step: "44-nothing", Variant: "right", Problems: []string{"not measured: it did not start"}})
+	return r
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	r := aReport()
+	table := r.Table()
+	for _, want := range []string{
+		"[42-some](42-some/README.md)", "×2.0 3.9 7.7 (96 %)", "0 lost, 3 twice, 210 ms",
+		"**7 lost**, never", "100 % / 100 %",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table)
+		}
+	}
+	for i, line := range strings.Split(strings.TrimSpace(table), "\n") {
+		if n := strings.Count(line, "|"); n != len(columns())+1 {
+			t.Errorf("line %d has %d columns", i, n-1)
+		}
+	}
+	for i, line := range strings.Split(r.Terminal(false), "\n") {
+		if i < 12 && len([]rune(line)) > 140 {
+			t.Errorf("line %d is %d wide", i, len([]rune(line)))
+		}
+	}
+	if text := r.Terminal(false); !strings.Contains(text, "44-nothing: not measured: it did not") {
+		t.Errorf("what was not measured is not said:\n%s", text)
+	}
+	if text := r.Rows[0].Paragraph(r); !strings.Contains(text, "100,000 waiting") {
+		t.Errorf("the cost of a deep queue is not said:\n%s", text)
+	}
+}
+
+// What was never killed is not drawn as safe.
+func TestCostChart(t *testing.T) {
+	t.Parallel()
+	r := aReport()
+	r.Rows[0].Faults = nil
+	if chart := r.CostChart(); strings.Contains(chart, "42-some") ||
+		!strings.Contains(chart, "43-&lt;bad&gt;") {
+		t.Error(chart)
+	}
+}
+
+// The page stands alone, shows every picture and trusts no name.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	if err := aReport().HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	for _, want := range []string{
+		"What it costs to be safe", "prefers-color-scheme:dark", "data:image/svg", "(7 lost)",
+		"43-&lt;bad&gt; wrong",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, bad := range []string{"43-<bad>", "src=\"http", "href=\"http", "<script", "NaN", "ZgotmplZ"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+}

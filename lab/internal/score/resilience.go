@@ -1,0 +1,225 @@
+package score
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/experiment"
+	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/manifest"
+)
+
+// The names of the faults, in the order in which they stand in the tables.
+const (
+	KillConsumer    = "kill consumer"
+	KillProducer    = "kill producer"
+	KillMiddle      = "kill middle"
+	RestartConsumer = "restart consumer"
+	RestartProducer = "restart producer"
+	RestartMiddle   = "restart middle"
+)
+
+// faults are the six, without those that this architecture does not have: where the
+// producer and the consumer are one process there is nothing to kill twice, and not
+// every architecture has a middle.
+func (s *session) faults() []Fault {
+	all := []Fault{
+		{Name: KillConsumer, Act: "kill " + s.score.Consumer},
+		{Name: RestartConsumer, Act: "restart " + s.score.Consumer},
+	}
+	if s.score.Producer != s.score.Consumer {
+		all = append(all, Fault{Name: KillProducer, Act: "kill " + s.score.Producer},
+			Fault{Name: RestartProducer, Act: "restart " + s.score.Producer})
+	}
+	if s.score.Middle != "" {
+		all = append(all, Fault{Name: KillMiddle, Act: "kill " + s.score.Middle},
+			Fault{Name: RestartMiddle, Act: "restart " + s.score.Middle})
+	}
+	return all
+}
+
+// timeline is the fault, and for a kill the start of what was killed half a second
+// later.
+func timeline(act string) manifest.Timeline {
+	at := func(ms int, act string) manifest.Entry {
+		d := time.Duration(ms) * time.Millisecond
+		return manifest.Entry{From: d, To: d, Acts: []string{act}}
+	}
+	t := manifest.Timeline{at(800, act)}
+	if who, isKill := strings.CutPrefix(act, "kill "); isKill {
+		t = append(t, at(1300, "start "+who))
+	}
+	return t
+}
+
+// resilience lets one fault happen while customers come, as often as runs are
+// repeated.
+func (s *session) resilience(ctx context.Context, f Fault) error {
+	var lost, duplicated, refused, recovery []float64
+	lasts := s.pace.faultFor
+	for len(lost) < s.faultRuns(f) {
+		r, err := s.experiment(ctx, manifest.Experiment{
+			Name: "score", About: f.Act, Faults: timeline(f.Act),
+			Load: manifest.Load{Rate: s.pace.faultRate, For: manifest.Duration(lasts)},
+		})
+		if errors.Is(err, bench.ErrCannot) {
+			s.problem("not measured: %s: %v", f.Act, err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if r.Recovery < 0 && lasts < longRecovery {
+			lasts = longRecovery // it takes longer than customers came: again, for longer
+			continue
+		}
+		lost = append(lost, float64(r.Lost))
+		duplicated = append(duplicated, float64(r.Ledger.Duplicated))
+		refused = append(refused, float64(r.Refused))
+		recovery = append(recovery, r.Recovery.Seconds())
+		if f.Strip == nil {
+			f.Strip = newStrip(r.History)
+		}
+	}
+	f.Lost, f.Duplicated = worst(lost), worst(duplicated)
+	f.Refused, f.Recovery = figure(refused, 10), figure(recovery, 0.3)
+	if f.Recovery.Low < 0 {
+		f.Recovery.Value = -1 // once was often enough
+	}
+	s.row.Faults = append(s.row.Faults, f)
+	return nil
+}
+
+// longRecovery is how long customers come when a shop was still silent as they stopped.
+const longRecovery = 14 * time.Second
+
+// worst is a figure whose value is the largest of the runs: what was lost once can be
+// lost.
+func worst(runs []float64) Figure {
+	f := figure(runs, 1e9)
+	f.Value = f.High
+	return f
+}
+
+// experiment carries one out on the session's stage.
+func (s *session) experiment(
+	ctx context.Context, e manifest.Experiment,
+) (r experiment.Result, err error) {
+	work := manifest.Duration(s.pace.work)
+	e.Load.Work, e.Variant = &work, s.row.Variant
+	e.Settle = manifest.Duration(s.pace.stillLost)
+	if s.breaksMiddle(e.Faults) {
+		// Whoever lost the broker may be in a pause before the next try.
+		e.Settle = manifest.Duration(8 * time.Second)
+	}
+	cfg, cleanup, err := s.stage.Config(ctx, s.step, s.name(), true)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, cleanup(context.WithoutCancel(ctx))) }()
+	cfg.Seed, cfg.Show = s.opt.Seed, s.show
+	r, err = experiment.Run(ctx, cfg, e)
+	switch {
+	case err != nil:
+	case r.NotRun != "":
+		err = fmt.Errorf("%s: %w", r.NotRun, bench.ErrCannot)
+	case r.Error != "" && len(r.History.Events) == 0:
+		err = errors.New(r.Error)
+	case r.Error != "":
+		// It was measured, and went wrong only as it was taken down.
+		s.problem("%s: %s", e.About, r.Error)
+	}
+	return r, err
+}
+
+func (s *session) breaksMiddle(t manifest.Timeline) bool {
+	for _, entry := range t {
+		for _, act := range entry.Acts {
+			if _, who, _ := strings.Cut(act, " "); s.score.Middle != "" && who == s.score.Middle {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// redundancy has two of everything that the step can have two of, kills one for good,
+// and looks at what becomes of the customers of the time after that.
+func (s *session) redundancy(ctx context.Context, kind string) error {
+	scale := map[string]int{}
+	for _, p := range s.step.Processes {
+		if s.canHaveTwo(p) {
+			scale[p.Name] = max(2, p.Count)
+		}
+	}
+	after := s.pace.half
+	half := Half{Kind: kind, Seconds: int(after.Seconds())}
+	const at = 500 * time.Millisecond
+	r, err := s.experiment(ctx, manifest.Experiment{
+		Name: "score", About: "one of two " + kind, Scale: scale,
+		Faults: manifest.Timeline{{From: at, To: at, Acts: []string{"kill " + kind + "-1"}}},
+		Load: manifest.Load{
+			Rate: s.pace.faultRate, For: manifest.Duration(at + after + 200*time.Millisecond),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	answered, processed := shares(r.History, after)
+	half.Answered, half.Processed = figure([]float64{answered}, 1), figure([]float64{processed}, 1)
+	s.row.Halves = append(s.row.Halves, half)
+	return nil
+}
+
+func (s *session) canHaveTwo(p manifest.Process) bool {
+	if p.Spare {
+		return false
+	}
+	for _, name := range s.score.Single {
+		if name == p.Name {
+			return false
+		}
+	}
+	return true
+}
+
+// shares says which percentage of the customers who came within the time after the
+// first fault were told yes, and of which the order was processed within that time
+// or the second after it.
+func shares(h bench.History, after time.Duration) (answered, processed float64) {
+	var fault time.Time
+	for _, m := range h.Marks {
+		if m.Fault {
+			fault = m.Time
+			break
+		}
+	}
+	within := func(t time.Time) bool { return !t.Before(fault) && t.Before(fault.Add(after)) }
+	asked, yes, came := 0, 0, map[string]bool{}
+	for _, a := range h.Answers {
+		if !within(a.Time.Add(-a.Took)) {
+			continue
+		}
+		asked++
+		if a.Accepted {
+			yes++
+			came[a.Order] = true
+		}
+	}
+	if asked == 0 {
+		return 0, 0
+	}
+	done := map[string]bool{}
+	for _, e := range h.Events {
+		in := e.Time.Before(fault.Add(after + time.Second))
+		if e.Kind == ledger.Processed && in && came[e.Order] {
+			done[e.Order] = true
+		}
+	}
+	share := func(n int) float64 { return 100 * float64(n) / float64(asked) }
+	return share(yes), share(len(done))
+}

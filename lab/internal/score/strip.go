@@ -1,0 +1,137 @@
+package score
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/ledger"
+)
+
+// Strip is the history of a fault run, small enough to be kept with the figures:
+// what [bench.History] holds, by number instead of by name. Times are milliseconds.
+type Strip struct {
+	Processes []string `json:"processes"`
+	// Events are four numbers each, with commas, one after the other with spaces:
+	// time, kind, process, order. The process -1 is the customer.
+	Events string      `json:"events"`
+	Marks  []StripMark `json:"marks"`
+	// Lives are process, from and to, written as the events are.
+	Lives   string `json:"lives"`
+	Refused string `json:"refused,omitempty"`
+}
+
+// StripMark is a fault or its end.
+type StripMark struct {
+	MS    int    `json:"ms"`
+	Act   string `json:"act"`
+	Fault bool   `json:"fault,omitempty"`
+}
+
+var kinds = []ledger.Kind{
+	ledger.Accepted, ledger.Received, ledger.Processed, ledger.Failed, ledger.Skipped,
+}
+
+func newStrip(h bench.History) *Strip {
+	s := &Strip{}
+	ms := func(t time.Time) int { return int(t.Sub(h.Started).Milliseconds()) }
+	process := func(name string) int {
+		i := slices.Index(s.Processes, name)
+		if i < 0 {
+			i = len(s.Processes)
+			s.Processes = append(s.Processes, name)
+		}
+		return i
+	}
+	var lives, events, refused []string
+	for _, l := range h.Lives {
+		lives = append(lives, fmt.Sprintf("%d,%d,%d", process(l.Process), ms(l.From), ms(l.To)))
+	}
+	orders := map[string]int{}
+	for _, e := range h.Events {
+		if e.Process == "customer" && e.Kind == ledger.Accepted && orders[e.Order] > 0 {
+			continue // the shop has said so already
+		}
+		n, ok := orders[e.Order]
+		if !ok {
+			n = len(orders) + 1
+			orders[e.Order] = n
+		}
+		who := slices.Index(s.Processes, e.Process)
+		events = append(events,
+			fmt.Sprintf("%d,%d,%d,%d", ms(e.Time), slices.Index(kinds, e.Kind), who, n))
+	}
+	for _, t := range h.Refused {
+		refused = append(refused, fmt.Sprint(ms(t)))
+	}
+	for _, m := range h.Marks {
+		s.Marks = append(s.Marks, StripMark{ms(m.Time), m.Act, m.Fault})
+	}
+	s.Lives, s.Events = strings.Join(lives, " "), strings.Join(events, " ")
+	s.Refused = strings.Join(refused, " ")
+	return s
+}
+
+// numbers reads what newStrip wrote.
+func numbers(text string, each int) ([][]int, error) {
+	var all [][]int
+	for _, group := range strings.Fields(text) {
+		parts := strings.Split(group, ",")
+		if len(parts) != each {
+			return nil, fmt.Errorf("%q is not %d numbers", group, each)
+		}
+		one := make([]int, each)
+		for i, part := range parts {
+			if _, err := fmt.Sscan(part, &one[i]); err != nil {
+				return nil, fmt.Errorf("%q is no number: %w", part, err)
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// History is the strip as the pictures of `lab break` want it.
+func (s *Strip) History() (bench.History, error) {
+	start := time.Unix(0, 0)
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	h := bench.History{Started: start}
+	name := func(i int) string {
+		if i < 0 || i >= len(s.Processes) {
+			return "customer"
+		}
+		return s.Processes[i]
+	}
+	events, err := numbers(s.Events, 4)
+	if err != nil {
+		return h, fmt.Errorf("events: %w", err)
+	}
+	for _, e := range events {
+		if e[1] < 0 || e[1] >= len(kinds) {
+			return h, fmt.Errorf("events: there is no kind %d", e[1])
+		}
+		h.Events = append(h.Events, ledger.Event{
+			Time: at(e[0]), Kind: kinds[e[1]], Process: name(e[2]), Order: fmt.Sprint(e[3]),
+		})
+	}
+	lives, err := numbers(s.Lives, 3)
+	if err != nil {
+		return h, fmt.Errorf("lives: %w", err)
+	}
+	for _, l := range lives {
+		h.Lives = append(h.Lives, bench.Life{Process: name(l[0]), From: at(l[1]), To: at(l[2])})
+	}
+	refused, err := numbers(s.Refused, 1)
+	if err != nil {
+		return h, fmt.Errorf("refused: %w", err)
+	}
+	for _, r := range refused {
+		h.Refused = append(h.Refused, at(r[0]))
+	}
+	for _, m := range s.Marks {
+		h.Marks = append(h.Marks, bench.Mark{Time: at(m.MS), Act: m.Act, Fault: m.Fault})
+	}
+	return h, nil
+}

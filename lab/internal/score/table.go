@@ -1,0 +1,308 @@
+package score
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/lipgloss/table"
+)
+
+// column is one of the table: its two lines of heading, and its cell of a row.
+type column struct {
+	group, name string
+	cell        func(Row) string
+}
+
+func columns() []column {
+	return []column{
+		{"", "architecture", Row.Name},
+		{"Performance", "answer p50 / p99", func(r Row) string {
+			return pair(r.Latency.Answer50, r.Latency.Answer99, " ms")
+		}},
+		{"", "processed p50 / p99", func(r Row) string {
+			return pair(r.Latency.Processed50, r.Latency.Processed99, " ms")
+		}},
+		{"", "sustains", Row.sustains},
+		{"Scalability", "2 / 4 / 8 consumers", Row.speedUps},
+		{"", "new one has work after", func(r Row) string { return seconds(r.Scale.Join) }},
+		{"Resilience", "kill consumer", faultCell(KillConsumer)},
+		{"", "kill producer", faultCell(KillProducer)},
+		{"", "kill middle", faultCell(KillMiddle)},
+		{"", "restarts", Row.restarts},
+		{"Redundancy", "answered / processed", Row.half},
+	}
+}
+
+func pair(a, b Figure, unit string) string {
+	if a.Runs == 0 {
+		return "–"
+	}
+	return a.String() + " / " + b.String() + unit
+}
+
+func (r Row) sustains() string {
+	if r.Sustained.Rate.Runs == 0 {
+		return "–"
+	}
+	more := ""
+	if r.Sustained.Generator {
+		more = ">"
+	}
+	f := r.Sustained.Rate
+	spread := ""
+	if f.Runs > 1 {
+		spread = " ± " + number((f.High-f.Low)/2)
+	}
+	return more + f.String() + spread + "/s"
+}
+
+func (r Row) speedUps() string {
+	if len(r.Scale.Points) < 2 {
+		return "–"
+	}
+	var cells []string
+	noisy := ""
+	for _, p := range r.Scale.Points {
+		if p.Rate.Noisy {
+			noisy = "~"
+		}
+		if p.Consumers > 1 {
+			cells = append(cells, fmt.Sprintf("%.1f", p.SpeedUp))
+		}
+	}
+	last := r.Scale.Points[len(r.Scale.Points)-1]
+	return fmt.Sprintf("%s×%s (%.0f %%)", noisy, strings.Join(cells, " "), 100*last.Efficiency)
+}
+
+func faultCell(name string) func(Row) string {
+	return func(r Row) string {
+		f, ok := r.Fault(name)
+		if !ok {
+			return "–"
+		}
+		return f.cost()
+	}
+}
+
+// cost is what a fault cost: what was lost and done twice, and the silence.
+func (f Fault) cost() string {
+	if f.Lost.Runs == 0 {
+		return "–"
+	}
+	cost := "0 lost"
+	if n := f.Lost.Value; n > 0 {
+		cost = fmt.Sprintf("**%.0f lost**", n)
+	}
+	if n := f.Duplicated.Value; n > 0 {
+		cost += fmt.Sprintf(", %.0f twice", n)
+	}
+	return cost + ", " + seconds(f.Recovery)
+}
+
+// restarts are the worst of the orderly ends.
+func (r Row) restarts() string {
+	var sum Fault
+	for _, name := range []string{RestartConsumer, RestartProducer, RestartMiddle} {
+		f, ok := r.Fault(name)
+		if !ok || f.Lost.Runs == 0 {
+			continue
+		}
+		if f.Lost.Value >= sum.Lost.Value {
+			sum.Lost = f.Lost
+		}
+		if f.Duplicated.Value >= sum.Duplicated.Value {
+			sum.Duplicated = f.Duplicated
+		}
+		if sum.Recovery.Runs == 0 || f.Recovery.Value > sum.Recovery.Value && sum.Recovery.Value >= 0 ||
+			f.Recovery.Value < 0 {
+			sum.Recovery = f.Recovery
+		}
+	}
+	return sum.cost()
+}
+
+// half is the worse of the kinds of which there were two.
+func (r Row) half() string {
+	if len(r.Halves) == 0 {
+		return "–"
+	}
+	answered, processed := math.Inf(1), math.Inf(1)
+	for _, h := range r.Halves {
+		answered = min(answered, h.Answered.Value)
+		processed = min(processed, h.Processed.Value)
+	}
+	return fmt.Sprintf("%s / %s", percent(answered), percent(processed))
+}
+
+func percent(v float64) string {
+	if v > 99.95 {
+		return "100 %"
+	}
+	return fmt.Sprintf("%.1f %%", min(v, 99.9))
+}
+
+// Terminal is the report as a table for a terminal.
+func (r *Report) Terminal(colour bool) string {
+	all := columns()
+	var groups, names []string
+	for i, c := range all {
+		groups = append(groups, c.group)
+		name := strings.ReplaceAll(c.name, " / ", "/")
+		if i > 0 {
+			name = strings.ReplaceAll(name, " ", "\n")
+		}
+		names = append(names, name)
+	}
+	t := table.New().Border(lipgloss.NormalBorder()).
+		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).Headers(groups...).Row(names...).
+		StyleFunc(func(row, col int) lipgloss.Style {
+			s := lipgloss.NewStyle().PaddingRight(2)
+			if row--; colour && row >= 0 && row < len(r.Rows) && col < len(all) &&
+				strings.Contains(all[col].cell(r.Rows[row]), "**") {
+				return s.Foreground(lipgloss.Color("1"))
+			}
+			return s
+		})
+	for _, row := range r.Rows {
+		var cells []string
+		for i, c := range all {
+			text := strings.ReplaceAll(c.cell(row), "**", "")
+			if i > 0 { // a cell is two or three short lines: the table fits a projector
+				text = strings.NewReplacer(" / ", "/\n", ", ", "\n", " (", "\n(", " ± ", "\n± ").
+					Replace(text)
+			} else {
+				text = strings.ReplaceAll(text, " ", "\n")
+			}
+			cells = append(cells, text)
+		}
+		t.Row(cells...)
+	}
+	lines := strings.Split(t.String(), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n") + "\n" + strings.Join(r.notes(), "\n")
+}
+
+// Table is the report as a Markdown table.
+func (r *Report) Table() string {
+	var b strings.Builder
+	all := columns()
+	groups, rule := []string{}, []string{}
+	for i, c := range all {
+		name := c.name
+		if c.group != "" {
+			name = "**" + c.group + "**: " + name
+		}
+		groups = append(groups, name)
+		if i == 0 {
+			rule = append(rule, "---")
+		} else {
+			rule = append(rule, "---:")
+		}
+	}
+	fmt.Fprintf(&b, "| %s |\n| %s |\n", strings.Join(groups, " | "), strings.Join(rule, " | "))
+	for _, row := range r.Rows {
+		var cells []string
+		for i, c := range all {
+			text := c.cell(row)
+			if i == 0 && row.Variant == "right" {
+				text = fmt.Sprintf("[%s](%s/README.md)", text, row.Step)
+			}
+			cells = append(cells, text)
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	}
+	return b.String()
+}
+
+// notes say how each column was measured.
+func (r *Report) notes() []string {
+	p := wholePace
+	if r.Quick {
+		p = quickPace
+	}
+	notes := []string{
+		fmt.Sprintf("Measured %s on %s with %d CPUs, %s, everything on one machine.",
+			r.Measured.Format("2006-01-02"), r.Machine.System, r.Machine.CPUs, r.Machine.Go),
+		fmt.Sprintf("Performance: %.0f orders a second that take %v each, median of %d rounds of "+
+			"%v; an open loop, timed from when an order was due.",
+			p.lowRate, p.work, p.rounds, p.round),
+		fmt.Sprintf("  Sustains: the highest rate of orders without work at which no backlog "+
+			"grows; two bisections of %d probes of %v each.", p.probes, p.probe),
+		fmt.Sprintf("Scalability: speed-up over one consumer, and the efficiency of eight; "+
+			"%v of work, the orders always enough.", p.work),
+		fmt.Sprintf("Resilience: kill -9 and half a second later a new start, or an orderly "+
+			"restart, at %.0f orders a second; the worst loss of %d kills, and the longest silence.",
+			p.faultRate, p.faultRuns),
+		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed for good; "+
+			"the share of the orders of the next %v, one run each. %.0f orders a second are just "+
+			"what one consumer can do: less than 100 %% is the capacity that is gone.",
+			p.half, p.faultRate),
+		"– is what an architecture does not have, or what the lines below say was not measured. " +
+			"~ marks a figure that the machine was too noisy for.",
+	}
+	if g := r.Generator; g.Rate.Runs > 0 {
+		notes = append(notes, fmt.Sprintf("The load generator makes %s requests a second of a "+
+			"handler that does nothing, which answers in %s ms (p50) and %s ms (p99).",
+			g.Rate.Spread(), number(g.Answer50), number(g.Answer99)))
+	}
+	for _, row := range r.Rows {
+		if row.Scale.Without != "" {
+			notes = append(notes, row.Name()+": no consumer to add: "+row.Scale.Without+".")
+		}
+		for _, problem := range row.Problems {
+			notes = append(notes, row.Name()+": "+problem+".")
+		}
+	}
+	return notes
+}
+
+// Markdown is the report as a page: the table, how it was measured, and the spread of
+// every figure.
+func (r *Report) Markdown() string {
+	var b strings.Builder
+	b.WriteString(r.Table() + "\n")
+	for _, note := range r.notes() {
+		b.WriteString("- " + strings.TrimSpace(note) + "\n")
+	}
+	b.WriteString("\nEvery figure, with the range of its runs:\n\n")
+	for _, row := range r.Rows {
+		fmt.Fprintf(&b, "- **%s**: %s\n", row.Name(), strings.Join(row.spreads(), "; "))
+	}
+	return b.String()
+}
+
+func (r Row) spreads() []string {
+	l := r.Latency
+	var all []string
+	add := func(name string, f Figure, unit string) {
+		if f.Runs > 0 {
+			all = append(all, fmt.Sprintf("%s %s%s", name, f.Spread(), unit))
+		}
+	}
+	add("answer p50", l.Answer50, " ms")
+	add("p99", l.Answer99, " ms")
+	add("processed p50", l.Processed50, " ms")
+	add("p99", l.Processed99, " ms")
+	add("sustains", r.Sustained.Rate, "/s")
+	for _, p := range r.Scale.Points {
+		add(fmt.Sprintf("%d consumers", p.Consumers), p.Rate, "/s")
+	}
+	add("a new consumer has work after", r.Scale.Join, " s")
+	for _, f := range r.Faults {
+		all = append(all, fmt.Sprintf("%s: %s lost, %s twice, %s refused, silent for %s s",
+			f.Act, f.Lost.Spread(), f.Duplicated.Spread(), f.Refused.Spread(), f.Recovery.Spread()))
+	}
+	for _, h := range r.Halves {
+		all = append(all, fmt.Sprintf("one of two %ss killed: %s answered, %s processed",
+			h.Kind, percent(h.Answered.Value), percent(h.Processed.Value)))
+	}
+	for _, d := range r.Depths {
+		all = append(all, fmt.Sprintf("with %d waiting: %s/s", d.Waiting, d.Rate.Spread()))
+	}
+	return all
+}
