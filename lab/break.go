@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,9 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	if cmd.String("svg") != "" && len(experiments) != 1 {
 		return fmt.Errorf("-svg draws one experiment, and these are %d: choose it with -only",
 			len(experiments))
+	}
+	if err := checkOnceFlags(cmd, step); err != nil {
+		return err
 	}
 	seed := cmd.Uint64("seed")
 	if !cmd.IsSet("seed") {
@@ -165,10 +169,14 @@ func report(path string, results []experiment.Result) error {
 // drawAll draws every experiment into .lab/last, and the one that was asked for
 // where it was asked for.
 func drawAll(scr *screen.Screen, path string, results []experiment.Result) error {
-	if len(results) == 0 {
+	// Without one there are no orders to draw: programs that run once.
+	drawn := slices.IndexFunc(results, func(r experiment.Result) bool {
+		return !r.History.Started.IsZero()
+	})
+	if drawn < 0 {
 		return nil
 	}
-	dir, err := stage.LastDir(results[0].History.Step)
+	dir, err := stage.LastDir(results[drawn].History.Step)
 	if err != nil {
 		return err
 	}

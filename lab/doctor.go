@@ -67,6 +67,13 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 	} else {
 		scr.Print(fmt.Sprintf("  %-12s %s", "C compiler", compiler))
 	}
+	chromium, mend := services.InspectBrowser()
+	if chromium == "" {
+		scr.Print(fmt.Sprintf("  %-12s %s, so no tests of web pages", "Chromium", scr.Red("none")))
+		missing = append(missing, "a Chromium, for the tests of web pages: "+mend)
+	} else {
+		scr.Print(fmt.Sprintf("  %-12s %s", "Chromium", chromium))
+	}
 	scr.Print("")
 	for _, kind := range services.Kinds() {
 		report, err := chain.Inspect(ctx, kind)

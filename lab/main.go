@@ -4,6 +4,7 @@
 //
 //	go run ./lab run 07      watch a step work
 //	go run ./lab break 07    break it, and see what it cost
+//	go run ./lab score       the four questions, measured for every architecture
 //	go run ./lab test        run every module's tests
 //	go run ./lab doctor      what this machine has and what it lacks
 package main
@@ -25,6 +26,12 @@ import (
 // errQuiet ends the program with code 1 when all there is to say has been said.
 var errQuiet = errors.New("")
 
+// exitCode ends the program with the code of a program that has run once, and
+// has said itself what there is to say.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
 func main() {
 	// The window was closed, or what read our output has ended: both come more
 	// than once, and none of them is impatience.
@@ -38,6 +45,9 @@ func main() {
 	context.AfterFunc(ctx, stop)
 
 	if err := command().Run(ctx, os.Args); err != nil {
+		if code := exitCode(0); errors.As(err, &code) {
+			os.Exit(int(code))
+		}
 		if !errors.Is(err, errQuiet) {
 			fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 		}
@@ -58,7 +68,7 @@ func command() *cli.Command {
 			return cli.ShowRootCommandHelp(cmd)
 		},
 		Commands: []*cli.Command{
-			runCommand(), doCommand(), breakCommand(), testCommand(),
+			runCommand(), doCommand(), breakCommand(), scoreCommand(), testCommand(),
 			upCommand(), downCommand(), statusCommand(), doctorCommand(),
 		},
 	}
@@ -72,18 +82,25 @@ func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	return fmt.Errorf("%w; go run ./lab %s -h lists the flags", err, cmd.Name)
 }
 
+// stepAndArgs reads the manifest of the step that the first argument names, and
+// returns the arguments behind it.
+func stepAndArgs(cmd *cli.Command) (*manifest.Step, []string, error) {
+	if cmd.Args().Len() == 0 {
+		return nil, nil, fmt.Errorf("which step? for example: go run ./lab %s 07", cmd.Name)
+	}
+	root, err := home.Root()
+	if err != nil {
+		return nil, nil, err
+	}
+	step, err := manifest.LoadStep(root, cmd.Args().First())
+	return step, cmd.Args().Tail(), err
+}
+
 // stepArg reads the manifest of the step that is the command's one argument.
 func stepArg(cmd *cli.Command) (*manifest.Step, error) {
-	switch args := cmd.Args(); args.Len() {
-	case 1:
-		root, err := home.Root()
-		if err != nil {
-			return nil, err
-		}
-		return manifest.LoadStep(root, args.First())
-	case 0:
-		return nil, fmt.Errorf("which step? for example: go run ./lab %s 07", cmd.Name)
-	default:
-		return nil, fmt.Errorf("one step at a time, not %q", args.Slice())
+	step, more, err := stepAndArgs(cmd)
+	if err == nil && len(more) > 0 {
+		return nil, fmt.Errorf("one step at a time, not %q", cmd.Args().Slice())
 	}
+	return step, err
 }

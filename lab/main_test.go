@@ -9,6 +9,7 @@ import (
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
 )
 
@@ -32,6 +33,9 @@ func TestMistakes(t *testing.T) {
 		{"break 07 -only luck", `there is no experiment "luck": they are`},
 		{"break 07 -rate -5", "a rate is 0 to"},
 		{"break 07 -svg x.svg", "choose it with -only"},
+		{"score 99", `there is no step "99": the steps are`},
+		{"score 01", "takes no orders: there is nothing to score"},
+		{"score 07 -fast", "go run ./lab score -h lists the flags"},
 		{"test 99", `there is no module "99"`},
 		{"up beer", `unknown service "beer"`},
 		{"do", "what is to be done?"},
@@ -71,6 +75,27 @@ func TestVerdict(t *testing.T) {
 	for _, c := range cases {
 		if got := verdict(s, c.st, c.left); !strings.Contains(got, c.want) {
 			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+// The keys act on those who do the work, wherever they stand in the manifest.
+func TestWorker(t *testing.T) {
+	t.Parallel()
+	front := manifest.Process{Name: "web", Orders: true}
+	silo := manifest.Process{Name: "silo"}
+	cases := []struct {
+		processes []manifest.Process
+		want      string
+	}{
+		{[]manifest.Process{front, silo}, "silo"},
+		{[]manifest.Process{silo, front}, "silo"},
+		{[]manifest.Process{front}, "web"},
+	}
+	for _, c := range cases {
+		s := show{step: &manifest.Step{Processes: c.processes}}
+		if got := s.worker(); got != c.want {
+			t.Errorf("%v: %s, want %s", c.processes, got, c.want)
 		}
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +27,8 @@ func runCommand() *cli.Command {
 		Name:      "run",
 		Usage:     "start a step and what it needs, and watch it work",
 		ArgsUsage: "STEP",
+		Description: "The program of a step that runs once gets what stands behind \"--\":\n" +
+			"  go run ./lab run 01 -- -h",
 		Flags: []cli.Flag{
 			&cli.FloatFlag{Name: "rate", Usage: "place `N` orders a second", Value: -1,
 				DefaultText: "as in lab.yaml"},
@@ -34,12 +39,19 @@ func runCommand() *cli.Command {
 				Usage: "put a proxy before every service, for cut, heal and slow"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			step, err := stepArg(cmd)
+			step, args, err := stepAndArgs(cmd)
 			if err != nil {
 				return err
 			}
 			if err := checkLoad(cmd); err != nil {
 				return err
+			}
+			if _, once := step.Once(); once {
+				return watchOnce(ctx, cmd, step, args)
+			}
+			if len(args) > 0 {
+				return fmt.Errorf("one step at a time, and %s takes no arguments such as %q",
+					step.Name, args)
 			}
 			if cmd.IsSet("rate") {
 				step.Run.Rate = cmd.Float("rate")
@@ -96,6 +108,7 @@ func watch(
 	closing := context.WithoutCancel(ctx)
 	defer func() { err = errors.Join(err, st.Close(closing)) }()
 	scr := st.Screen
+	st.Watched = true
 
 	if err := st.Prepare(ctx, step, false, proxy); err != nil {
 		return err
@@ -107,6 +120,13 @@ func watch(
 	defer func() { err = errors.Join(err, cleanup(closing)) }()
 	cfg.Variant, cfg.Work, cfg.Proxy = variant, step.Run.WorkTime(), proxy
 	cfg.Show = scr.Show
+	// Before the processes are started: one of them may want to know where.
+	acts, err := control.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, acts.Close()) }()
+	cfg.Control = acts.Env()
 	b, err := bench.Start(ctx, cfg)
 	if err != nil {
 		return err
@@ -120,7 +140,7 @@ func watch(
 		}
 	}
 	s.printHeader(variant, st.Describe())
-	left, err := s.play(ctx, st.Run, lasts)
+	left, err := s.play(ctx, st.Run, acts, lasts)
 	err = errors.Join(err, b.Close(closing), b.Err())
 	final := b.Status()
 	printLedger(scr, final, b.Open(3), left)
@@ -134,7 +154,7 @@ func watch(
 // cannot be kept up. Then it waits until what was accepted has been worked off.
 // It returns whether somebody did not want to wait for that.
 func (s *show) play(
-	ctx context.Context, run *home.Run, lasts time.Duration,
+	ctx context.Context, run *home.Run, acts *control.Control, lasts time.Duration,
 ) (left bool, err error) {
 	// Three contexts, one in the other: the screen outlives the drain, and the
 	// drain the load.
@@ -155,7 +175,7 @@ func (s *show) play(
 		}
 		stopLoad()
 	}
-	stopped, err := control.Serve(live, run, s.step.Name, s.do)
+	stopped, err := acts.Serve(live, run, s.step.Name, s.do)
 	if err != nil {
 		return false, err
 	}
@@ -237,9 +257,17 @@ func (s *show) do(ctx context.Context, act string) (string, error) {
 	return s.bench.Act(context.WithoutCancel(ctx), act)
 }
 
-// worker is the kind of process that the keys act on: the last of the manifest,
-// which is where the work is done.
-func (s *show) worker() string { return s.step.Processes[len(s.step.Processes)-1].Name }
+// worker is the kind of process that the keys act on: the last of the manifest
+// that does not take the orders itself, which is where the work is done.
+func (s *show) worker() string {
+	all := s.step.Processes
+	for _, p := range slices.Backward(all) {
+		if !p.Orders {
+			return p.Name
+		}
+	}
+	return all[len(all)-1].Name
+}
 
 func (s *show) press(key string) {
 	kind := s.worker()
@@ -248,9 +276,9 @@ func (s *show) press(key string) {
 	case "b":
 		act = "burst 100"
 	case "+", "=":
-		act = fmt.Sprintf("scale %s %d", kind, s.bench.Running(kind)+1)
+		act = "scale " + kind + " +1"
 	case "-", "_":
-		act = fmt.Sprintf("scale %s %d", kind, max(0, s.bench.Running(kind)-1))
+		act = "scale " + kind + " -1"
 	case "k":
 		act = "kill " + kind
 	case "r":
@@ -295,6 +323,9 @@ func (s *show) status(width int) string {
 	st := s.bench.Status()
 	var procs []string
 	for _, p := range s.step.Processes {
+		if p.Spare && st.Up[p.Name] == 0 {
+			continue
+		}
 		procs = append(procs, fmt.Sprintf("%s ×%d", p.Name, st.Up[p.Name]))
 	}
 	counts := fmt.Sprintf(
@@ -337,6 +368,9 @@ func (s *show) printHeader(variant string, services []string) {
 	}
 	lines := append([]string{"", title, ""}, services...)
 	for _, p := range s.step.Processes {
+		if p.Spare && s.bench.Running(p.Name) == 0 {
+			continue // nobody has asked for it
+		}
 		where := ""
 		if p.Orders {
 			where = s.bench.ShopURL()
@@ -344,7 +378,7 @@ func (s *show) printHeader(variant string, services []string) {
 		lines = append(lines, strings.TrimRight(
 			fmt.Sprintf("  %-11s ×%d  %s", p.Name, s.bench.Running(p.Name), where), " "))
 	}
-	do := "go run ./lab do"
+	do := invocation() + " do"
 	if _, err := findRun(""); err == nil { // another run: say which is meant
 		do += " -run " + s.id
 	}
@@ -355,6 +389,22 @@ func (s *show) printHeader(variant string, services []string) {
 	}
 	lines = append(lines, "")
 	s.screen.Print(strings.Join(lines, "\n"))
+}
+
+// invocation is how a reader starts the lab from another terminal: by the program that make has
+// built already, where there is one, because go run would compile it first.
+func invocation() string {
+	const built = ".lab/bin/lab"
+	self, err := os.Executable()
+	root, rootErr := home.Root()
+	if err != nil || rootErr != nil {
+		return "go run ./lab"
+	}
+	self = strings.TrimSuffix(self, ".exe")
+	if self != filepath.Join(root, filepath.FromSlash(built)) {
+		return "go run ./lab"
+	}
+	return filepath.FromSlash(built)
 }
 
 // rate is how many orders were processed in a second, over the last few.

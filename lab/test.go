@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
+	"course.example/lab/services"
 )
 
 func testCommand() *cli.Command {
@@ -53,7 +55,7 @@ func testCommand() *cli.Command {
 // module is a module of the workspace.
 type module struct {
 	dir  string
-	name string         // as in go.work, without ./
+	name string         // its folder as in go.work, without ./
 	step *manifest.Step // nil for shop and lab
 }
 
@@ -72,7 +74,9 @@ func findModules(ctx context.Context, root string, only []string) ([]module, err
 	}
 	var all []module
 	for _, use := range work.Use {
-		m := module{dir: filepath.Join(root, use.DiskPath), name: filepath.Base(use.DiskPath)}
+		m := module{
+			dir: filepath.Join(root, use.DiskPath), name: path.Clean(filepath.ToSlash(use.DiskPath)),
+		}
 		if _, err := os.Stat(filepath.Join(m.dir, manifest.FileName)); err == nil {
 			if m.step, err = manifest.Read(m.dir); err != nil {
 				return nil, err
@@ -85,16 +89,26 @@ func findModules(ctx context.Context, root string, only []string) ([]module, err
 	}
 	var some []module
 	for _, want := range only {
-		i := slices.IndexFunc(all, func(m module) bool {
-			return m.name == want || m.step != nil && m.step.Number == want
-		})
-		if i < 0 {
+		found := false
+		for _, m := range all {
+			if m.is(want) {
+				some, found = append(some, m), true
+			}
+		}
+		if !found {
 			return nil, fmt.Errorf("there is no module %q: go.work has %s",
 				want, strings.Join(names(all), ", "))
 		}
-		some = append(some, all[i])
 	}
 	return some, nil
+}
+
+// is says whether a reader means this module: by its folder, or by the number or the name of the
+// step that it is or lies in.
+func (m module) is(want string) bool {
+	step, _, _ := strings.Cut(m.name, "/")
+	number, _, _ := strings.Cut(step, "-")
+	return want == m.name || want == step && step != "lab" || want == number && number != step
 }
 
 func names(modules []module) []string {
@@ -115,14 +129,11 @@ func testModules(ctx context.Context, modules []module, flags []string) (err err
 	defer func() { err = errors.Join(err, st.Close(context.WithoutCancel(ctx))) }()
 	race := raceDetector(ctx, st)
 
-	var needs []string
-	for _, m := range modules {
-		if m.step != nil {
-			needs = append(needs, m.step.Needs...)
-		}
+	needs, err := sharedNeeds(modules)
+	if err != nil {
+		return err
 	}
-	slices.Sort(needs)
-	env, err := st.Provide(ctx, slices.Compact(needs))
+	env, err := st.Provide(ctx, needs)
 	if err != nil {
 		return err
 	}
@@ -150,6 +161,32 @@ func testModules(ctx context.Context, modules []module, flags []string) (err err
 	return nil
 }
 
+// sharedNeeds is what the modules need together. Of a kind that one step needs once and another
+// several times there are several: a test that wants one takes the first.
+func sharedNeeds(modules []module) ([]string, error) {
+	most := map[services.Kind]services.Need{}
+	for _, m := range modules {
+		if m.step == nil {
+			continue
+		}
+		for _, text := range m.step.Needs {
+			need, err := services.ParseNeed(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.name, err)
+			}
+			if need.Count > most[need.Kind].Count {
+				most[need.Kind] = need
+			}
+		}
+	}
+	var all []string
+	for _, need := range most {
+		all = append(all, need.String())
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
 // check is one thing that must be true of a module.
 type check struct {
 	name string
@@ -162,12 +199,16 @@ func checks(m module, race bool, flags []string) []check {
 	if race {
 		test = append(test, "-race")
 	}
-	test = append(append(test, flags...), "./...")
+	// Go's own limit is ten minutes for a package. A step that is broken on purpose, again and
+	// again, may need most of that on a slow machine.
+	test = append(append(test, "-timeout=20m"), flags...)
+	test = append(test, "./...")
 	return []check{
 		{"vet", []string{"vet", "./..."}, nil},
 		{"staticcheck", []string{"tool", "staticcheck", "./..."}, nil},
 		// As a student builds it who takes this one folder home.
-		{"build alone", []string{"build", "./..."}, []string{"GOWORK=off"}},
+		// To nowhere: of a module with one program go build would leave it there.
+		{"build alone", []string{"build", "-o", os.DevNull, "./..."}, []string{"GOWORK=off"}},
 		{"test", test, nil},
 	}
 }

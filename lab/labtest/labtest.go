@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"course.example/lab/internal/bench"
@@ -86,8 +87,12 @@ func Page(t *testing.T, file string) {
 
 func judge(t *testing.T, r experiment.Result) {
 	t.Helper()
-	t.Logf("%s; lost %d, refused %d, in flight at the faults %d, recovery %v",
-		r.Ledger, r.Lost, r.Refused, r.InFlight, r.Recovery)
+	if r.Once != nil {
+		t.Log(strings.Join(r.Caption(), "; "))
+	} else {
+		t.Logf("%s; lost %d, refused %d, in flight at the faults %d, recovery %v",
+			r.Ledger, r.Lost, r.Refused, r.InFlight, r.Recovery)
+	}
 	if r.NotRun != "" && runtime.GOOS == "windows" {
 		t.Skip(r.NotRun) // it has no SIGSTOP
 	}

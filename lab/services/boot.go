@@ -84,7 +84,20 @@ func withLog(err error, lines []string) error {
 	if len(lines) == 0 {
 		return err
 	}
+	for i, line := range lines {
+		lines[i] = shorten(line)
+	}
 	return fmt.Errorf("%w; the end of its log:\n    %s", err, strings.Join(lines, "\n    "))
+}
+
+// shorten keeps a line of a log to what fits on a projector: some servers explain themselves in
+// a paragraph, and the reason is at its beginning.
+func shorten(line string) string {
+	const most = 160
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return line
 }
 
 func wait(ctx context.Context, d time.Duration) {

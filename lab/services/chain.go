@@ -33,6 +33,9 @@ type Options struct {
 	Ask func(question string) bool
 	// Skip names links to leave out, besides those in LAB_SKIP.
 	Skip []string
+	// Relay is called with each line that a stand-in prints for people, such as a trace. nil leaves
+	// it in the server's log.
+	Relay func(line string)
 	// Container takes the place of the docker link's own way: it makes one container of the
 	// kind and returns its address and its owner's handle. Tests put testcontainers-go here.
 	Container func(ctx context.Context, kind Kind, image string, ports []int) (Container, error)
@@ -56,6 +59,8 @@ type Chain struct {
 	skip   []string
 	site   *site
 	claims claims
+
+	receivers receivers
 
 	ctx    context.Context // ends when the chain is closed
 	cancel context.CancelFunc

@@ -245,6 +245,40 @@ func recorder(t *testing.T) (calls func() string) {
 	}
 }
 
+// A container that stays behind would hold the port that the next provider wants.
+func TestComposeServiceThatDoesNotComeUpIsRemoved(t *testing.T) {
+	for _, tt := range []struct {
+		name, ps string
+		removed  bool
+	}{
+		{"made by this lab", ":", true},
+		{"there before", "echo 8f2c", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := program(t, "docker", `echo "$@" >>"$(dirname "$0")/calls"
+				case "$*" in
+				info*) echo 29.1.0 ;;
+				*" ps "*) `+tt.ps+` ;;
+				*" up "*) echo "container is unhealthy" >&2; exit 1 ;;
+				esac`)
+			c, out := bench(t, LinkPort, LinkNative, LinkStandIn, LinkInstall)
+			inCheckout(t)
+			c.site.detached = true
+			if _, err := c.Provide(t.Context(), Need{Kind: Redis}); err == nil {
+				t.Fatal("provided a server that did not come up")
+			}
+			if !strings.Contains(out.text(), "container is unhealthy") {
+				t.Errorf("said %q, want the reason", out.text())
+			}
+			raw, err := os.ReadFile(filepath.Join(dir, "calls"))
+			must(t, err)
+			if got := strings.Contains(string(raw), "rm --stop --force redis"); got != tt.removed {
+				t.Errorf("removed: %t, want %t:\n%s", got, tt.removed, raw)
+			}
+		})
+	}
+}
+
 func TestComposeServiceEndsWithItsLastUser(t *testing.T) {
 	c, _ := bench(t)
 	inCheckout(t)

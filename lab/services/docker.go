@@ -33,7 +33,11 @@ func runDocker(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("docker is %w", errNotInstalled)
 	}
-	out, err := child.Run(ctx, child.Spec{Name: "docker " + args[0], Path: path, Args: args})
+	out, err := child.Run(ctx, child.Spec{
+		Name: "docker " + args[0], Path: path, Args: args,
+		// What compose tells of its progress would stand before the reason of a failure.
+		Env: append(os.Environ(), "COMPOSE_PROGRESS=quiet"),
+	})
 	return strings.TrimSpace(out), err
 }
 
@@ -87,6 +91,13 @@ func (c compose) close(context.Context) error { return nil }
 
 func (c compose) remove(ctx context.Context) error {
 	return c.run(ctx, "rm", "--stop", "--force", c.service)
+}
+
+// exists says whether the service has a container, running or not. When nobody can tell, it
+// has: what may be somebody else's is not removed.
+func (c compose) exists(ctx context.Context) bool {
+	out, err := runDocker(ctx, "compose", "--file", c.file, "ps", "--all", "--quiet", c.service)
+	return err != nil || strings.TrimSpace(out) != ""
 }
 
 func (c compose) ended() <-chan struct{} { return nil }

@@ -62,8 +62,10 @@ func (c *Chain) Inspect(ctx context.Context, kind Kind) (Report, error) {
 			return report, nil
 		}
 	}
-	switch report.Uses {
-	case "", LinkStandIn, LinkInstall:
+	switch {
+	case report.Uses == LinkStandIn && t.judged:
+		// All that a step asks of these two, the receiver can do.
+	case report.Uses == "", report.Uses == LinkStandIn, report.Uses == LinkInstall:
 		report.Missing = "no " + t.title + " on this machine and no Docker engine"
 		if report.Mend = t.installCommand(); report.Mend == "" {
 			report.Mend = dockerHelp

@@ -33,9 +33,12 @@ type installer struct {
 // errNoInstaller says that the lab has no way to install on this system.
 var errNoInstaller = errors.New("no package manager that the lab knows how to use")
 
+// policyFile is where Debian looks whether a package may start its service: invoke-rc.d(8).
+var policyFile = "/usr/sbin/policy-rc.d"
+
 // findInstaller looks which package manager there is and whether it can be used unattended.
 func findInstaller() (installer, error) {
-	in := installer{policy: "/usr/sbin/policy-rc.d"}
+	in := installer{policy: policyFile}
 	managers := []string{"apt-get", "dnf", "pacman", "zypper"}
 	if runtime.GOOS == "darwin" {
 		managers = []string{"brew"}

@@ -152,6 +152,9 @@ func (c *Chain) unuse(ctx context.Context, service string) error {
 // ---- a Docker engine
 
 func (c *Chain) lookDocker(ctx context.Context, need Need) (string, error) {
+	if need.Private && traits[need.Kind].judged {
+		return "", quietly("an experiment asks the lab's own receiver what has arrived")
+	}
 	version, err := engine(ctx)
 	if err != nil {
 		return "", quietly("%w", err)
@@ -205,11 +208,24 @@ func (c *Chain) provideCompose(ctx context.Context, need Need) (Servers, error) 
 	s := c.newServer(need, "docker compose", t.usual)
 	s.shared = true
 	s.inst = service
+	before := service.exists(ctx)
 	if err := s.Start(ctx); err != nil {
 		err = fmt.Errorf("docker compose cannot bring it up: %w", err)
-		return nil, errors.Join(err, c.unuse(context.WithoutCancel(ctx), service.service))
+		return nil, errors.Join(err, c.giveUp(context.WithoutCancel(ctx), service, before))
 	}
 	return Servers{s}, nil
+}
+
+// giveUp takes a service back that did not come up: its container would keep the port from the
+// provider that is tried next. A container that was there before is somebody else's, and stays.
+func (c *Chain) giveUp(ctx context.Context, service compose, before bool) error {
+	if !c.site.detached {
+		return c.unuse(ctx, service.service)
+	}
+	if before {
+		return nil
+	}
+	return service.remove(ctx)
 }
 
 // ensureImage pulls the image when it is not there. An engine can answer and still have no way
@@ -377,15 +393,18 @@ func closeAll(ctx context.Context, all Servers) error {
 	return errors.Join(errs...)
 }
 
-// ---- a stand-in inside this process
+// ---- a stand-in of the lab's own
 
 func (c *Chain) lookStandIn(_ context.Context, need Need) (string, error) {
 	t := traits[need.Kind]
 	if t.standIn == nil {
-		return "", quietly("nothing in this process can take its place")
+		return "", quietly("the lab has nothing to take its place")
 	}
 	if c.site.detached {
 		return "", quietly("a stand-in would end with the lab")
+	}
+	if t.judged {
+		return "the lab's own OTLP receiver", nil
 	}
 	return "in-process stand-in", nil
 }
@@ -393,14 +412,8 @@ func (c *Chain) lookStandIn(_ context.Context, need Need) (string, error) {
 func (c *Chain) provideStandIn(ctx context.Context, need Need) (Servers, error) {
 	var all Servers
 	for range need.count() {
-		ports, err := port.Free(1)
+		s, err := traits[need.Kind].standIn(ctx, c, need)
 		if err != nil {
-			return nil, errors.Join(err, closeAll(ctx, all))
-		}
-		s := c.newServer(need, "in-process stand-in", onPorts(need.Kind, ports))
-		s.inst = traits[need.Kind].standIn(ports[0])
-		s.Version = miniredisVersion()
-		if err := c.launch(ctx, s); err != nil {
 			return nil, errors.Join(err, closeAll(ctx, all))
 		}
 		all = append(all, s)

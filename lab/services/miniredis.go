@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"course.example/lab/internal/port"
 )
 
 // mini is Redis inside this process. As with Redis at its defaults, a clean stop keeps the
@@ -16,6 +18,17 @@ type mini struct {
 	mu   sync.Mutex
 	m    *miniredis.Miniredis
 	up   bool
+}
+
+// oneMiniredis is the stand-in for Redis.
+func oneMiniredis(ctx context.Context, c *Chain, need Need) (*Server, error) {
+	ports, err := port.Free(1)
+	if err != nil {
+		return nil, err
+	}
+	s := c.newServer(need, "in-process stand-in", redisAddress(ports[0]))
+	s.inst, s.Version = newMiniredis(ports[0]), miniredisVersion()
+	return s, c.launch(ctx, s)
 }
 
 func newMiniredis(port int) instance {

@@ -64,6 +64,7 @@ type process struct {
 	stopBy  func(*child.Process) error
 	closeBy func(*child.Process) error // nil: SIGKILL, because the data goes anyway
 	plain   []string                   // environment without what only makes it faster
+	relay   func(line string)          // nil: what it prints goes into the log
 
 	mu   sync.Mutex
 	proc *child.Process
@@ -85,6 +86,9 @@ func (p *process) start(context.Context) error {
 	spec := p.spec
 	// A file is handed to the child itself: it can go on writing when the lab has ended.
 	spec.Stdout, spec.Stderr = log, log
+	if p.relay != nil {
+		spec.Stdout = &lineWriter{emit: p.relay}
+	}
 	proc, err := child.Start(spec)
 	if err := errors.Join(err, log.Close()); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -32,6 +34,7 @@ type Server struct {
 	shared     bool
 	management string
 	handshake  func(ctx context.Context, a address) (string, error)
+	figures    bool     // it can be asked for [Server.Figures]
 	inst       instance // nil when the lab does not own it
 	mu         sync.Mutex
 	closed     bool
@@ -59,6 +62,15 @@ func (s *Server) Owned() bool { return s.inst != nil }
 // Shared reports whether others may be using this server too, without having been asked for by
 // name: it was found answering, or runs by Docker Compose. See [Server.Isolate].
 func (s *Server) Shared() bool { return s.shared }
+
+// Host is host and port of the address that clients connect to, or "".
+func (s *Server) Host() string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
 
 // Shown is the URL for people: the password is left out when it is not the well-known one.
 func (s *Server) Shown() string { return s.ShownAs(s.URL) }
@@ -147,6 +159,12 @@ func (s *Server) address() address {
 	return address{URL: s.URL, Page: s.Page, Login: s.Login, Management: s.management}
 }
 
+// metricsExporter is OpenTelemetry's variable for where metrics go.
+const metricsExporter = "OTEL_METRICS_EXPORTER"
+
+// logsEndpoint is OpenTelemetry's variable for a place that takes the log lines alone.
+const logsEndpoint = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
+
 // Env returns the environment variables that lead a program to this server.
 func (s *Server) Env() map[string]string {
 	env := map[string]string{traits[s.Kind].env: s.URL}
@@ -155,9 +173,14 @@ func (s *Server) Env() map[string]string {
 		if s.management != "" {
 			env["RABBITMQ_MANAGEMENT_URL"] = s.management
 		}
+	case Jaeger:
+		// A server that was named in the environment may be a collector that takes everything.
+		if s.Provider != traits[Jaeger].env && !s.figures && os.Getenv(metricsExporter) == "" {
+			env[metricsExporter] = "none" // Jaeger keeps no metrics
+		}
 	case Seq:
 		// Jaeger takes traces and Seq logs: each program tells them apart by these variables.
-		env["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = s.URL + "/ingest/otlp/v1/logs"
+		env[logsEndpoint] = s.URL + "/ingest/otlp/v1/logs"
 	}
 	return env
 }
@@ -177,7 +200,19 @@ func (all Servers) Env() map[string]string {
 			env[name] = value
 		}
 	}
+	// A backend that somebody has named gets all three signals, and not two of them, unless a
+	// Seq is named beside it.
+	if all.named(Jaeger) && !all.named(Seq) {
+		delete(env, logsEndpoint)
+	}
 	return env
+}
+
+// named says whether a server of the kind was named in the environment.
+func (all Servers) named(kind Kind) bool {
+	return slices.ContainsFunc(all, func(s *Server) bool {
+		return s.Kind == kind && s.Provider == traits[kind].env
+	})
 }
 
 // Isolate is [Server.Isolate] for all of them at once. The cleanup is never nil.
@@ -199,7 +234,10 @@ func (all Servers) Isolate(
 			return nil, cleanup, errors.Join(err, cleanup(ctx))
 		}
 		undo = append(undo, undoOne)
-		own[i] = &Server{Kind: s.Kind, URL: part[traits[s.Kind].env], management: s.management}
+		own[i] = &Server{
+			Kind: s.Kind, URL: part[traits[s.Kind].env], management: s.management,
+			Provider: s.Provider, figures: s.figures,
+		}
 	}
 	env = all.Env()
 	maps.Copy(env, own.Env())

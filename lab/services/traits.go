@@ -23,8 +23,12 @@ type trait struct {
 	handshake func(ctx context.Context, a address) (version string, err error)
 	// native starts private instances; nil where the lab cannot.
 	native native
-	// standIn makes an in-process one; nil where there is none.
-	standIn func(port int) instance
+	// standIn makes something of the lab's own that takes the server's place; nil where there is
+	// none.
+	standIn func(ctx context.Context, c *Chain, need Need) (*Server, error)
+	// judged says that experiments ask the stand-in what became of a run, which the real server
+	// could not tell them: a private one is always the stand-in.
+	judged bool
 	// packages by package manager, for installing.
 	packages map[string]string
 }
@@ -73,24 +77,24 @@ func init() {
 		Redis: {
 			title: "Redis", env: "REDIS_URL", usual: redisAddress(6379),
 			ports: []int{6379}, image: "redis:8.10", boot: startSlack / 2,
-			handshake: redisHandshake, native: redisNative{}, standIn: newMiniredis,
+			handshake: redisHandshake, native: redisNative{}, standIn: oneMiniredis,
 			packages: map[string]string{
 				"apt-get": "redis-server", "brew": "redis", "dnf": "redis",
 				"pacman": "redis", "zypper": "redis",
 			},
 		},
-		// A receiver in this process that draws the trace in the terminal will take the place
-		// of these two where there is no Docker: it goes into standIn.
+		// Where there is no Docker, the lab's own receiver takes the place of these two, and
+		// draws the traces in the terminal.
 		Jaeger: {
 			title: "Jaeger", env: "OTEL_EXPORTER_OTLP_ENDPOINT", usual: jaegerAddress(4318, 16686),
 			ports: []int{4318, 16686}, image: "jaegertracing/jaeger:2.21.0", boot: startSlack / 2,
-			handshake: otlpHandshake,
+			handshake: otlpHandshake, standIn: oneReceiver, judged: true,
 		},
 		Seq: {
 			title: "Seq", env: "SEQ_URL", usual: seqAddress(5341),
 			ports: []int{80}, image: "datalust/seq:2025.2", boot: startSlack / 2,
 			containerEnv: []string{"ACCEPT_EULA=Y", "SEQ_FIRSTRUN_NOAUTHENTICATION=true"},
-			handshake:    seqHandshake,
+			handshake:    seqHandshake, standIn: oneReceiver, judged: true,
 		},
 	}
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -11,18 +12,21 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"course.example/lab/internal/manifest"
 )
 
 // Acts is how a person, a key or an experiment tells a running bench what to
 // do. It is the one language of `lab do`, the keys and the timelines.
 const Acts = `  burst N                    N orders at once
+  order N EMAIL              N orders of one customer, such as nobody@bounce.test
   kill WHO                   SIGKILL: it cannot react
   stop WHO                   SIGTERM: it drains
   start WHO                  what was killed or stopped begins again
   pause WHO, resume WHO      SIGSTOP and SIGCONT: it hangs, and hangs no more
   restart WHO                stop and start
-  scale KIND N               so many processes of a kind
+  scale KIND N               so many processes of a kind; +1 and -1 are one more, one less
   cut WHO, heal WHO          its connections carry nothing; they are mended (-proxy)
   slow WHO 100ms [50KB/s]    its connections take longer, carry less (-proxy)
   poison N                   N unreadable messages into the step's input
@@ -42,6 +46,7 @@ type verb struct {
 func verbs() map[string]verb {
 	return map[string]verb{
 		"burst":     {false, (*Bench).burst},
+		"order":     {false, (*Bench).order},
 		"kill":      {true, (*Bench).kill},
 		"stop":      {true, (*Bench).halt},
 		"start":     {false, (*Bench).begin},
@@ -96,7 +101,7 @@ func (b *Bench) Act(ctx context.Context, act string) (string, error) {
 // choose replaces a kind by one of its processes, by chance: one that is up for
 // acts that break, one that is down for start.
 func (b *Bench) choose(words []string) ([]string, error) {
-	if words[0] == "scale" || len(words) != 2 && words[0] != "slow" || len(words) < 2 {
+	if words[0] == "scale" || words[0] == "order" || len(words) != 2 && words[0] != "slow" || len(words) < 2 {
 		return words, nil
 	}
 	b.mu.Lock()
@@ -246,6 +251,33 @@ func (b *Bench) burst(ctx context.Context, words []string) error {
 	return nil
 }
 
+// order lets one customer place N orders, each in a request of its own: what ails
+// one of them must not keep the shop from the others. That the shop refuses some
+// is no mistake of the act's; it is in the ledger.
+func (b *Bench) order(ctx context.Context, words []string) error {
+	n, email, err := manifest.ParseOrder(words)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]any{
+		"user_email": email,
+		"items":      []map[string]any{{"sku": "GO-GOPHER", "quantity": 1, "price_cents": 1999}},
+	})
+	if err != nil {
+		return fmt.Errorf("order: %w", err)
+	}
+	var requests errgroup.Group // for its limit alone
+	requests.SetLimit(100)
+	for range n {
+		requests.Go(func() error {
+			_, err := b.place(ctx, 1, string(body))
+			b.complain(err)
+			return nil
+		})
+	}
+	return requests.Wait()
+}
+
 // Mend brings everything back that acts have broken: services that are down,
 // processes that hang or are cut off, and one process of every kind that has
 // none left. What is still open after that, and stays open, was lost.
@@ -268,8 +300,17 @@ func (b *Bench) Mend(ctx context.Context) error {
 	b.mu.Unlock()
 	var errs []error
 	for _, s := range services {
+		b.mu.Lock()
+		held := b.heldServices[s.Name()]
+		b.mu.Unlock()
+		if held {
+			errs = append(errs, b.Do(ctx, "resume "+s.Name()))
+		}
 		if b.serviceIsDown(s) {
 			errs = append(errs, b.Do(ctx, "start "+s.Name()))
+		}
+		if b.wire != nil && b.wire.ails(hostOf(s)) {
+			errs = append(errs, b.Do(ctx, "heal "+s.Name()))
 		}
 	}
 	for _, p := range procs {
@@ -349,16 +390,45 @@ func (b *Bench) restart(ctx context.Context, words []string) error {
 		})
 }
 
-func (b *Bench) pause(_ context.Context, words []string) error {
+func (b *Bench) pause(ctx context.Context, words []string) error {
 	return b.each(words,
 		func(p *proc) error { return b.hold(p, true) },
-		func(Service) error { return fmt.Errorf("a service can be killed, not paused: %w", ErrCannot) })
+		func(s Service) error { return b.holdService(ctx, s, true) })
 }
 
-func (b *Bench) resume(_ context.Context, words []string) error {
+func (b *Bench) resume(ctx context.Context, words []string) error {
 	return b.each(words,
 		func(p *proc) error { return b.hold(p, false) },
-		func(Service) error { return fmt.Errorf("a service is never paused: %w", ErrCannot) })
+		func(s Service) error { return b.holdService(ctx, s, false) })
+}
+
+// pausable is a service that can be made to hang.
+type pausable interface {
+	Pause(context.Context) error
+	Resume(context.Context) error
+}
+
+func (b *Bench) holdService(ctx context.Context, s Service, on bool) error {
+	p, ok := s.(pausable)
+	if !ok {
+		return fmt.Errorf("%s can be killed, not paused: %w", s.Name(), ErrCannot)
+	}
+	act := p.Resume
+	if on {
+		act = p.Pause
+	}
+	if err := act(ctx); errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("%s can be killed, not paused: %w", s.Name(), ErrCannot)
+	} else if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.heldServices == nil {
+		b.heldServices = map[string]bool{}
+	}
+	b.heldServices[s.Name()] = on
+	return nil
 }
 
 func (b *Bench) hold(p *proc, on bool) error {
@@ -392,11 +462,14 @@ func (b *Bench) scale(ctx context.Context, words []string) error {
 	if !ok {
 		return fmt.Errorf("there is no kind of process %q here", words[0])
 	}
-	want, err := number(words[1:], 0, manifest.MaxScale)
+	want, relative, err := manifest.ParseScale(words[1])
 	if err != nil {
 		return err
 	}
 	running, idle := b.members(kind)
+	if relative {
+		want = min(max(0, len(running)+want), manifest.MaxScale)
+	}
 	for i := len(running); i < want; i++ {
 		if len(idle) > 0 {
 			err, idle = b.start(idle[0]), idle[1:]
@@ -464,6 +537,9 @@ func (b *Bench) onWire(words []string, act func(string) error) error {
 		return err
 	}
 	if service != nil {
+		if host := hostOf(service); host != "" {
+			return act(host)
+		}
 		b.mu.Lock()
 		procs = slices.Clone(b.procs)
 		b.mu.Unlock()
@@ -473,6 +549,15 @@ func (b *Bench) onWire(words []string, act func(string) error) error {
 		errs = append(errs, act(p.name))
 	}
 	return errors.Join(errs...)
+}
+
+// hostOf is host and port of a service that tells them. Of several servers of a
+// kind, such as redis-1 to redis-5, one alone can be cut off by it.
+func hostOf(s Service) string {
+	if told, ok := s.(interface{ Host() string }); ok {
+		return told.Host()
+	}
+	return ""
 }
 
 func (b *Bench) poison(ctx context.Context, words []string) error {

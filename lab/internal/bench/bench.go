@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,17 +38,28 @@ type Config struct {
 	Variant  string            // "" is the right one
 	Work     *time.Duration    // for one order; nil leaves it to the step
 	Env      map[string]string // for every process, over all else
+	Control  map[string]string // for the processes that may act on the run
 	Scale    map[string]int    // how many of a kind, where not the manifest's
 	Services []Service         // for acts to break
 	Address  map[string]string // the variables that say where the services are
 	Run      *home.Run
 	Bin      string // folder of the built programs, as [Build] returned it
 	Seed     uint64 // for choices left to chance
-	// Proxy puts a proxy between every process and every service, so that the
+	// Proxy puts a proxy between every process and every service, and between
+	// two processes of which one was told where the other is, so that the
 	// connection can be cut and slowed.
 	Proxy bool
+	// Patience is how long a customer waits for the answer to a request for one
+	// order; 0 is 15 seconds.
+	Patience time.Duration
+	// Gauges are attributes of log lines whose largest value [Bench.Highest]
+	// tells.
+	Gauges []string
 	// Keep keeps every event for [Bench.History].
 	Keep bool
+	// Watch is called for every event that enters the ledger, under its lock: it
+	// must be quick, and must not call the bench.
+	Watch func(ledger.Event)
 	// Show is called for every line of output and every remark of the lab's
 	// own, one at a time, by a goroutine of its own: a terminal that is slow
 	// must not slow down what is measured.
@@ -76,14 +88,20 @@ type Bench struct {
 	lastEvent time.Time // of any event
 	progress  time.Time // of the last event that changed what is open or done
 	refused   int
+	// unanswered are the customers among the refused who got no answer.
+	unanswered int
+	highest    map[string]float64 // by name of the gauge
 	// turnedAway counts the refusals since an order was last accepted.
 	turnedAway int
 	nextShop   int
 	release    func() error // gives the claimed port back
-	closing    bool
+	// addresses are where the HTTP processes of a kind serve, or will.
+	addresses map[string][]string
+	closing   bool
 	// downServices are those that an act has stopped or killed.
 	downServices map[string]bool
-	broken       error // a process that cannot be kept up
+	heldServices map[string]bool // those that an act has paused
+	broken       error           // a process that cannot be kept up
 }
 
 // History is all that happened, for the verdict and for drawing.
@@ -96,6 +114,16 @@ type History struct {
 	Marks   []Mark         `json:"marks"`
 	Lives   []Life         `json:"lives"`
 	Refused []time.Time    `json:"refused"`
+	// Answers are those to customers with one order each.
+	Answers []Answer `json:"answers"`
+}
+
+// Answer is what one customer was told, and after how long.
+type Answer struct {
+	Time     time.Time     `json:"time"` // of the answer
+	Took     time.Duration `json:"took"`
+	Accepted bool          `json:"accepted"` // or else refused, or no answer at all
+	Order    string        `json:"order,omitempty"`
 }
 
 // Mark is an act of the lab's: a fault or its end.
@@ -133,6 +161,7 @@ func Start(ctx context.Context, cfg Config) (*Bench, error) {
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
 		printer: newPrinter(cfg.Show),
+		highest: map[string]float64{},
 		history: History{
 			Step: cfg.Step.Name, Variant: variant.Name, Started: time.Now(),
 		},
@@ -209,8 +238,17 @@ func (b *Bench) environment(p *proc) ([]string, error) {
 		vars["ADDR"] = p.addr
 	}
 	vars["PROCESS"] = p.name
+	if p.kind.Control {
+		maps.Copy(vars, b.cfg.Control)
+	}
 	for _, more := range []map[string]string{p.kind.Env, b.variant.Env, b.cfg.Env} {
-		maps.Copy(vars, more)
+		for name, value := range more {
+			expanded, err := manifest.Expand(value, b.places(p.name))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", p.name, name, err)
+			}
+			vars[name] = expanded
+		}
 	}
 	env := os.Environ()
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
@@ -237,6 +275,9 @@ func (b *Bench) record(e ledger.Event) {
 	if b.cfg.Keep {
 		b.history.Events = append(b.history.Events, e)
 	}
+	if b.cfg.Watch != nil {
+		b.cfg.Watch(e)
+	}
 }
 
 func (b *Bench) mark(act string, fault bool, inFlight int) {
@@ -251,12 +292,36 @@ const LoadEnds = "the load ends"
 // LoadEnded marks the moment from which silence is no wonder.
 func (b *Bench) LoadEnded() { b.mark(LoadEnds, false, 0) }
 
+// Figures are what those services of the run know of it that can tell: a receiver of telemetry.
+func (b *Bench) Figures(ctx context.Context) (map[string]float64, error) {
+	b.mu.Lock()
+	since := b.history.Started
+	b.mu.Unlock()
+	all := map[string]float64{}
+	for _, s := range b.cfg.Services {
+		teller, ok := s.(interface {
+			Figures(context.Context, time.Time) (map[string]float64, error)
+		})
+		if !ok {
+			continue
+		}
+		figures, err := teller.Figures(ctx, since)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, figures)
+	}
+	return all, nil
+}
+
 // Status is the state of a run at a glance.
 type Status struct {
 	ledger.Summary
 	Refused int // orders that customers were told to bring later, or got no answer
-	Elapsed time.Duration
-	Up      map[string]int // processes that are up, by kind
+	// Unanswered are the requests among the refused that got no answer at all.
+	Unanswered int
+	Elapsed    time.Duration
+	Up         map[string]int // processes that are up, by kind
 }
 
 // Status returns the state of the run.
@@ -264,7 +329,7 @@ func (b *Bench) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{
-		Summary: b.ledger.Summary(), Refused: b.refused,
+		Summary: b.ledger.Summary(), Refused: b.refused, Unanswered: b.unanswered,
 		Elapsed: time.Since(b.history.Started), Up: map[string]int{},
 	}
 	for _, p := range b.procs {
@@ -273,6 +338,27 @@ func (b *Bench) Status() Status {
 		}
 	}
 	return s
+}
+
+// Highest is the largest number that any line of the log had as the attribute of
+// that name, one of [Config.Gauges]; 0 when there was none.
+func (b *Bench) Highest(gauge string) float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.highest[gauge]
+}
+
+// gauge keeps the largest values of the attributes that somebody asks for.
+func (b *Bench) gauge(line Line) {
+	for _, name := range b.cfg.Gauges {
+		value, err := strconv.ParseFloat(line.Attr(name), 64)
+		if err != nil {
+			continue // most lines do not have it
+		}
+		b.mu.Lock()
+		b.highest[name] = max(b.highest[name], value)
+		b.mu.Unlock()
+	}
 }
 
 // Err is not nil once a process could not be kept up.
@@ -299,6 +385,7 @@ func (b *Bench) History() History {
 	h.Marks = slices.Clone(h.Marks)
 	h.Lives = slices.Clone(h.Lives)
 	h.Refused = slices.Clone(h.Refused)
+	h.Answers = slices.Clone(h.Answers)
 	for _, p := range b.procs {
 		if !p.since.IsZero() {
 			h.Lives = append(h.Lives, Life{p.name, p.since, h.Ended, ""})

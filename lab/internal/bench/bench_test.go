@@ -3,8 +3,10 @@ package bench_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +163,22 @@ func TestLedgerOfARun(t *testing.T) {
 	}
 }
 
+// One customer's orders are so many requests, and what the shop refuses is in
+// the ledger and no mistake of the act's.
+func TestOrdersOfOneCustomer(t *testing.T) {
+	t.Parallel()
+	b, _ := start(t, "", nil)
+	if err := b.Do(t.Context(), "order 5 ada@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Do(t.Context(), "order 2 refused@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if s := settle(t, b); s.Accepted != 5 || s.Processed != 5 || s.Refused != 2 {
+		t.Errorf("got %+v", s)
+	}
+}
+
 // A shop that answers 202 and writes nothing down is found out, because the
 // customer's word counts too.
 func TestAnswerCountsAsAccepted(t *testing.T) {
@@ -171,6 +189,39 @@ func TestAnswerCountsAsAccepted(t *testing.T) {
 	}
 	if s := settle(t, b); s.Accepted != 1 || s.Open != 1 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+func TestHighestValueOfAnAttribute(t *testing.T) {
+	t.Parallel()
+	b, _ := start(t, "", func(c *bench.Config) { c.Gauges = []string{"n", "order"} })
+	if _, err := b.Place(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, b)
+	if n, order := b.Highest("n"), b.Highest("order"); n != 10 || order != 0 {
+		t.Errorf("the highest n is %v, the highest order, which is no number, %v", n, order)
+	}
+}
+
+// A customer who gets no answer is not one who was told to come back later.
+func TestPatienceEnds(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("it has no SIGSTOP")
+	}
+	b, _ := start(t, "", func(c *bench.Config) { c.Patience = 100 * time.Millisecond })
+	if err := b.Do(t.Context(), "pause shop"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Place(t.Context(), 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if err := b.Do(t.Context(), "resume shop"); err != nil {
+		t.Fatal(err)
+	}
+	if s := settle(t, b); s.Refused != 1 || s.Unanswered != 1 {
+		t.Errorf("refused %d, unanswered %d of them", s.Refused, s.Unanswered)
 	}
 }
 
@@ -228,12 +279,15 @@ func TestKillIsNotUndone(t *testing.T) {
 func TestScale(t *testing.T) {
 	t.Parallel()
 	b, _ := start(t, "", nil)
-	for _, n := range []string{"3", "1", "2"} {
-		if err := b.Do(t.Context(), "scale shop "+n); err != nil {
+	for _, step := range []struct {
+		to   string
+		want int
+	}{{"3", 3}, {"1", 1}, {"-1", 0}, {"-1", 0}, {"+2", 2}, {"-1", 1}} {
+		if err := b.Do(t.Context(), "scale shop "+step.to); err != nil {
 			t.Fatal(err)
 		}
-		await(t, n+" shops", func() bool {
-			return b.Status().Up["shop"] == b.Running("shop") && b.Running("shop") == int(n[0]-'0')
+		await(t, fmt.Sprint(step.want, " shops"), func() bool {
+			return b.Status().Up["shop"] == b.Running("shop") && b.Running("shop") == step.want
 		})
 	}
 	seen := map[string]bool{}
@@ -302,9 +356,12 @@ func TestActsThatCannotBeDone(t *testing.T) {
 		{"kill shop-9", `there is no "shop-9" here: shop`},
 		{"burst many", "no whole number"},
 		{"burst 0", "no whole number"},
+		{"order 3", "how many, and whose?"},
+		{"order some ada@example.com", "no whole number"},
 		{"burst 1000000000", "no whole number"},
 		{"scale shop", "which kind, and how many"},
 		{"scale shop 1000", "no whole number"},
+		{"scale shop +0", "no whole number"},
 		{"scale clerk 2", "no process"},
 		{"start shop", "already running"},
 		{"cut shop", "ARGS=-proxy"},
@@ -351,5 +408,23 @@ func TestOutputIsShown(t *testing.T) {
 	settle(t, b)
 	if !r.has("shop", "this line is no log record") || !r.has("shop", "order processed") {
 		t.Errorf("lines: %+v", r.lines)
+	}
+}
+
+// Only a process whose manifest says so is told how to act on the run.
+func TestControlIsForThoseWhoDeclareIt(t *testing.T) {
+	t.Parallel()
+	const said = "it may act on the run at http://lab"
+	for _, declared := range []bool{true, false} {
+		b, r := start(t, "", func(cfg *bench.Config) {
+			step := *cfg.Step
+			step.Processes = slices.Clone(step.Processes)
+			step.Processes[0].Control = declared
+			cfg.Step, cfg.Control = &step, map[string]string{"LAB_CONTROL": "http://lab"}
+		})
+		settle(t, b)
+		if r.has("shop", said) != declared {
+			t.Errorf("declared %v: it was told %v", declared, !declared)
+		}
 	}
 }

@@ -35,7 +35,7 @@ func Build(ctx context.Context, step *manifest.Step, dir string, wire bool) (str
 	err := goBuild(ctx, step.Dir, append([]string{"-o", bin + string(os.PathSeparator)},
 		packages...)...)
 	if err == nil && wire {
-		lab := filepath.Join(filepath.Dir(step.Dir), "lab")
+		lab := filepath.Join(step.Root(), "lab")
 		err = goBuild(ctx, lab, "-o", filepath.Join(bin, wireProgram()), toxiproxy)
 	}
 	if err != nil {

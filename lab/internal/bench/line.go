@@ -48,7 +48,7 @@ func (l Line) Event() (ledger.Event, bool) {
 	}
 	return ledger.Event{
 		Time: l.Time, Kind: kind, Order: order, Process: l.Process,
-		Attempt: attempt, Reason: l.Attr("reason"),
+		Attempt: attempt, Reason: l.Attr("reason"), Effect: l.Attr("effect"),
 	}, true
 }
 

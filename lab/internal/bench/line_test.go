@@ -27,6 +27,15 @@ func TestParseLine(t *testing.T) {
 	}
 }
 
+func TestARecordNamesItsEffect(t *testing.T) {
+	t.Parallel()
+	e, ok := parseLine("consumer-1", []byte(`{"level":"INFO","msg":"order processed",`+
+		`"order":"o1","effect":"741"}`)).Event()
+	if !ok || e.Kind != ledger.Processed || e.Effect != "741" {
+		t.Errorf("event: %+v, %v", e, ok)
+	}
+}
+
 func TestLinesThatAreNoRecord(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{

@@ -31,21 +31,34 @@ func (b *Bench) Place(ctx context.Context, n int) (int, error) {
 	return b.place(ctx, n, "")
 }
 
+// PlaceOne places one sample order and returns the identity that the shop gave it.
+func (b *Bench) PlaceOne(ctx context.Context) (order string, err error) {
+	answer, err := b.ask(ctx, 1, "")
+	return answer.OrderID, err
+}
+
 func (b *Bench) place(ctx context.Context, n int, body string) (int, error) {
+	answer, err := b.ask(ctx, n, body)
+	return answer.Accepted, err
+}
+
+func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 	address, err := b.shopAddr()
 	if err != nil {
 		b.refuse(n)
-		return 0, err
+		return placed{}, err
 	}
 	target := url.URL{Scheme: "http", Host: address, Path: "/orders"}
 	if n != 1 {
 		target.RawQuery = "count=" + strconv.Itoa(n)
 	}
-	// A massive request takes its time: a shop that waits for a disk per order
-	// still makes a thousand in two seconds.
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second+time.Duration(n)*2*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, b.patience(n))
 	defer cancel()
+	asked := time.Now()
 	answer, answered, err := b.post(ctx, target.String(), body)
+	if n == 1 {
+		b.answered(Answer{time.Now(), time.Since(asked), answer.OrderID != "", answer.OrderID})
+	}
 	if answer.OrderID != "" {
 		answer.Accepted = 1
 		// The customer's own word: a shop that answers 2xx and forgets to
@@ -61,8 +74,21 @@ func (b *Bench) place(ctx context.Context, n int, body string) (int, error) {
 		// One customer got no answer. How many orders of a massive request
 		// were accepted before that, the ledger knows better.
 		b.refuse(1)
+		b.mu.Lock()
+		b.unanswered++
+		b.mu.Unlock()
 	}
-	return answer.Accepted, err
+	return answer, err
+}
+
+// patience is how long a customer waits for an answer. A massive request takes
+// its time: a shop that waits for a disk per order still makes a thousand in two
+// seconds.
+func (b *Bench) patience(n int) time.Duration {
+	if b.cfg.Patience > 0 && n == 1 {
+		return b.cfg.Patience
+	}
+	return 15*time.Second + time.Duration(n)*2*time.Millisecond
 }
 
 // post sends one request and says besides whether it was answered at all.
@@ -93,17 +119,22 @@ func (b *Bench) post(ctx context.Context, target, body string) (
 	return answer, true, nil
 }
 
-// shopAddr takes the processes that accept orders in turn, passing over those
-// that are down.
+// shopAddr takes the processes that accept orders in turn. As a load balancer
+// does, it passes over those that are not ready while another one is.
 func (b *Bench) shopAddr() (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := len(b.procs)
-	for i := range n {
-		p := b.procs[(b.nextShop+i)%n]
-		if p.kind.Orders && p.addr != "" && p.state != down {
-			b.nextShop = (b.nextShop + i + 1) % n
-			return p.addr, nil
+	for _, takes := range []func(*proc) bool{
+		func(p *proc) bool { return p.state == up },
+		func(p *proc) bool { return p.state != down },
+	} {
+		for i := range n {
+			p := b.procs[(b.nextShop+i)%n]
+			if p.kind.Orders && p.addr != "" && takes(p) {
+				b.nextShop = (b.nextShop + i + 1) % n
+				return p.addr, nil
+			}
 		}
 	}
 	return "", errors.New("nobody takes orders: the process that does is down")
@@ -119,6 +150,14 @@ func (b *Bench) ShopURL() string {
 		}
 	}
 	return ""
+}
+
+func (b *Bench) answered(a Answer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cfg.Keep {
+		b.history.Answers = append(b.history.Answers, a)
+	}
 }
 
 func (b *Bench) refuse(n int) {

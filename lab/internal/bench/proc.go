@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +14,6 @@ import (
 
 	"course.example/lab/internal/child"
 	"course.example/lab/internal/manifest"
-	"course.example/lab/internal/port"
 )
 
 type state int
@@ -60,7 +57,7 @@ func (b *Bench) add(kind manifest.Process) (*proc, error) {
 	b.mu.Lock()
 	p := &proc{kind: kind, name: b.freeName(kind)}
 	if kind.HTTP {
-		addr, err := b.freeAddr(kind.Orders)
+		addr, err := b.nextAddr(kind)
 		if err != nil {
 			b.mu.Unlock()
 			return nil, err
@@ -72,15 +69,14 @@ func (b *Bench) add(kind manifest.Process) (*proc, error) {
 	return p, b.start(p)
 }
 
-// freeName is producer for a kind of which there is one, consumer-2 otherwise.
-// It is called with the lock held.
+// freeName is the name of the next process of a kind. It is called with the lock
+// held.
 func (b *Bench) freeName(kind manifest.Process) string {
-	n := 0
-	for _, p := range b.procs {
-		if p.kind.Name == kind.Name {
-			n++
-		}
-	}
+	return b.nameOf(kind, b.numberOf(kind))
+}
+
+// nameOf is producer for a kind of which there is one, consumer-2 otherwise.
+func (b *Bench) nameOf(kind manifest.Process, n int) string {
 	want := kind.Count
 	if s, ok := b.cfg.Scale[kind.Name]; ok {
 		want = s
@@ -91,23 +87,16 @@ func (b *Bench) freeName(kind manifest.Process) string {
 	return fmt.Sprintf("%s-%d", kind.Name, n+1)
 }
 
-// shopPort is the one that the READMEs name.
-const shopPort = 8080
-
-// freeAddr finds an address to serve on. The process that takes orders gets the
-// one that the READMEs name, if nobody else has it.
-func (b *Bench) freeAddr(takesOrders bool) (string, error) {
-	if takesOrders && b.release == nil {
-		if release, ok := port.Claim(shopPort); ok {
-			b.release = release
-			return fmt.Sprintf("127.0.0.1:%d", shopPort), nil
+// numberOf counts the processes of a kind, running or not. It is called with the
+// lock held.
+func (b *Bench) numberOf(kind manifest.Process) int {
+	n := 0
+	for _, p := range b.procs {
+		if p.kind.Name == kind.Name {
+			n++
 		}
 	}
-	ports, err := port.Free(1)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("127.0.0.1:%d", ports[0]), nil
+	return n
 }
 
 // start begins a life of p. It does not wait for it to be ready.
@@ -117,10 +106,6 @@ func (b *Bench) start(p *proc) error {
 		return err
 	}
 	out := &lines{emit: func(raw []byte) { b.read(p, raw) }}
-	program := filepath.Join(b.cfg.Bin, filepath.Base(p.kind.Package))
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -131,7 +116,8 @@ func (b *Bench) start(p *proc) error {
 		return fmt.Errorf("%s is already running", p.name)
 	}
 	c, err := child.Start(child.Spec{
-		Name: p.name, Path: program, Args: p.kind.Args, Dir: b.cfg.Step.Dir, Env: env,
+		Name: p.name, Path: programOf(b.cfg, p.kind.Package), Args: p.kind.Args,
+		Dir: b.cfg.Step.Dir, Env: env,
 		Stdout: out, Stderr: out, Tail: 10, Record: b.cfg.Run.Children,
 	})
 	if err != nil {
@@ -153,6 +139,7 @@ func (b *Bench) read(p *proc, raw []byte) {
 	if event, ok := line.Event(); ok {
 		b.record(event)
 	}
+	b.gauge(line)
 	if !p.kind.HTTP && line.Text == "ready" && line.Level != "" {
 		b.becameReady(p)
 	}

@@ -20,16 +20,17 @@ import (
 	"course.example/lab/internal/port"
 )
 
-// wire is the network between the processes and the services: a toxiproxy with
-// one proxy for each process and each address it talks to.
+// wire is the network between the processes and the services, and between two
+// processes: a toxiproxy with one proxy for each process and each address it
+// talks to. A proxy between two processes is one of the connections of both.
 type wire struct {
 	server *child.Process
 	client *toxi.Client
 
 	mu      sync.Mutex
-	proxies map[string][]*toxi.Proxy // by process
-	routes  map[string]string        // process and upstream to the proxy's address
-	ailing  map[string]bool          // processes whose connections are cut or slow
+	proxies map[string][]*toxi.Proxy // by process, and by host and port of the upstream
+	routes  map[string]*toxi.Proxy   // by process and upstream
+	ailing  map[string]bool          // keys of proxies whose connections are cut or slow
 }
 
 func wireProgram() string {
@@ -55,7 +56,7 @@ func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
 	}
 	w := &wire{
 		server: server, client: toxi.NewClient(host + ":" + number),
-		proxies: map[string][]*toxi.Proxy{}, routes: map[string]string{},
+		proxies: map[string][]*toxi.Proxy{}, routes: map[string]*toxi.Proxy{},
 		ailing: map[string]bool{},
 	}
 	if err := w.awaitUp(ctx); err != nil {
@@ -119,10 +120,30 @@ func (w *wire) route(process, address string) (string, error) {
 			return "", err
 		}
 		w.proxies[process] = append(w.proxies[process], proxy)
-		w.routes[key] = proxy.Listen
+		// By its address, so that one server of several can be cut off from everybody.
+		w.proxies[u.Host] = append(w.proxies[u.Host], proxy)
+		w.routes[key] = proxy
 	}
-	u.Host = w.routes[key]
+	u.Host = w.routes[key].Listen
 	return u.String(), nil
+}
+
+// join is route to an address at which another process serves. What breaks the
+// connections of that one breaks this one as well.
+func (w *wire) join(process, server, address string) (string, error) {
+	w.mu.Lock()
+	before := len(w.proxies[process])
+	w.mu.Unlock()
+	routed, err := w.route(process, address)
+	if err != nil {
+		return "", err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if made := w.proxies[process]; len(made) > before {
+		w.proxies[server] = append(w.proxies[server], made[len(made)-1])
+	}
+	return routed, nil
 }
 
 func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
@@ -130,8 +151,8 @@ func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
 	defer w.mu.Unlock()
 	if len(w.proxies[process]) == 0 {
 		// A cut that cuts nothing would hold every promise.
-		return fmt.Errorf("%s has no address of a service in its environment, "+
-			"so there is no connection to break", process)
+		return fmt.Errorf("%s has no address of a service or process in its "+
+			"environment, and nobody has its own, so there is no connection to break", process)
 	}
 	var errs []error
 	for _, p := range w.proxies[process] {

@@ -2,7 +2,8 @@
 //
 // The run listens on a loopback port of its own and writes the address and a
 // token into its record, which only this user can read: another user of the
-// machine can reach the port and still command nothing.
+// machine can reach the port and still command nothing. A process of the run
+// may act on it, too, when the manifest says so: it finds both in its environment.
 package control
 
 import (
@@ -26,27 +27,61 @@ const tokenHeader = "Lab-Token"
 // maxAct bounds what one act may be, in bytes.
 const maxAct = 4 << 10
 
-// Serve carries out acts until ctx ends. It returns at once; the returned
-// function waits until the last answer was given.
-func Serve(
-	ctx context.Context, run *home.Run, step string,
-	do func(context.Context, string) (done string, err error),
-) (wait func() error, err error) {
+// The variables by which a process of the run finds the lab; see manifest.Process.
+const (
+	envURL   = "LAB_CONTROL"
+	envToken = "LAB_TOKEN"
+)
+
+// Control is the address at which a run takes acts. It is known before the run's
+// processes are started, which may want to ask; who does so before [Control.Serve]
+// waits until then.
+type Control struct {
+	listener net.Listener
+	token    string
+}
+
+// Open begins to listen; [Control.Close] ends it.
+func Open(ctx context.Context) (*Control, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for lab do: %w", err)
 	}
-	token := rand.Text()
+	return &Control{listener: listener, token: rand.Text()}, nil
+}
+
+// Env is what a process of the run needs to act on it.
+func (c *Control) Env() map[string]string {
+	return map[string]string{
+		envURL: "http://" + c.listener.Addr().String() + "/do", envToken: c.token,
+	}
+}
+
+// Close stops listening, which the end of Serve does, too. Safe to call twice.
+func (c *Control) Close() error {
+	if err := c.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("stop listening for lab do: %w", err)
+	}
+	return nil
+}
+
+// Serve writes the address into the run's record, where `lab do` finds it, and
+// carries out acts until ctx ends. It returns at once; the returned function waits
+// until the last answer was given.
+func (c *Control) Serve(
+	ctx context.Context, run *home.Run, step string,
+	do func(context.Context, string) (done string, err error),
+) (wait func() error, err error) {
 	err = run.Update(func(r *home.Record) {
-		r.Step, r.Control, r.Token = step, listener.Addr().String(), token
+		r.Step, r.Control, r.Token = step, c.listener.Addr().String(), c.token
 	})
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, err
 	}
-	server := &http.Server{Handler: handler(token, do), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: handler(c.token, do), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(c.listener) }()
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

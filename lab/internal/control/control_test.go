@@ -19,13 +19,17 @@ func serve(t *testing.T, do func(context.Context, string) (string, error)) home.
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	wait, err := control.Serve(ctx, run, "07-rabbitmq", do)
+	c, err := control.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait, err := c.Serve(ctx, run, "07-rabbitmq", do)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		stop()
-		if err := errors.Join(wait(), run.Close()); err != nil {
+		if err := errors.Join(wait(), c.Close(), run.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -90,5 +94,55 @@ func TestRunThatIsGone(t *testing.T) {
 	_, err := control.Do(t.Context(), record, "burst 1")
 	if err == nil || !strings.Contains(err.Error(), "reach the run gone") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A process of the run is told where it may ask. What it asks while the run still
+// starts is done once it has started.
+func TestProcessOfTheRun(t *testing.T) {
+	t.Setenv(home.EnvDir, t.TempDir())
+	run, err := home.Open("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	c, err := control.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := c.Env()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, env["LAB_CONTROL"],
+		strings.NewReader("kill silo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Lab-Token", env["LAB_TOKEN"])
+	status := make(chan string, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			status <- err.Error()
+			return
+		}
+		status <- errors.Join(resp.Body.Close(), errors.New(resp.Status)).Error()
+	}()
+	got := make(chan string, 1)
+	wait, err := c.Serve(ctx, run, "07-rabbitmq",
+		func(_ context.Context, act string) (string, error) {
+			got <- act
+			return act, nil
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if act := <-got; act != "kill silo" {
+		t.Errorf("done: %q", act)
+	}
+	if s := <-status; s != "200 OK" {
+		t.Errorf("answered %s", s)
+	}
+	stop()
+	if err := errors.Join(wait(), c.Close(), run.Close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -32,7 +32,7 @@ func RunAll(
 	}
 	var results []Result
 	for _, e := range experiments {
-		r, err := runOne(ctx, st, step, e, opt)
+		r, err := runNext(ctx, st, step, e, opt)
 		if err != nil {
 			return results, err
 		}
@@ -44,7 +44,7 @@ func RunAll(
 	return results, nil
 }
 
-func runOne(
+func runNext(
 	ctx context.Context, st *stage.Stage, step *manifest.Step, e manifest.Experiment, opt Options,
 ) (r Result, err error) {
 	cfg, cleanup, err := st.Config(ctx, step, e.Name, true)

@@ -26,12 +26,17 @@ type Result struct {
 	Ledger     ledger.Summary      `json:"ledger"`
 	Lost       int                 `json:"lost"`
 	Refused    int                 `json:"refused"`
+	Unanswered int                 `json:"unanswered"` // of the refused
+	// Highest are the largest values of the attributes that a condition names.
+	Highest map[string]float64 `json:"highest,omitempty"`
 	// InFlight is how many orders the broken processes may have held at the
 	// faults, all together.
 	InFlight int `json:"in_flight"`
 	// Recovery is the longest silence after the first fault; see [Recovery].
 	Recovery time.Duration `json:"recovery"`
-	Checks   []Check       `json:"checks"`
+	// Telemetry is what the receiver of the run's telemetry has to say of it.
+	Telemetry map[string]float64 `json:"telemetry,omitempty"`
+	Checks    []Check            `json:"checks"`
 	// NotRun says why the experiment could not be done, or is empty. Such an
 	// experiment has neither held nor broken anything.
 	NotRun string `json:"not_run,omitempty"`
@@ -39,6 +44,8 @@ type Result struct {
 	// ours, or a step whose processes cannot be kept up.
 	Error   string        `json:"error,omitempty"`
 	History bench.History `json:"history"`
+	// Once is what a program that runs once did; nil for any other step.
+	Once *Once `json:"once,omitempty"`
 }
 
 // Check is one condition and what the run had to say to it.
@@ -63,9 +70,12 @@ func (r Result) Held() bool {
 // Run carries one experiment out on a bench of its own. That it could not be
 // carried to its end is a result too; Run returns an error only when ctx ended.
 func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, error) {
+	if _, once := cfg.Step.Once(); once {
+		return runOnce(ctx, cfg, e)
+	}
 	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
 	cfg.Variant, cfg.Work, cfg.Env, cfg.Scale = e.Variant, e.Load.WorkTime(), e.Env, e.Scale
-	cfg.Keep = true
+	cfg.Keep, cfg.Patience, cfg.Gauges = true, e.Load.Patience.Std(), e.Gauges()
 	b, err := bench.Start(ctx, cfg)
 	if err != nil {
 		return r.failed(ctx, err)
@@ -84,6 +94,9 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 		r.NotRun = err.Error()
 		return r, nil
 	}
+	figures, figuresErr := b.Figures(closing)
+	r.Telemetry = figures
+	err = errors.Join(err, figuresErr)
 	r.judge(b)
 	if err := errors.Join(err, after); err != nil {
 		return r.failed(ctx, err)
@@ -168,18 +181,27 @@ func until(ctx context.Context, t time.Time) error {
 	}
 }
 
-// judge fills in the figures and compares them with the conditions.
+// judge fills in the figures and checks them.
 func (r *Result) judge(b *bench.Bench) {
 	status := b.Status()
 	r.History = b.History()
 	r.Ledger, r.Lost, r.Refused = status.Summary, status.Open, status.Refused
+	r.Unanswered, r.Highest = status.Unanswered, map[string]float64{}
+	for _, gauge := range r.Experiment.Gauges() {
+		r.Highest[gauge] = b.Highest(gauge)
+	}
 	for _, m := range r.History.Marks {
 		r.InFlight += m.InFlight
 	}
 	r.Recovery = Recovery(r.History)
+	r.check()
+}
+
+// check compares the figures with the conditions.
+func (r *Result) check() {
 	add := func(conditions manifest.Conditions, shows bool) {
 		for _, c := range conditions {
-			value := r.figure(c.Figure)
+			value := r.value(c)
 			r.Checks = append(r.Checks, Check{
 				Condition: c, Value: value, Shows: shows,
 				Held: c.Holds(value, float64(r.InFlight)),

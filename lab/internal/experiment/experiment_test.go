@@ -150,12 +150,45 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+// A bound says little of a figure that has no column: its value stands beside it.
+func TestPromiseShowsWhatNoColumnShows(t *testing.T) {
+	t.Parallel()
+	r := Result{InFlight: 12}
+	for _, c := range []struct {
+		figure, text string
+		value        float64
+	}{
+		{"refused", "> 0", 41}, {"unanswered", "0", 0}, {"lost", "<= in-flight", 7},
+		{"highest depth", "<= 64", 63},
+	} {
+		condition, err := manifest.ParseCondition(c.figure, c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Checks = append(r.Checks, Check{Condition: condition, Value: c.value, Held: true})
+	}
+	const want = "refused > 0 (41), unanswered 0, lost ≤ 12 in flight, highest depth ≤ 64 (63)"
+	if got := strings.ReplaceAll(r.promise(), "\n", " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // Every figure that a manifest may name has a value here.
 func TestEveryFigureHasAValue(t *testing.T) {
 	t.Parallel()
 	for _, name := range manifest.Figures() {
-		if (&Result{}).figure(name) != 0 {
+		if (&Result{}).value(manifest.Condition{Figure: name}) != 0 {
 			t.Errorf("%s of nothing is not 0", name)
+		}
+	}
+	for _, name := range manifest.Told() {
+		if !math.IsNaN((&Result{}).figure(name)) {
+			t.Errorf("%s has a value that nobody has told", name)
+		}
+		r := Result{Telemetry: map[string]float64{name: 3, "orders traced": 7}}
+		r.Ledger.Accepted = 10
+		if got := r.figure(name); got != 3 {
+			t.Errorf("%s is %v, want 3", name, got)
 		}
 	}
 	if !math.IsNaN((&Result{}).figure("luck")) {
@@ -170,5 +203,23 @@ func TestEveryFigureHasAValue(t *testing.T) {
 	}
 	if got := (&Result{Recovery: -1}).figure("recovers"); got < 1e9 {
 		t.Errorf("never is %v seconds", got)
+	}
+}
+
+func TestFiguresOfAnswers(t *testing.T) {
+	t.Parallel()
+	r := Result{Ledger: ledger.Summary{Deliveries: 400}}
+	for i := range 100 {
+		r.History.Answers = append(r.History.Answers, bench.Answer{
+			Took: time.Duration(i+1) * time.Millisecond, Accepted: i >= 10,
+		})
+	}
+	for name, want := range map[string]float64{
+		"answer p50": 0.050, "answer p99": 0.099, "refusal p50": 0.005,
+		"refusal p99": 0.010, "availability": 90, "amplification": 4,
+	} {
+		if got := r.figure(name); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
 	}
 }

@@ -3,11 +3,13 @@ package experiment
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/manifest"
 )
 
 // figure is the value that a condition of the manifest names. The manifest has
@@ -16,7 +18,19 @@ func (r *Result) figure(name string) float64 {
 	if process, ok := strings.CutPrefix(name, "processed by "); ok {
 		return float64(processedBy(r.History, process))
 	}
+	if gauge, ok := strings.CutPrefix(name, "highest "); ok {
+		return r.Highest[gauge]
+	}
+	if who, percent, ok := strings.Cut(name, " p"); ok && manifest.IsTime(name) {
+		return waited(r.History.Answers, who == "refusal", percent).Seconds()
+	}
 	switch name {
+	case "unanswered":
+		return float64(r.Unanswered)
+	case "availability":
+		return ratio(100*r.customers(true), r.customers(false))
+	case "amplification":
+		return ratio(float64(r.Ledger.Deliveries), r.customers(false))
 	case "accepted":
 		return float64(r.Ledger.Accepted)
 	case "processed":
@@ -41,7 +55,53 @@ func (r *Result) figure(name string) float64 {
 		}
 		return r.Recovery.Seconds()
 	}
+	if name == "untraced" {
+		traced, known := r.Telemetry["orders traced"]
+		if !known {
+			return math.NaN()
+		}
+		return float64(r.Ledger.Accepted) - traced
+	}
+	if value, known := r.Telemetry[name]; known {
+		return value
+	}
 	return math.NaN() // holds nothing
+}
+
+// customers counts those with one order each: all, or those who were told yes.
+func (r *Result) customers(accepted bool) float64 {
+	n := 0
+	for _, a := range r.History.Answers {
+		if a.Accepted || !accepted {
+			n++
+		}
+	}
+	return float64(n)
+}
+
+func ratio(part, whole float64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return part / whole
+}
+
+// waited is the time within which so many percent had their answer: the value at
+// that rank, nothing interpolated.
+func waited(answers []bench.Answer, refusals bool, percent string) time.Duration {
+	var times []time.Duration
+	for _, a := range answers {
+		if !refusals || !a.Accepted {
+			times = append(times, a.Took)
+		}
+	}
+	share, err := strconv.ParseFloat(percent, 64)
+	if err != nil || len(times) == 0 {
+		return 0
+	}
+	slices.Sort(times)
+	rank := int(math.Ceil(share / 100 * float64(len(times))))
+	return times[max(rank, 1)-1]
 }
 
 func processedBy(h bench.History, process string) int {

@@ -3,12 +3,15 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
+
+	"course.example/lab/internal/manifest"
 )
 
 // Table is the verdict on several experiments, for a terminal.
@@ -17,11 +20,10 @@ func Table(results []Result, colour bool) string {
 		Border(lipgloss.NormalBorder()).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
 		BorderColumn(false).
-		Headers("experiment", "variant", "accepted", "processed", "failed", "lost",
-			"duplicated", "recovery", "promise", "").
+		Headers(headers(results)...).
 		StyleFunc(func(row, col int) lipgloss.Style { return style(results, row, col, colour) })
 	for _, r := range results {
-		t.Row(r.row()...)
+		t.Row(r.row(once(results))...)
 	}
 	lines := strings.Split(t.String(), "\n")
 	for i, line := range lines {
@@ -30,19 +32,31 @@ func Table(results []Result, colour bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// Columns of the table that are not plain text.
-const (
-	firstNumber = 2
-	lastNumber  = 7
-	verdictCol  = 9
-)
+// headers are those of a ledger, or of programs that ran once: all experiments
+// of a table are of one step.
+func headers(results []Result) []string {
+	if once(results) {
+		return []string{"experiment", "variant", "exit", "took", "promise", ""}
+	}
+	return []string{"experiment", "variant", "accepted", "processed", "failed", "lost",
+		"duplicated", "recovery", "promise", ""}
+}
+
+func once(results []Result) bool {
+	return slices.ContainsFunc(results, func(r Result) bool { return r.Once != nil })
+}
+
+// firstNumber is the first of the columns that are not plain text; after the
+// last of them come the promise and the verdict.
+const firstNumber = 2
 
 func style(results []Result, row, col int, colour bool) lipgloss.Style {
 	s := lipgloss.NewStyle().PaddingRight(2)
-	if col >= firstNumber && col <= lastNumber {
+	verdict := len(headers(results)) - 1
+	if col >= firstNumber && col < verdict-1 {
 		s = s.Align(lipgloss.Right)
 	}
-	if !colour || row < 0 || row >= len(results) || col != verdictCol {
+	if !colour || row < 0 || row >= len(results) || col != verdict {
 		return s
 	}
 	switch r := results[row]; {
@@ -55,7 +69,14 @@ func style(results []Result, row, col int, colour bool) lipgloss.Style {
 	}
 }
 
-func (r Result) row() []string {
+func (r Result) row(once bool) []string {
+	if once {
+		exit, took := "", ""
+		if r.Once != nil {
+			exit, took = r.Once.ended()
+		}
+		return []string{r.Name, r.Variant, exit, took, r.promise(), r.Verdict()}
+	}
 	if r.NotRun != "" {
 		return []string{r.Name, r.Variant, "", "", "", "", "", "", "", "not run"}
 	}
@@ -78,13 +99,24 @@ func recovery(d time.Duration) string {
 	}
 }
 
-// promise lists the conditions, with the bound of "in-flight" filled in.
+// columns are the figures that have a column of the table to themselves.
+var columns = map[string]bool{
+	"accepted": true, "processed": true, "failed": true, "lost": true,
+	"duplicated": true, "recovers": true,
+	"exits": true, "ends": true, "prints": true, // printed in one line or in ten: it was there
+}
+
+// promise lists the conditions, with the bound of "in-flight" filled in, and with
+// what it came to where no column says so.
 func (r Result) promise() string {
 	var texts []string
 	for _, c := range r.Checks {
 		text := c.Condition.String()
 		if c.Condition.InFlight {
 			text = strings.Replace(text, "in-flight", fmt.Sprintf("%d in flight", r.InFlight), 1)
+		}
+		if c.measured() || c.Condition.Op != "=" && !columns[c.Condition.Figure] {
+			text += " (" + c.value() + ")"
 		}
 		texts = append(texts, text)
 	}
@@ -137,17 +169,37 @@ func (r Result) Verdict() string {
 
 // value is what the run came to, for a person.
 func (c Check) value() string {
-	if c.Condition.Figure != "recovers" {
-		return fmt.Sprintf("%g", c.Value)
-	}
-	if c.Value == math.MaxFloat64 {
+	switch {
+	case c.Value == math.MaxFloat64:
 		return "never"
+	case strings.HasPrefix(c.Condition.Figure, "prints"):
+		return fmt.Sprintf("in %g lines", c.Value)
+	case c.Condition.Figure == "recovers" || c.Condition.Figure == "ends":
+		return fmt.Sprintf("%.1f s", c.Value)
+	case manifest.IsTime(c.Condition.Figure):
+		return time.Duration(c.Value * float64(time.Second)).Round(time.Millisecond).String()
+	case c.measured():
+		return fmt.Sprintf("%.3g", c.Value)
+	default:
+		return fmt.Sprintf("%.0f", c.Value)
 	}
-	return fmt.Sprintf("%.1f s", c.Value)
+}
+
+// measured says that the value is worth a look although the condition holds: it
+// is no count, and has no column of its own.
+func (c Check) measured() bool {
+	figure := c.Condition.Figure
+	return figure == "availability" || figure == "amplification" ||
+		manifest.IsTime(figure) && figure != "recovers"
 }
 
 // Caption is the account of the run in two lines, for below its picture.
 func (r Result) Caption() []string {
+	how := fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)
+	if r.Once != nil {
+		exit, took := r.Once.ended()
+		return []string{"exit " + exit + " · took " + took, how}
+	}
 	l := r.Ledger
 	text := fmt.Sprintf("accepted %d · processed %d · failed %d · lost %d · duplicated %d",
 		l.Accepted, l.Processed, l.Failed, r.Lost, l.Duplicated)
@@ -157,7 +209,6 @@ func (r Result) Caption() []string {
 	if r.Recovery > 0 {
 		text += " · recovery " + recovery(r.Recovery)
 	}
-	how := fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)
 	return []string{text, how}
 }
 
@@ -175,6 +226,10 @@ func (r Result) Complaints() []string {
 				r.Name, r.Variant, c.Condition, c.value())
 		}
 		all = append(all, text)
+	}
+	if len(all) > 0 && r.Once != nil {
+		all = append(all, fmt.Sprintf("%s printed:\n  %s", r.Name,
+			strings.Join(r.Once.last(), "\n  ")))
 	}
 	if r.Error != "" {
 		all = append(all, r.Name+": could not be carried to its end: "+r.Error)

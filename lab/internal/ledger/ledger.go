@@ -9,6 +9,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -32,6 +33,11 @@ type Event struct {
 	Process string    `json:"process"`
 	Attempt int       `json:"attempt,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
+	// Effect is the identity of the effect that a processed event reports, from
+	// steps that know one. Two reports of one effect are one effect: a process
+	// that was killed between an effect and its line in the log may report it
+	// when it is back, without knowing whether it had.
+	Effect string `json:"effect,omitempty"`
 }
 
 // Ledger counts events. The zero value is an empty ledger. It is not safe for
@@ -51,6 +57,7 @@ type fate struct {
 	failed            bool
 	received, skipped uint32
 	processed         uint32
+	effects           []string // those of the processed that have an identity
 }
 
 // Summary is the ledger's account. Every order is in exactly one of Processed,
@@ -91,7 +98,7 @@ func (l *Ledger) Add(e Event) {
 	case Received:
 		after.received++
 	case Processed:
-		after.processed++
+		after = after.done(e.Effect)
 	case Failed:
 		after.failed = true
 	case Skipped:
@@ -105,6 +112,18 @@ func (l *Ledger) Add(e Event) {
 	l.sum.MaxAttempts = max(l.sum.MaxAttempts, int(after.received))
 }
 
+// done counts an effect, unless it is one that was reported before.
+func (f fate) done(effect string) fate {
+	if effect != "" {
+		if slices.Contains(f.effects, effect) {
+			return f
+		}
+		f.effects = append(slices.Clone(f.effects), effect)
+	}
+	f.processed++
+	return f
+}
+
 // move adds n times what one order of that fate contributes.
 func (s *Summary) move(f fate, n int) {
 	s.Deliveries += n * int(f.received)
@@ -116,9 +135,10 @@ func (s *Summary) move(f fate, n int) {
 		s.Contradictions += n
 	}
 	switch done := f.processed > 0; {
-	case !f.accepted && (done || f.failed):
+	case !f.accepted && done:
 		s.Ghosts += n
 	case !f.accepted:
+		// Refused, which the customer knows; or given up without an effect.
 	case done:
 		s.Accepted += n
 		s.Processed += n

@@ -17,6 +17,8 @@ func account(events ...Event) Summary {
 
 func ev(kind Kind, order string) Event { return Event{Kind: kind, Order: order} }
 
+func effect(order, id string) Event { return Event{Kind: Processed, Order: order, Effect: id} }
+
 // Each case is a mistake that a careless checker makes, with the account that
 // a careful one gives.
 func TestRules(t *testing.T) {
@@ -77,6 +79,11 @@ func TestRules(t *testing.T) {
 			Summary{Ghosts: 1, Deliveries: 1, MaxAttempts: 1},
 		},
 		{
+			"given up and never accepted is an order refused, and no ghost",
+			[]Event{ev(Received, "a"), ev(Failed, "a")},
+			Summary{Deliveries: 1, MaxAttempts: 1},
+		},
+		{
 			"a ghost's second effect is a duplicate all the same",
 			[]Event{ev(Processed, "a"), ev(Processed, "a")},
 			Summary{Ghosts: 1, Duplicated: 1},
@@ -97,6 +104,23 @@ func TestRules(t *testing.T) {
 				ev(Accepted, "a"), ev(Accepted, "b"), ev(Processed, "a"), ev(Processed, "a"),
 			},
 			Summary{Accepted: 2, Processed: 1, Open: 1, Duplicated: 1},
+		},
+		{
+			"an effect that is reported twice happened once",
+			[]Event{ev(Accepted, "a"), effect("a", "7"), effect("a", "7")},
+			Summary{Accepted: 1, Processed: 1},
+		},
+		{
+			"two effects are a duplicate, however often each is reported",
+			[]Event{
+				ev(Accepted, "a"), effect("a", "7"), effect("a", "8"), effect("a", "7"),
+			},
+			Summary{Accepted: 1, Processed: 1, Duplicated: 1},
+		},
+		{
+			"an effect without an identity is one of its own",
+			[]Event{ev(Accepted, "a"), effect("a", "7"), ev(Processed, "a")},
+			Summary{Accepted: 1, Processed: 1, Duplicated: 1},
 		},
 		{
 			"skipped is neither processed nor lost",
@@ -131,8 +155,9 @@ var kinds = []Kind{Accepted, Received, Processed, Failed, Skipped}
 func history(t *rapid.T) []Event {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Event {
 		return Event{
-			Kind:  rapid.SampledFrom(kinds).Draw(t, "kind"),
-			Order: fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "order")),
+			Kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
+			Order:  fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "order")),
+			Effect: rapid.SampledFrom([]string{"", "7", "8"}).Draw(t, "effect"),
 		}
 	}), 0, 60).Draw(t, "history")
 }
@@ -167,7 +192,7 @@ func recount(events []Event) Summary {
 		}
 		seen[e.Order] = true
 		accepted := count(e.Order, Accepted) > 0
-		processed, failed := count(e.Order, Processed), count(e.Order, Failed)
+		processed, failed := effects(events, e.Order), count(e.Order, Failed)
 		received := count(e.Order, Received)
 		s.Deliveries += received
 		s.MaxAttempts = max(s.MaxAttempts, received)
@@ -176,7 +201,7 @@ func recount(events []Event) Summary {
 		if processed > 0 && failed > 0 {
 			s.Contradictions++
 		}
-		if !accepted && processed+failed > 0 {
+		if !accepted && processed > 0 {
 			s.Ghosts++
 		}
 		if !accepted {
@@ -193,6 +218,20 @@ func recount(events []Event) Summary {
 		}
 	}
 	return s
+}
+
+func effects(events []Event, order string) int {
+	named, unnamed := map[string]bool{}, 0
+	for _, e := range events {
+		switch {
+		case e.Order != order || e.Kind != Processed:
+		case e.Effect == "":
+			unnamed++
+		default:
+			named[e.Effect] = true
+		}
+	}
+	return unnamed + len(named)
 }
 
 func TestOrderOfArrivalDoesNotMatter(t *testing.T) {

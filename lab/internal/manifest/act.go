@@ -13,13 +13,14 @@ import (
 // Bounds of what an act may ask for.
 const (
 	MaxBurst  = 100_000
+	MaxOrder  = 1_000
 	MaxInject = 10_000
 	MaxScale  = 64
 )
 
 // verbs are the acts of a timeline, and whether they break something.
 var verbs = map[string]bool{
-	"burst": false, "scale": false, "start": false, "resume": false, "heal": false,
+	"burst": false, "order": false, "scale": false, "start": false, "resume": false, "heal": false,
 	"kill": true, "stop": true, "pause": true, "restart": true, "cut": true, "slow": true,
 	"poison": true, "duplicate": true,
 }
@@ -43,6 +44,9 @@ func (s *Step) CheckAct(act string) error {
 	case "burst":
 		_, err = ParseNumber(rest, 1, MaxBurst)
 		return err
+	case "order":
+		_, _, err = ParseOrder(rest)
+		return err
 	case "poison":
 		return s.checkInject(rest, s.Inject.Poison, "poison")
 	case "duplicate":
@@ -51,7 +55,7 @@ func (s *Step) CheckAct(act string) error {
 		if len(rest) != 2 {
 			return errors.New("which kind, and how many? scale consumer 4")
 		}
-		if _, err = ParseNumber(rest[1:], 0, MaxScale); err != nil {
+		if _, _, err = ParseScale(rest[1]); err != nil {
 			return err
 		}
 		rest = rest[:1]
@@ -116,6 +120,30 @@ func ParseNumber(words []string, low, high int) (int, error) {
 		return 0, fmt.Errorf("%q is no whole number from %d to %d", words[0], low, high)
 	}
 	return n, nil
+}
+
+// ParseScale reads how many: 4, or relative to how many are running, +1 and -1.
+func ParseScale(word string) (n int, relative bool, err error) {
+	if word == "" || word[0] != '+' && word[0] != '-' {
+		n, err = ParseNumber([]string{word}, 0, MaxScale)
+		return n, false, err
+	}
+	if n, err = ParseNumber([]string{word[1:]}, 1, MaxScale); err != nil {
+		return 0, true, err
+	}
+	if word[0] == '-' {
+		n = -n
+	}
+	return n, true, nil
+}
+
+// ParseOrder reads N EMAIL. Whether that is an address is for the shop to say.
+func ParseOrder(words []string) (n int, email string, err error) {
+	if len(words) != 2 {
+		return 0, "", errors.New("how many, and whose? order 20 nobody@bounce.test")
+	}
+	n, err = ParseNumber(words[:1], 1, MaxOrder)
+	return n, words[1], err
 }
 
 // Slow is how bad a connection becomes.

@@ -27,7 +27,7 @@ const Right = "right"
 // Step is one step's manifest.
 type Step struct {
 	Dir    string `yaml:"-"` // the step's folder, absolute
-	Name   string `yaml:"-"` // its name: 07-rabbitmq
+	Name   string `yaml:"-"` // its name: 07-rabbitmq, or 12-actors/mailbox for a part of a step
 	Number string `yaml:"-"` // its first two digits: 07
 
 	Title       string       `yaml:"title"`
@@ -37,6 +37,7 @@ type Step struct {
 	Variants    []Variant    `yaml:"variants"`
 	Inject      Injections   `yaml:"inject"`
 	Hints       []string     `yaml:"hints"`
+	Score       *Score       `yaml:"score"`
 	Experiments []Experiment `yaml:"experiments"`
 }
 
@@ -45,17 +46,32 @@ type Process struct {
 	Name    string            `yaml:"name"`
 	Package string            `yaml:"package"` // within the step, default ./NAME
 	Args    []string          `yaml:"args"`
-	Env     map[string]string `yaml:"env"`
+	Env     map[string]string `yaml:"env"`   // values may name other processes: [Places]
 	Count   int               `yaml:"count"` // how many at the start, default 1
+	// UpTo is for how many processes of an HTTP kind addresses are set aside, so
+	// that others know them before they are started; see [Places].
+	UpTo int `yaml:"up-to"`
+	// Spare says that none is started at the start: an experiment brings it in
+	// with scale. It is how two versions of a program stand in one manifest.
+	Spare bool `yaml:"spare"`
 	// HTTP says that it serves: it gets an ADDR and is ready when /healthz
 	// says so. Without, it is ready when it logs "ready".
 	HTTP bool `yaml:"http"`
 	// Orders says that customers place their orders here. Without it on any
 	// process, the first with HTTP takes them.
 	Orders bool `yaml:"orders"`
+	// Control says that this process may act on the run it is part of, as `lab
+	// do` does: a page with buttons for people. Under `lab run` it gets
+	// LAB_CONTROL, a URL to POST acts to, and LAB_TOKEN, which it must show as
+	// the header Lab-Token. An experiment gives it neither: nobody is watching.
+	Control bool `yaml:"control"`
 	// InFlight is how many orders one process may hold that it has not
 	// answered for: a prefetch, a batch. It bounds what a kill may duplicate.
 	InFlight int `yaml:"in-flight"`
+	// Once says that this is a program which takes no orders: it prints for
+	// people and ends. It must be the step's only process. `run` shows what it
+	// prints and nothing else; experiments judge how it ends and what it prints.
+	Once bool `yaml:"once"`
 }
 
 // Load is what customers do, and how long an order takes.
@@ -65,6 +81,9 @@ type Load struct {
 	For   Duration `yaml:"for"`
 	// Work is the time that processing one order takes; nil leaves it to the step.
 	Work *Duration `yaml:"work"`
+	// Patience is how long a customer of an experiment waits for the answer to
+	// a request for one order. Without it, 15 seconds.
+	Patience Duration `yaml:"patience"`
 }
 
 // WorkTime is the time that processing one order takes, nil when that is left to
@@ -98,7 +117,10 @@ type Experiment struct {
 	// Settle is how long nothing may happen before what is still open counts
 	// as lost. It must be longer than the step's longest silence, such as a
 	// reconnect's pause.
-	Settle   Duration   `yaml:"settle"`
+	Settle Duration `yaml:"settle"`
+	// Limit is how long a program that runs once may take before it is killed,
+	// and counts as one that never ends. Default 30s.
+	Limit    Duration   `yaml:"limit"`
 	Promises Conditions `yaml:"promises"`
 	// Shows is what a wrong variant must show. Without it the wrong would
 	// have been right all the time.
@@ -143,13 +165,14 @@ func Find(root string) ([]string, error) {
 	return names, nil
 }
 
-// LoadStep reads the manifest of the step that arg names: 7, 07 or 07-rabbitmq.
+// LoadStep reads the manifest of the step that arg names: 7, 07 or 07-rabbitmq. A step may have
+// parts, which are folders of its own with a manifest of their own: 12/mailbox.
 func LoadStep(root, arg string) (*Step, error) {
 	names, err := Find(root)
 	if err != nil {
 		return nil, err
 	}
-	want := strings.TrimSuffix(filepath.ToSlash(arg), "/")
+	want, part, hasPart := strings.Cut(strings.TrimSuffix(filepath.ToSlash(arg), "/"), "/")
 	if len(want) == 1 {
 		want = "0" + want
 	}
@@ -160,7 +183,32 @@ func LoadStep(root, arg string) (*Step, error) {
 		return nil, fmt.Errorf("there is no step %q: the steps are %s",
 			arg, strings.Join(names, ", "))
 	}
-	return Read(filepath.Join(root, names[i]))
+	dir := filepath.Join(root, names[i])
+	if !hasPart {
+		return Read(dir)
+	}
+	parts, err := Parts(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(parts, part) {
+		return nil, fmt.Errorf("%s has no part %q: its parts are %s",
+			names[i], part, strings.Join(append(parts, "none")[:max(1, len(parts))], ", "))
+	}
+	return Read(filepath.Join(dir, part))
+}
+
+// Parts lists the folders of a step that have a manifest of their own, in order.
+func Parts(dir string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "*", FileName))
+	if err != nil {
+		return nil, fmt.Errorf("look for parts: %w", err)
+	}
+	parts := make([]string, len(found))
+	for i, path := range found {
+		parts[i] = filepath.Base(filepath.Dir(path))
+	}
+	return parts, nil
 }
 
 // Read reads and checks the manifest in a step's folder.
@@ -177,6 +225,9 @@ func Read(dir string) (*Step, error) {
 	if err := yaml.UnmarshalWithOptions(raw, step, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if whole := filepath.Base(filepath.Dir(dir)); stepName.MatchString(whole) {
+		step.Name = whole + "/" + step.Name
+	}
 	step.Number, _, _ = strings.Cut(step.Name, "-")
 	step.fill()
 	if err := step.check(); err != nil {
@@ -191,7 +242,7 @@ func (s *Step) fill() {
 		if p.Package == "" {
 			p.Package = "./" + p.Name
 		}
-		if p.Count == 0 {
+		if p.Count == 0 && !p.Spare {
 			p.Count = 1
 		}
 	}
@@ -210,6 +261,12 @@ func (s *Step) fill() {
 		e := &s.Experiments[i]
 		if e.Variant == "" {
 			e.Variant = Right
+		}
+		if _, once := s.Once(); once {
+			if e.Limit == 0 {
+				e.Limit = Duration(30 * time.Second)
+			}
+			continue
 		}
 		if e.Settle == 0 {
 			e.Settle = Duration(5 * time.Second)
@@ -230,8 +287,22 @@ func (s *Step) check() error {
 			return fmt.Errorf("processes: the name %q is empty or taken", p.Name)
 		}
 		seen[p.Name] = true
-		if p.Count < 0 || p.InFlight < 0 {
-			return fmt.Errorf("process %s: count and in-flight cannot be negative", p.Name)
+		if p.Count < 0 || p.InFlight < 0 || p.UpTo < 0 {
+			return fmt.Errorf("process %s: count, up-to and in-flight cannot be negative", p.Name)
+		}
+		if err := s.checkEnv(p.Env); err != nil {
+			return fmt.Errorf("process %s: %w", p.Name, err)
+		}
+		if p.Spare && p.Count > 0 {
+			return fmt.Errorf("process %s: is spare and has a count", p.Name)
+		}
+		if err := s.checkOnce(p); err != nil {
+			return fmt.Errorf("process %s: %w", p.Name, err)
+		}
+	}
+	for _, v := range s.Variants {
+		if err := s.checkEnv(v.Env); err != nil {
+			return fmt.Errorf("variant %s: %w", v.Name, err)
 		}
 	}
 	names := map[string]bool{}
@@ -244,6 +315,25 @@ func (s *Step) check() error {
 			return fmt.Errorf("experiment %s: %w", e.Name, err)
 		}
 	}
+	return s.checkScore()
+}
+
+// checkOnce refuses what a program that runs once cannot have.
+func (s *Step) checkOnce(p Process) error {
+	if !p.Once {
+		return nil
+	}
+	switch {
+	case len(s.Processes) > 1:
+		return errors.New("with once: it must be the step's only process")
+	case len(s.Needs) > 0:
+		return errors.New("with once: it cannot need servers")
+	case p.HTTP || p.Orders || p.Control || p.InFlight > 0 || p.Count != 1:
+		return errors.New("with once: it has no http, orders, control, in-flight and count")
+	case s.Run.Count > 0 || s.Run.Work != nil || s.Run.For > 0 || len(s.Inject.Poison) > 0 ||
+		len(s.Inject.Duplicate) > 0:
+		return errors.New("with once: nobody places orders: it has no run and no inject")
+	}
 	return nil
 }
 
@@ -251,6 +341,53 @@ func (s *Step) checkExperiment(e Experiment) error {
 	if _, err := s.Variant(e.Variant); err != nil {
 		return err
 	}
+	if err := s.checkEnv(e.Env); err != nil {
+		return err
+	}
+	_, once := s.Once()
+	if err := e.checkConditions(once); err != nil {
+		return err
+	}
+	if once {
+		return e.checkOnce()
+	}
+	if e.Limit != 0 {
+		return errors.New("limit: is for a process with once")
+	}
+	return s.checkLoad(e)
+}
+
+// checkConditions checks what is to be judged.
+func (e Experiment) checkConditions(once bool) error {
+	if len(e.Promises) == 0 && len(e.Shows) == 0 {
+		return errors.New("promises nothing and shows nothing: what is it for?")
+	}
+	if e.Variant != Right && len(e.Shows) == 0 {
+		return fmt.Errorf("variant %s is wrong, so it must show something", e.Variant)
+	}
+	for _, c := range slices.Concat(e.Promises, e.Shows) {
+		if once && !c.ofOnce() {
+			return fmt.Errorf("%s: a program that runs once has no such figure: "+
+				"it exits, ends, prints and prints no", c.Figure)
+		}
+		if !once && c.ofOnce() {
+			return fmt.Errorf("%s: is a figure of a process with once", c.Figure)
+		}
+	}
+	return nil
+}
+
+func (e Experiment) checkOnce() error {
+	if e.Load != (Load{}) || len(e.Scale) > 0 || len(e.Faults) > 0 || e.Settle != 0 {
+		return errors.New("a program that runs once has no load, scale, faults and settle")
+	}
+	if e.Limit < 0 {
+		return errors.New("limit: cannot be negative")
+	}
+	return nil
+}
+
+func (s *Step) checkLoad(e Experiment) error {
 	for kind := range e.Scale {
 		if _, ok := s.Process(kind); !ok {
 			return fmt.Errorf("scale: there is no process %q", kind)
@@ -258,6 +395,9 @@ func (s *Step) checkExperiment(e Experiment) error {
 	}
 	if e.Load.Rate <= 0 && e.Load.Count <= 0 {
 		return errors.New("load: needs a rate (with for) or a count")
+	}
+	if e.Load.Patience < 0 {
+		return errors.New("load: patience cannot be negative")
 	}
 	if e.Load.Rate > 0 && e.Load.For <= 0 {
 		return errors.New("load: a rate needs for: how long")
@@ -274,13 +414,25 @@ func (s *Step) checkExperiment(e Experiment) error {
 			return errors.New("promises to recover, and nothing is broken")
 		}
 	}
-	if len(e.Promises) == 0 && len(e.Shows) == 0 {
-		return errors.New("promises nothing and shows nothing: what is it for?")
-	}
-	if e.Variant != Right && len(e.Shows) == 0 {
-		return fmt.Errorf("variant %s is wrong, so it must show something", e.Variant)
-	}
 	return nil
+}
+
+// Root is the folder in which the step's folder lies: the root of the checkout.
+func (s *Step) Root() string {
+	if strings.Contains(s.Name, "/") {
+		return filepath.Dir(filepath.Dir(s.Dir))
+	}
+	return filepath.Dir(s.Dir)
+}
+
+// Once returns the step's process when it is a program that runs once.
+func (s *Step) Once() (Process, bool) {
+	for _, p := range s.Processes {
+		if p.Once {
+			return p, true
+		}
+	}
+	return Process{}, false
 }
 
 // Process returns the kind of process with that name.

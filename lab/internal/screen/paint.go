@@ -75,7 +75,7 @@ func (p *painter) line(l bench.Line) string {
 	b.WriteString(text)
 	for _, a := range l.Attrs {
 		value := printable(a.Value)
-		if a.Key == "order" {
+		if a.Key == "order" || a.Key == "trace_id" || a.Key == "span_id" {
 			value = Short(value)
 		}
 		if strings.ContainsAny(value, " =") {

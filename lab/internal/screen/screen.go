@@ -77,7 +77,10 @@ func (s *Screen) record(l bench.Line) {
 
 // Say prints a remark of the lab's own.
 func (s *Screen) Say(format string, args ...any) {
-	s.Show(bench.Line{Process: bench.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
+	now := time.Now()
+	for text := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		s.Show(bench.Line{Process: bench.Lab, Time: now, Text: text})
+	}
 }
 
 // Print prints text as it is.

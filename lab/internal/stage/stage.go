@@ -24,6 +24,9 @@ import (
 type Stage struct {
 	Run    *home.Run
 	Screen *screen.Screen
+	// Watched says that somebody looks on: what servers print for people is shown, and not only
+	// recorded. It is set before anything is provided.
+	Watched bool
 
 	log     *os.File
 	chain   *services.Chain
@@ -48,11 +51,23 @@ func Open(ctx context.Context, command string) (*Stage, error) {
 	if err := services.Sweep(ctx, say); err != nil {
 		s.Screen.Say("could not clean up after an earlier run: %v", err)
 	}
-	s.chain, err = services.NewChain(run, services.Options{Say: say, Ask: s.Screen.Ask(ctx)})
+	s.chain, err = services.NewChain(run, services.Options{
+		Say: say, Ask: s.Screen.Ask(ctx), Relay: s.relay,
+	})
 	if err != nil {
 		return nil, errors.Join(err, log.Close(), run.Close())
 	}
 	return s, nil
+}
+
+// relay shows a line that a server has printed for people.
+func (s *Stage) relay(text string) {
+	line := bench.Line{Process: "traces", Time: time.Now(), Text: text}
+	if s.Watched {
+		s.Screen.Show(line)
+	} else {
+		s.Screen.Record(line)
+	}
 }
 
 // Close stops what the stage started. Safe to call twice.

@@ -250,3 +250,14 @@ func RedisNodes(t testing.TB, n int) services.Servers {
 	t.Helper()
 	return Private(t, services.Redis, n)
 }
+
+// Chromium returns the path of a Chromium to test a web page with, installing one where there is
+// none and that is allowed. Without one the test fails, and says what to do.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	path, err := need(t).chain.Browser(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

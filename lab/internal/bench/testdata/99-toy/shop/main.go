@@ -36,6 +36,9 @@ func run() error {
 		return errors.New("it dies, as it was told")
 	}
 	fmt.Println("this line is no log record")
+	if at := os.Getenv("LAB_CONTROL"); at != "" {
+		fmt.Println("it may act on the run at " + at)
+	}
 	work, err := time.ParseDuration(os.Getenv("WORK"))
 	if err != nil {
 		work = time.Millisecond
@@ -59,6 +62,13 @@ func run() error {
 }
 
 func take(w http.ResponseWriter, r *http.Request, work time.Duration) {
+	var body struct {
+		UserEmail string `json:"user_email"`
+	}
+	if json.NewDecoder(r.Body).Decode(&body) == nil && body.UserEmail == "refused@example.com" {
+		http.Error(w, `{"error": "not you"}`, http.StatusInternalServerError)
+		return
+	}
 	n, err := strconv.Atoi(r.URL.Query().Get("count"))
 	if err != nil {
 		n = 1
@@ -87,7 +97,7 @@ func accept(work time.Duration) string {
 	if variant == "silent" {
 		return id
 	}
-	slog.Info("order accepted", "order", id)
+	slog.Info("order accepted", "order", id, "n", n)
 	if variant == "loses" && n%2 == 0 {
 		return id
 	}

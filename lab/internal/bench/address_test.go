@@ -1,0 +1,37 @@
+package bench
+
+import (
+	"slices"
+	"testing"
+
+	"course.example/lab/internal/manifest"
+)
+
+// What one process is told of the others is where they will serve, those that are
+// started later too.
+func TestAddressesAreKnownBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	back := manifest.Process{Name: "back", HTTP: true, Count: 2, UpTo: 3}
+	b := &Bench{cfg: Config{Step: &manifest.Step{Processes: []manifest.Process{back}}}}
+	told, err := b.urls("front", "back")
+	if err != nil || len(told) != 3 {
+		t.Fatalf("got %q, %v", told, err)
+	}
+	again, err := b.urls("front", "back")
+	if err != nil || !slices.Equal(told, again) {
+		t.Errorf("first %q, then %q, %v", told, again, err)
+	}
+	for i := range 4 {
+		address, err := b.nextAddr(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i < 3 && "http://"+address != told[i] {
+			t.Errorf("place %d serves on %s, the others were told %s", i, address, told[i])
+		}
+		b.procs = append(b.procs, &proc{kind: back, name: b.freeName(back)})
+	}
+	if _, err := b.urls("front", "nobody"); err == nil {
+		t.Error("there is no kind nobody, and it has addresses")
+	}
+}

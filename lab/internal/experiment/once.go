@@ -1,0 +1,67 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"course.example/lab/internal/bench"
+	"course.example/lab/internal/manifest"
+)
+
+// Once is what a program that runs once came to.
+type Once struct {
+	Exit  int           `json:"exit"`
+	Took  time.Duration `json:"took"` // negative when it had to be killed
+	Lines []string      `json:"lines"`
+}
+
+// runOnce runs a program that prints and ends, and judges how it ended and what
+// it printed. There are no orders, and so there is no ledger.
+func runOnce(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, error) {
+	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
+	cfg.Variant, cfg.Env = e.Variant, e.Env
+	ended, lines, err := bench.OnceLines(ctx, cfg, e.Limit.Std())
+	if err != nil || ctx.Err() != nil {
+		return r.failed(ctx, err)
+	}
+	r.Once = &Once{Exit: ended.Code, Took: ended.Took, Lines: lines}
+	if ended.Killed {
+		r.Once.Took = -1
+	}
+	r.check()
+	return r, nil
+}
+
+// value is the figure that a condition compares.
+func (r *Result) value(c manifest.Condition) float64 {
+	once := r.Once
+	if once == nil {
+		once = &Once{}
+	}
+	switch c.Figure {
+	case "exits":
+		return float64(once.Exit)
+	case "ends":
+		if once.Took < 0 {
+			return math.MaxFloat64
+		}
+		return once.Took.Seconds()
+	case "prints", "prints no":
+		return float64(c.Matches(once.Lines))
+	default:
+		return r.figure(c.Figure)
+	}
+}
+
+// ended says how a program ended: "exit 0 after 0.1 s".
+func (o *Once) ended() (exit, took string) {
+	if o.Took < 0 {
+		return "killed", "never"
+	}
+	return fmt.Sprint(o.Exit), fmt.Sprintf("%.1f s", o.Took.Seconds())
+}
+
+// last are the last lines that it printed, enough to see what went wrong.
+func (o *Once) last() []string { return o.Lines[max(0, len(o.Lines)-20):] }
