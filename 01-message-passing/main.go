@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"course.example/shop"
+)
+
+func main() { shop.Main(run) }
+
+func run(ctx context.Context) error {
+	flags := shop.NewFlags("01-message-passing")
+	n := flags.Int("n", 3, "how many `messages` a producer sends")
+	variant := flags.String("variant", "right",
+		"right, shared-memory, panic-in-call or panic-in-mailbox")
+	flags.Env("variant", "VARIANT")
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		return err
+	}
+	if *n < 0 {
+		return &shop.UsageError{Problem: fmt.Sprintf("-n %d: messages cannot be negative", *n)}
+	}
+	switch out := os.Stdout; *variant {
+	case "right":
+		return show(ctx, out, *n)
+	case "shared-memory":
+		showSharedMemory(out)
+		return nil
+	case "panic-in-call":
+		showPanicInCall(out)
+		return nil
+	case "panic-in-mailbox":
+		return showPanicInMailbox(ctx, out)
+	default:
+		return &shop.UsageError{Problem: fmt.Sprintf("there is no variant %q: there are "+
+			"right, shared-memory, panic-in-call and panic-in-mailbox", *variant)}
+	}
+}
+
+// show holds the conversation three ways.
+func show(ctx context.Context, out io.Writer, n int) error {
+	fmt.Fprintln(out, "A method call: the sender knows the receiver")
+	Call(out, &Consumer{}, n)
+
+	fmt.Fprintln(out, "\nThrough an interface: the receiver chooses the behaviour")
+	Dispatch(out, Multiplier{}, n)
+
+	fmt.Fprintln(out, "\nThrough a mailbox: the receiver has a thread of its own")
+	mailbox, consumer := NewMailbox(), &Consumer{}
+	stop := open(ctx, mailbox, consumer)
+	err := Exchange(ctx, out, mailbox, n)
+	stop()
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "\nTwo producers, one mailbox: the receiver owns its counter")
+	handled, err := TwoProducers(ctx, perProducer)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  sent %d, counted %d, lost %d\n",
+		2*perProducer, handled, 2*perProducer-handled)
+	return nil
+}
+
+// perProducer is how many messages each of two producers sends.
+const perProducer = 1000
+
+// TwoProducers lets two producers send n messages each to one mailbox, and
+// returns how many its owner has counted.
+func TwoProducers(ctx context.Context, n int) (int, error) {
+	mailbox, consumer := NewMailbox(), &Consumer{}
+	stop := open(ctx, mailbox, consumer)
+	producers, ctx := errgroup.WithContext(ctx)
+	for range 2 {
+		producers.Go(func() error { return Exchange(ctx, io.Discard, mailbox, n) })
+	}
+	err := producers.Wait()
+	// Only after its owner has ended may another goroutine read the counter.
+	stop()
+	return consumer.handled, err
+}
+
+// open gives the mailbox a goroutine that serves it. The caller ends it with
+// stop, which returns when the goroutine has ended.
+func open(ctx context.Context, mailbox Mailbox, receiver Elaborator) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var owner sync.WaitGroup
+	owner.Go(func() { mailbox.Serve(ctx, receiver) })
+	return func() {
+		cancel()
+		owner.Wait()
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The same conversation, whichever way it is held.
+func TestThreeWays(t *testing.T) {
+	t.Parallel()
+	const want = "  Counter: 1 with result: 2\n" +
+		"  Counter: 2 with result: 4\n  Counter: 3 with result: 6\n"
+	ways := map[string]func(*strings.Builder) error{
+		"call": func(out *strings.Builder) error {
+			Call(out, &Consumer{}, 3)
+			return nil
+		},
+		"dispatch": func(out *strings.Builder) error {
+			Dispatch(out, &Consumer{}, 3)
+			return nil
+		},
+		"mailbox": func(out *strings.Builder) error {
+			mailbox := NewMailbox()
+			defer open(t.Context(), mailbox, &Consumer{})()
+			return Exchange(t.Context(), out, mailbox, 3)
+		},
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			if err := way(&out); err != nil || out.String() != want {
+				t.Errorf("got %v and\n%s", err, &out)
+			}
+		})
+	}
+}
+
+// The receiver chooses: the sender's code is the same, the answers are not.
+func TestReceiverChooses(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	Dispatch(&out, Multiplier{}, 3)
+	if !strings.HasSuffix(out.String(), "Counter: 3 with result: 9\n") {
+		t.Errorf("got\n%s", &out)
+	}
+}
+
+// The promise of the step. Its red twin is TestSharedMemoryLosesUpdates. With
+// -race it also shows that the counter is never touched by two at once.
+func TestNoLostUpdate(t *testing.T) {
+	t.Parallel()
+	handled, err := TwoProducers(t.Context(), perProducer)
+	if err != nil || handled != 2*perProducer {
+		t.Errorf("%d of %d messages were counted, %v", handled, 2*perProducer, err)
+	}
+}
+
+// slow takes a second for an answer.
+type slow struct{}
+
+func (slow) Elaborate(a, b int) int {
+	time.Sleep(time.Second) // in a bubble: its clock, and no time of ours
+	return a + b
+}
+
+// A mailbox does not make the sender wait less: five messages, five seconds, as
+// with five calls. This is the question that step 02 answers.
+func TestTheProducerWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mailbox := NewMailbox()
+		stop := open(t.Context(), mailbox, slow{})
+		began := time.Now()
+		var out strings.Builder
+		if err := Exchange(t.Context(), &out, mailbox, 5); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(began); waited != 5*time.Second {
+			t.Errorf("the producer waited %v", waited)
+		}
+		stop()
+	})
+}
+
+// A sender that gives up is not waited for: the receiver serves the next one.
+func TestReceiverOutlivesImpatientSender(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mailbox := NewMailbox()
+		stop := open(t.Context(), mailbox, slow{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := mailbox.Ask(ctx, 1, 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a sender without patience got %v", err)
+		}
+		if result, err := mailbox.Ask(t.Context(), 1, 1); err != nil || result != 2 {
+			t.Errorf("the next sender got %d, %v", result, err)
+		}
+		stop()
+	})
+}
+
+// Nobody reads the mailbox: the message is not even taken.
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := NewMailbox().Ask(ctx, 1, 1)
+		if err == nil || !strings.Contains(err.Error(), "nobody took the message") {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The racing code runs in a program of its own: in the tests, which run with
+// -race, it would be their own race.
+
+// TestSharedMemoryLosesUpdates: both read, then both write, so of two updates one
+// is lost, every time and on every machine.
+func TestSharedMemoryLosesUpdates(t *testing.T) {
+	t.Parallel()
+	program := build(t)
+	for variant, want := range map[string]string{
+		"shared-memory": "added 2000, counted 1000, lost 1000",
+		"right":         "sent 2000, counted 2000, lost 0",
+	} {
+		out, err := start(t, program, variant)
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v, want %q in\n%s", variant, err, want, out)
+		}
+	}
+}
+
+// Left to chance it may lose nearly all or nothing at all: a test that hopes for
+// either would fail one day. What is sure is that it never counts too much.
+func TestSharedMemoryByChance(t *testing.T) {
+	t.Parallel()
+	out, err := start(t, build(t), "shared-memory")
+	chance := regexp.MustCompile(`chance: added 2000000, counted \d+, lost \d+\n`) // not -3
+	if err != nil || !chance.MatchString(out) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestRaceDetector: the detector finds the race in the wrong variant and none in
+// the right one. It needs cgo, and cgo a C compiler; go run ./lab test provides
+// one, and go run ./lab doctor says how to get one.
+func TestRaceDetector(t *testing.T) {
+	t.Parallel()
+	program := build(t, "-race")
+	out, err := start(t, program, "shared-memory")
+	exit := new(exec.ExitError)
+	if !errors.As(err, &exit) || exit.ExitCode() != 66 { // its own exit code
+		t.Errorf("the detector let the shared counter pass: %v", err)
+	}
+	if !strings.Contains(out, "WARNING: DATA RACE") || !strings.Contains(out, "wrong.go") {
+		t.Errorf("no report of wrong.go:\n%s", out)
+	}
+	if out, err := start(t, program, "right"); err != nil || strings.Contains(out, "DATA RACE") {
+		t.Errorf("the mailbox: %v\n%s", err, out)
+	}
+}
+
+// In a call the receiver's panic is the sender's own.
+func TestPanicInCall(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	defer func() {
+		if recover() == nil {
+			t.Error("the sender survived its receiver")
+		}
+		if strings.Contains(out.String(), "Counter: 3") {
+			t.Errorf("got an answer from a dead receiver:\n%s", &out)
+		}
+	}()
+	showPanicInCall(&out)
+}
+
+// Behind a mailbox the sender knows nothing, and waits as long as it can.
+func TestPanicInMailbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		began := time.Now()
+		err := showPanicInMailbox(t.Context(), &out)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != patience {
+			t.Errorf("after %v the sender got %v", time.Since(began), err)
+		}
+		if !strings.Contains(out.String(), "Counter: 2") ||
+			!strings.Contains(out.String(), "the receiver is gone: the receiver breaks") {
+			t.Errorf("got\n%s", &out)
+		}
+	})
+}
+
+// What is mistyped is answered with what there is.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	program := build(t)
+	for args, want := range map[string]string{
+		"-variant luck": "there is no variant", "-n x": "invalid value", "-m 3": "-h lists the flags",
+		"-n -1": "cannot be negative",
+	} {
+		out, err := start(t, program, "", strings.Fields(args)...)
+		exit := new(exec.ExitError)
+		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(out, want) {
+			t.Errorf("%s: %v, want %q in\n%s", args, err, want, out)
+		}
+	}
+}
+
+func build(t *testing.T, flags ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "conversation")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	args := append([]string{"build", "-o", program}, flags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %v: %v\n%s", flags, err, out)
+	}
+	return program
+}
+
+func start(t *testing.T, program, variant string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = append(os.Environ(), "VARIANT="+variant)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
