@@ -1,0 +1,113 @@
+package eventloop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// seen is which callback was called when.
+type seen struct {
+	name string
+	at   time.Duration
+}
+
+// play runs main in a bubble, where time passes only while the loop is idle, and
+// returns when its callbacks were called.
+func play(t *testing.T, main func(l *Loop, note func(name string) func())) []seen {
+	t.Helper()
+	var calls []seen
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := New(nil)
+		note := func(name string) func() {
+			return func() { calls = append(calls, seen{name, time.Since(began)}) }
+		}
+		if err := l.Run(t.Context(), func() { main(l, note) }); err != nil {
+			t.Error(err)
+		}
+	})
+	return calls
+}
+
+func TestTimersRunSideBySideOnOneThread(t *testing.T) {
+	t.Parallel()
+	got := play(t, func(l *Loop, note func(string) func()) {
+		l.SetTimeout("third", note("third"), 2*time.Second)
+		l.SetTimeout("first", note("first"), time.Second)
+		l.SetTimeout("second", note("second"), time.Second)
+		l.SetTimeout("zero", note("zero"), 0)
+	})
+	want := []seen{{"zero", 0}, {"first", time.Second}, {"second", time.Second},
+		{"third", 2 * time.Second}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A callback that computes for a second holds up all the others: the thread is
+// the one thing that nobody can share.
+func TestABusyCallbackHoldsUpAllOthers(t *testing.T) {
+	t.Parallel()
+	got := play(t, func(l *Loop, note func(string) func()) {
+		l.SetTimeout("busy", func() {
+			time.Sleep(time.Second) // stands for computing: it does not return
+			note("busy")()
+		}, 0)
+		l.SetTimeout("zero", note("zero"), 0)
+		l.SetTimeout("soon", note("soon"), 300*time.Millisecond)
+	})
+	want := []seen{{"busy", time.Second}, {"zero", time.Second}, {"soon", time.Second}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestIdleIsSeenAndTimersStayInTheWebAPI(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		out := new(bytes.Buffer)
+		l := New(out)
+		if err := l.Run(t.Context(), func() {
+			l.SetTimeout("slow", func() {}, time.Second)
+		}); err != nil {
+			t.Error(err)
+		}
+		text := out.String()
+		for _, want := range []string{
+			"setTimeout(slow, 1000)     │ main                   │ slow         │\n",
+			"return from main           │                        │ slow         │\n" +
+				"── idle: the stack and the queue are empty, a timer is running\n" +
+				"── turn 1: the stack is empty, take slow from the queue\n",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no\n%s\nin\n%s", want, text)
+			}
+		}
+		for line := range strings.Lines(text) {
+			if n := len([]rune(line)); n > 91 {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
+	})
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		l := New(nil)
+		err := l.Run(ctx, func() {
+			l.SetTimeout("never", func() { t.Error("was called") }, time.Hour)
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+}

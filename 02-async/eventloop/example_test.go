@@ -1,0 +1,67 @@
+package eventloop_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"course.example/02-async/eventloop"
+)
+
+// The lecture's example: setTimeout(printHello, 0) comes first and printHello
+// last. Read the last column: it stands there from the third line on.
+func Example_lecture() {
+	loop := eventloop.New(os.Stdout)
+	if err := loop.Run(context.Background(), eventloop.Lecture(loop)); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// what happens               │ call stack             │ web API      │ callback queue
+	// ────────────────────────── │ ────────────────────── │ ──────────── │ ──────────────
+	// call main                  │ main                   │              │
+	// setTimeout(printHello, 0)  │ main                   │ printHello   │
+	// call foo                   │ main foo               │              │ printHello
+	// call bar                   │ main foo bar           │              │ printHello
+	// call baz                   │ main foo bar baz       │              │ printHello
+	// log    baz                 │ main foo bar baz       │              │ printHello
+	// return from baz            │ main foo bar           │              │ printHello
+	// return from bar            │ main foo               │              │ printHello
+	// return from foo            │ main                   │              │ printHello
+	// return from main           │                        │              │ printHello
+	// ── turn 1: the stack is empty, take printHello from the queue
+	// call printHello            │ printHello             │              │
+	// log    Hello               │ printHello             │              │
+	// return from printHello     │                        │              │
+	// ── nothing on the stack, nothing to wait for: the program ends
+}
+
+// A callback that sets a timer does not recurse: the next one begins with an
+// empty stack, so that a chain of callbacks can be as long as it likes.
+func ExampleLoop_SetTimeout() {
+	loop := eventloop.New(os.Stdout)
+	second := func() { loop.Log("second") }
+	first := func() {
+		loop.Log("first")
+		loop.SetTimeout("second", second, 0)
+	}
+	err := loop.Run(context.Background(), func() { loop.SetTimeout("first", first, 0) })
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// what happens               │ call stack             │ web API      │ callback queue
+	// ────────────────────────── │ ────────────────────── │ ──────────── │ ──────────────
+	// call main                  │ main                   │              │
+	// setTimeout(first, 0)       │ main                   │ first        │
+	// return from main           │                        │              │ first
+	// ── turn 1: the stack is empty, take first from the queue
+	// call first                 │ first                  │              │
+	// log    first               │ first                  │              │
+	// setTimeout(second, 0)      │ first                  │ second       │
+	// return from first          │                        │              │ second
+	// ── turn 2: the stack is empty, take second from the queue
+	// call second                │ second                 │              │
+	// log    second              │ second                 │              │
+	// return from second         │                        │              │
+	// ── nothing on the stack, nothing to wait for: the program ends
+}
