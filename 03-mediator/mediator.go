@@ -1,0 +1,98 @@
+package mediator
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Handler is told of an event. An event is a fact: a handler may fail to do its
+// part, but it cannot undo what has happened.
+type Handler[E any] func(ctx context.Context, event E) error
+
+// Mediator knows which handlers want to be told of which type of event, and
+// which one answers which type of request. It is what the colleagues know
+// instead of each other (Gamma et al., Design Patterns: Mediator).
+//
+// It is safe for concurrent use.
+type Mediator struct {
+	strategy   Strategy
+	timeout    time.Duration // of one call of one handler; 0 is no limit
+	behaviours []Behaviour   // the first is the outermost
+	recovers   bool          // false only in a wrong variant
+
+	mu     sync.Mutex
+	topics map[reflect.Type]any // of type E: a *topic[E]
+	posts  map[reflect.Type]any // of request type Q with answer A: a *post[Q, A]
+}
+
+// New returns a mediator without handlers. Each call of a handler may take as
+// long as the timeout says, 0 for ever, and is wrapped in the behaviours.
+func New(s Strategy, timeout time.Duration, behaviours ...Behaviour) *Mediator {
+	return &Mediator{
+		strategy:   s,
+		timeout:    timeout,
+		behaviours: behaviours,
+		recovers:   true,
+		topics:     map[reflect.Type]any{},
+		posts:      map[reflect.Type]any{},
+	}
+}
+
+// topic is everybody who wants to be told of events of type E.
+type topic[E any] struct {
+	mediator *Mediator
+	// handlers is replaced as a whole when one is added, so that publishing
+	// reads it without a lock.
+	handlers atomic.Pointer[[]subscription[E]]
+}
+
+type subscription[E any] struct {
+	name   string
+	need   Need
+	handle Handler[E]
+}
+
+// Subscribe lets a handler be told of every event of type E from now on, after
+// those that have subscribed before it. The name is for people; need says what
+// the handler's failure means for the event.
+//
+// It is a function because a method of Go cannot have type parameters.
+func Subscribe[E any](m *Mediator, name string, need Need, handle Handler[E]) {
+	t := topicOf[E](m)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var before []subscription[E]
+	if p := t.handlers.Load(); p != nil {
+		before = *p
+	}
+	after := make([]subscription[E], 0, len(before)+1)
+	after = append(append(after, before...),
+		subscription[E]{name, need, wrap(m, name, handle)})
+	t.handlers.Store(&after)
+}
+
+// Publisher publishes events of one type. The zero value is not usable; it is
+// safe for concurrent use.
+type Publisher[E any] struct{ topic *topic[E] }
+
+// PublisherOf returns the publisher of events of type E.
+//
+// This is where the type is looked up: once, when the program is wired. From
+// there on the compiler knows it, and publishing needs no reflection, no map and
+// no conversion.
+func PublisherOf[E any](m *Mediator) Publisher[E] { return Publisher[E]{topicOf[E](m)} }
+
+func topicOf[E any](m *Mediator) *topic[E] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kind := reflect.TypeFor[E]()
+	if t, ok := m.topics[kind].(*topic[E]); ok {
+		return t
+	}
+	t := &topic[E]{mediator: m}
+	m.topics[kind] = t
+	return t
+}

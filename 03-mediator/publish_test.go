@@ -1,0 +1,250 @@
+package mediator
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Everything that takes time is tested in a synctest bubble, whose clock goes on
+// only when every goroutine in it waits: times are exact to the nanosecond, and a
+// goroutine that is left behind fails the test.
+
+type event struct{ name string }
+
+var (
+	errMail  = errors.New("mail server away")
+	errStock = errors.New("shelf is empty")
+)
+
+// takes is a handler that works for a while, minds its context, and then fails
+// or not.
+func takes(d time.Duration, err error) Handler[event] {
+	return func(ctx context.Context, _ event) error {
+		select {
+		case <-time.After(d):
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// publish tells the handlers, all of them essential, and says how long it took.
+func publish(m *Mediator, handlers ...Handler[event]) (time.Duration, error) {
+	for i, h := range handlers {
+		Subscribe(m, string(rune('A'+i)), Essential, h)
+	}
+	began := time.Now()
+	err := PublisherOf[event](m).Publish(context.Background(), event{})
+	return time.Since(began), err
+}
+
+func TestTheCustomerWaitsForTheSumOrTheMaximum(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		strategy Strategy
+		want     time.Duration
+	}{
+		"sequence": {Strategy{}, 4*time.Second + 1},
+		"parallel": {Strategy{Parallel: true}, 2*time.Second + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				took, err := publish(New(c.strategy, 0),
+					takes(2*time.Second, nil), takes(2*time.Second+1, nil))
+				if took != c.want || err != nil {
+					t.Errorf("took %d ns and returned %v, want %d ns", took, err, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestEveryHandlerIsToldAndEveryErrorReturned(t *testing.T) {
+	t.Parallel()
+	for name, strategy := range map[string]Strategy{
+		"sequence": {}, "parallel": {Parallel: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				_, err := publish(New(strategy, 0), takes(3*time.Second, errMail),
+					takes(2*time.Second, nil), takes(time.Second, errStock))
+				if !errors.Is(err, errMail) || !errors.Is(err, errStock) {
+					t.Errorf("an error is missing in: %v", err)
+				}
+				if err.Error() != "A: mail server away; C: shelf is empty" {
+					t.Errorf("got %q", err)
+				}
+				outcome := new(PublishError)
+				if !errors.As(err, &outcome) || !slices.Equal(outcome.Done, []string{"B"}) {
+					t.Errorf("done are %v", outcome.Done)
+				}
+			})
+		})
+	}
+}
+
+func TestOnlyAnEssentialFailureIsEssential(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ mail, stock error }{
+		"e-mail fails":    {errMail, nil},
+		"inventory fails": {nil, errStock},
+		"both fail":       {errMail, errStock},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := New(Strategy{}, 0)
+			Subscribe(m, "mail", BestEffort, takes(0, c.mail))
+			Subscribe(m, "stock", Essential, takes(0, c.stock))
+			err := PublisherOf[event](m).Publish(t.Context(), event{})
+			outcome := new(PublishError)
+			if !errors.As(err, &outcome) || outcome.Essential() != (c.stock != nil) {
+				t.Errorf("essential is %v of %v", outcome.Essential(), err)
+			}
+		})
+	}
+}
+
+func TestAnEventWithoutHandlersIsNobodysBusiness(t *testing.T) {
+	t.Parallel()
+	if _, err := publish(New(Strategy{}, 0)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHandlerHasItsTimeAndNoMore(t *testing.T) {
+	t.Parallel()
+	const limit = time.Second
+	for name, c := range map[string]struct {
+		strategy Strategy
+		want     time.Duration
+	}{
+		// Each has a limit of its own: the second is not charged for the first.
+		"sequence": {Strategy{}, limit + limit - 1},
+		"parallel": {Strategy{Parallel: true}, limit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				took, err := publish(New(c.strategy, limit),
+					takes(limit+1, nil), takes(limit-1, nil))
+				if !errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) ||
+					!strings.HasPrefix(err.Error(), "A: took longer than it may: 1s") {
+					t.Errorf("got %v", err)
+				}
+				if took != c.want {
+					t.Errorf("took %d ns, want %d", took, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsDoneTooLateIsDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		took, err := publish(New(Strategy{}, time.Second),
+			func(context.Context, event) error { // does not mind its context
+				<-time.After(3 * time.Second)
+				return nil
+			})
+		if err != nil || took != 3*time.Second {
+			t.Errorf("took %v and returned %v", took, err)
+		}
+	})
+}
+
+func TestACallerWhoGoesIsNoTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := New(Strategy{}, time.Minute)
+		Subscribe(m, "slow", Essential, takes(time.Minute, nil))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := PublisherOf[event](m).Publish(ctx, event{})
+		if errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAPanicIsTheHandlersOwnFailure(t *testing.T) {
+	t.Parallel()
+	for name, strategy := range map[string]Strategy{
+		"sequence": {}, "parallel": {Parallel: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told := false
+			_, err := publish(New(strategy, time.Minute),
+				func(context.Context, event) error { panic(errMail) },
+				func(context.Context, event) error {
+					var nobody *event
+					_ = nobody.name // panics
+					return nil
+				},
+				func(context.Context, event) error { panic("no error at all") },
+				func(context.Context, event) error { told = true; return nil })
+			nilPointer := runtime.Error(nil)
+			panicked := new(PanicError)
+			if !errors.Is(err, errMail) || !errors.As(err, &nilPointer) ||
+				!errors.As(err, &panicked) ||
+				!strings.Contains(err.Error(), "C: panicked at publish_test.go:") {
+				t.Errorf("got %v", err)
+			}
+			if strings.Count(err.Error(), "panicked at publish_test.go:") != 3 || !told {
+				t.Errorf("got %v, and the last was told: %v", err, told)
+			}
+		})
+	}
+}
+
+func TestAHandlerThatEndsItsGoroutineHasNotDoneItsPart(t *testing.T) {
+	t.Parallel()
+	_, err := publish(New(Strategy{Parallel: true}, 0),
+		func(context.Context, event) error { runtime.Goexit(); return nil })
+	if !errors.Is(err, ErrNotTold) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSubscribingWhileOthersPublish(t *testing.T) {
+	t.Parallel()
+	m := New(Strategy{Parallel: true}, 0)
+	p := PublisherOf[event](m)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { Subscribe(m, "x", Essential, takes(0, nil)) })
+		all.Go(func() {
+			if err := p.Publish(t.Context(), event{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(*p.topic.handlers.Load()); n != 50 {
+		t.Errorf("%d of 50 have subscribed", n)
+	}
+}
+
+func TestMessagesOfAnotherTypeAreAnothersBusiness(t *testing.T) {
+	t.Parallel()
+	type other event
+	m := New(Strategy{}, 0)
+	Subscribe(m, "x", Essential, func(context.Context, other) error { return errMail })
+	if err := PublisherOf[event](m).Publish(t.Context(), event{}); err != nil {
+		t.Error(err)
+	}
+	if err := PublisherOf[other](m).Publish(t.Context(), other{}); err == nil {
+		t.Error("its own event did not reach it")
+	}
+}
