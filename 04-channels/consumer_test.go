@@ -1,0 +1,197 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"course.example/shop"
+)
+
+// working is a handler whose orders take that long, as in the program.
+func working(takes time.Duration) Handler {
+	return func(ctx context.Context, order shop.Order) error {
+		if err := shop.Work(ctx, order, takes); err != nil {
+			return err
+		}
+		shop.Processed(ctx, order.ID)
+		return nil
+	}
+}
+
+// run starts a consumer and returns what SIGTERM does to it, as in the program,
+// and a wait for its end.
+func run(t *testing.T, c *Consumer) (stop, wait func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { c.Run(ctx) })
+	return func() { cancel(); c.queue.Close() }, running.Wait
+}
+
+// The same 12 orders of a second each, by 1, 2 and 4 workers.
+func TestWorkersShareTheOrders(t *testing.T) {
+	t.Parallel()
+	for workers, want := range map[int]time.Duration{
+		1: 12 * time.Second, 2: 6 * time.Second, 4: 3 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := settings(12, workers)
+			q := NewQueue(s)
+			ids := fill(t, q, 12)
+			q.Close()
+			began := time.Now()
+			NewConsumer(q, s, working(time.Second)).Run(t.Context())
+			if took := time.Since(began); took != want {
+				t.Errorf("%d workers took %v, want %v", workers, took, want)
+			}
+			if n := lines.count(shop.MsgProcessed, ids); n != 12 {
+				t.Errorf("%d of 12 were processed", n)
+			}
+		})
+	}
+}
+
+// SIGTERM: what is in the queue is done, if it can be done in time.
+func TestDrainFinishesTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := settings(10, 2)
+		q := NewQueue(s)
+		ids := fill(t, q, 8)
+		stop, wait := run(t, NewConsumer(q, s, working(time.Second)))
+		began := time.Now()
+		stop()
+		wait()
+		if took := time.Since(began); took != 4*time.Second {
+			t.Errorf("the drain took %v", took)
+		}
+		if n := lines.count(shop.MsgProcessed, ids); n != 8 {
+			t.Errorf("%d of 8 were processed", n)
+		}
+	})
+}
+
+// What cannot be done in time is given up at the deadline, to the nanosecond,
+// with a line for each order: those in hand and those never begun.
+func TestDrainEndsAtItsDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := settings(10, 2)
+		s.Drain = 5 * time.Second
+		q := NewQueue(s)
+		ids := fill(t, q, 10)
+		stop, wait := run(t, NewConsumer(q, s, working(2*time.Second)))
+		began := time.Now()
+		stop()
+		wait()
+		if took := time.Since(began); took != s.Drain {
+			t.Errorf("the drain took %v, its deadline was %v", took, s.Drain)
+		}
+		processed := lines.count(shop.MsgProcessed, ids)
+		failed := lines.count(shop.MsgFailed, ids)
+		received := lines.count(shop.MsgReceived, ids)
+		// Four were done by two workers, two were in hand, four in the queue.
+		if processed != 4 || failed != 6 || received != 6 {
+			t.Errorf("processed %d, given up %d, begun %d", processed, failed, received)
+		}
+		for _, id := range ids {
+			messages, reason := lines.of(id)
+			done := slices.Contains(messages, shop.MsgProcessed)
+			gaveUp := slices.Contains(messages, shop.MsgFailed)
+			if done == gaveUp || gaveUp && reason != errTooLate.Error() {
+				t.Errorf("%s: %q, reason %q", id, messages, reason)
+			}
+		}
+	})
+}
+
+// One bad order is the failure of that order. The worker goes on.
+func TestFailureIsThatOfOneOrder(t *testing.T) {
+	t.Parallel()
+	bounced := errors.New("the e-mail bounced")
+	for name, c := range map[string]struct {
+		bad    Handler
+		reason string
+	}{
+		"error": {func(context.Context, shop.Order) error { return bounced }, "bounced"},
+		"panic": {func(context.Context, shop.Order) error { panic("no such item") },
+			"the handler panicked: no such item"},
+		"bug": {func(_ context.Context, order shop.Order) error {
+			_ = order.Items[len(order.Items)] // one too far: a panic of the runtime
+			return nil
+		}, "index out of range"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := settings(5, 1)
+			q := NewQueue(s)
+			ids := fill(t, q, 5)
+			q.Close()
+			good := working(0)
+			NewConsumer(q, s, func(ctx context.Context, order shop.Order) error {
+				if order.ID == ids[1] {
+					return c.bad(ctx, order)
+				}
+				return good(ctx, order)
+			}).Run(t.Context())
+			if n := lines.count(shop.MsgProcessed, ids); n != 4 {
+				t.Errorf("%d of the 4 good orders were processed", n)
+			}
+			messages, reason := lines.of(ids[1])
+			if !slices.Contains(messages, shop.MsgFailed) || !strings.Contains(reason, c.reason) {
+				t.Errorf("the bad order: %q, reason %q", messages, reason)
+			}
+		})
+	}
+}
+
+// An order that fails for a reason of its own while the drain goes on keeps that
+// reason.
+func TestReasonDuringTheDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := settings(1, 1)
+		q := NewQueue(s)
+		order := newOrder(t)
+		order.UserEmail = "nobody@" + shop.BounceDomain
+		if err := q.Put(order); err != nil {
+			t.Fatal(err)
+		}
+		stop, wait := run(t, NewConsumer(q, s, working(time.Second)))
+		stop()
+		wait()
+		if _, reason := lines.of(order.ID); !strings.Contains(reason, "bounced") {
+			t.Errorf("reason %q", reason)
+		}
+	})
+}
+
+// The log tells of a queue that is not empty, once a second, and ends with Run.
+// That it ends is checked by synctest, which waits for every goroutine.
+func TestReportEndsWithTheConsumer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := settings(10, 1)
+		q := NewQueue(s)
+		fill(t, q, 3)
+		c := NewConsumer(q, s, working(time.Second))
+		stop, wait := run(t, c)
+		go c.Report()
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		if c.InHand() != 1 || c.Details(t.Context())["depth"] != 1 {
+			t.Errorf("in the middle of the second of three: %v", c.Details(t.Context()))
+		}
+		stop()
+		wait()
+		if c.InHand() != 0 {
+			t.Errorf("%d in hand after the end", c.InHand())
+		}
+	})
+}

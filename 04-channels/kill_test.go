@@ -1,0 +1,241 @@
+package channels
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"course.example/shop"
+)
+
+// kill -9 loses exactly what was queued and in hand: at the moment of the kill,
+// accepted less processed is lost. Nothing of it comes back with the next start.
+func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
+	t.Parallel()
+	program := build(t)
+
+	// Work that does not end keeps the moment of the kill still, so that the
+	// shop's own figures can be compared with the log.
+	t.Run("standing still", func(t *testing.T) {
+		t.Parallel()
+		p := startShop(t, program, "-queue", "64", "-workers", "2", "-work", "1h")
+		p.order(20)
+		p.await("two orders in hand", func() bool { return p.count(shop.MsgReceived) == 2 })
+		depth, inHand := p.health()
+		p.kill()
+		lost := p.unfinished()
+		if depth != 18 || inHand != 2 || len(lost) != depth+inHand {
+			t.Errorf("%d in the queue and %d in hand, and %d of %d were lost",
+				depth, inHand, len(lost), p.count(shop.MsgAccepted))
+		}
+	})
+
+	// In full flow the log alone knows the moment.
+	t.Run("in full flow", func(t *testing.T) {
+		t.Parallel()
+		const queue, workers = 64, 2
+		p := startShop(t, program, "-queue", "64", "-workers", "2", "-work", "20ms")
+		p.order(64)
+		p.await("some are done", func() bool { return p.count(shop.MsgProcessed) >= 10 })
+		p.kill()
+		accepted, processed := p.count(shop.MsgAccepted), p.count(shop.MsgProcessed)
+		inHand := p.count(shop.MsgReceived) - processed
+		lost := p.unfinished()
+		t.Logf("accepted %d, processed %d, in hand %d, lost %d",
+			accepted, processed, inHand, len(lost))
+		if len(lost) == 0 || len(lost) != accepted-processed || len(lost) > queue+workers ||
+			inHand > workers {
+			t.Errorf("accepted %d, processed %d, in hand %d, lost %d",
+				accepted, processed, inHand, len(lost))
+		}
+
+		// The next process knows nothing of them.
+		next := startShop(t, program, "-work", "0s")
+		if depth, inHand := next.health(); depth != 0 || inHand != 0 {
+			t.Errorf("begins with %d in the queue and %d in hand", depth, inHand)
+		}
+		next.order(1)
+		next.await("its own order", func() bool { return next.count(shop.MsgProcessed) == 1 })
+		next.kill()
+		for _, id := range lost {
+			if len(next.messages(id)) > 0 {
+				t.Errorf("order %s came back", id)
+			}
+		}
+	})
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "shop")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./shop")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the shop: %v\n%s", err, out)
+	}
+	return program
+}
+
+// process is a running shop and all that it has logged.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	read chan struct{} // closed when its log has been read to the end
+
+	mu     sync.Mutex
+	url    string
+	orders map[string][]string // messages by order
+}
+
+func startShop(t *testing.T, program string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, read: make(chan struct{}), orders: map[string][]string{}}
+	p.cmd = exec.Command(program, append(args, "-addr", "127.0.0.1:0")...)
+	p.cmd.Env = append(os.Environ(), "LOG_FORMAT=json", "LOG_LEVEL=info", "VARIANT=")
+	log, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	go p.readLog(log)
+	p.await("it listens", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.url != "" })
+	return p
+}
+
+func (p *process) readLog(log io.Reader) {
+	defer close(p.read)
+	scan := bufio.NewScanner(log)
+	for scan.Scan() {
+		var line struct{ Msg, Order, URL string }
+		if json.Unmarshal(scan.Bytes(), &line) != nil {
+			continue // cut off by the kill
+		}
+		p.mu.Lock()
+		if line.URL != "" {
+			p.url = line.URL
+		}
+		if line.Order != "" {
+			p.orders[line.Order] = append(p.orders[line.Order], line.Msg)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// kill sends SIGKILL and reads what was logged before it. Again, it does nothing.
+func (p *process) kill() {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Error(err)
+	}
+	<-p.read
+	_ = p.cmd.Wait() // that it was killed, or has been waited for
+}
+
+func (p *process) order(n int) {
+	p.t.Helper()
+	status, _ := p.ask(http.MethodPost, "/orders?count="+strconv.Itoa(n))
+	if status != http.StatusAccepted {
+		p.t.Fatalf("%d orders were answered with %d", n, status)
+	}
+}
+
+func (p *process) health() (depth, inHand int) {
+	p.t.Helper()
+	_, body := p.ask(http.MethodGet, "/healthz")
+	var health struct {
+		Details struct {
+			Depth  int
+			InHand int `json:"in_hand"`
+		}
+	}
+	if err := json.Unmarshal(body, &health); err != nil {
+		p.t.Fatal(err)
+	}
+	return health.Details.Depth, health.Details.InHand
+}
+
+func (p *process) ask(method, path string) (status int, body []byte) {
+	p.t.Helper()
+	p.mu.Lock()
+	url := p.url
+	p.mu.Unlock()
+	r, err := http.NewRequestWithContext(p.t.Context(), method, url+path, strings.NewReader(""))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	// A transport of its own: no connection is left for the next test.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	body, err = io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, body
+}
+
+func (p *process) messages(id string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.orders[id]
+}
+
+// count is how many orders have a line with that message.
+func (p *process) count(message string) int {
+	return len(p.ids(func(has map[string]bool) bool { return has[message] }))
+}
+
+// unfinished are the orders that were accepted, and neither processed nor given
+// up.
+func (p *process) unfinished() []string {
+	return p.ids(func(has map[string]bool) bool {
+		return has[shop.MsgAccepted] && !has[shop.MsgProcessed] && !has[shop.MsgFailed]
+	})
+}
+
+func (p *process) ids(which func(has map[string]bool) bool) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var ids []string
+	for id, messages := range p.orders {
+		has := map[string]bool{}
+		for _, m := range messages {
+			has[m] = true
+		}
+		if which(has) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (p *process) await(what string, holds func() bool) {
+	p.t.Helper()
+	limit := time.After(30 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-limit:
+			p.t.Fatalf("not within 30 s: %s", what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package channels
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Not parallel: the goroutines of another test would be taken for a leak.
+func TestNothingIsLeftRunning(t *testing.T) {
+	others := goleak.IgnoreCurrent()
+	for name := range variants {
+		s := settings(4, 3)
+		s.Variant, s.Drain = name, 50*time.Millisecond
+		q := NewQueue(s)
+		fill(t, q, 4)
+		c := NewConsumer(q, s, working(30*time.Millisecond))
+		stop, wait := run(t, c)
+		reported := make(chan struct{})
+		go func() { c.Report(); close(reported) }()
+		stop()
+		wait()
+		<-reported
+	}
+	goleak.VerifyNone(t, others)
+}

@@ -1,0 +1,107 @@
+package channels
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	"course.example/shop"
+)
+
+// What the log says of an order is what a test, like the lab, goes by.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(&lines))
+	os.Exit(m.Run())
+}
+
+// lines is all that was logged of orders. Every test has orders of its own, so
+// that tests in parallel do not get in each other's way.
+var lines recorder
+
+type recorder struct {
+	mu  sync.Mutex
+	all []slog.Record
+}
+
+func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
+func (r *recorder) WithAttrs([]slog.Attr) slog.Handler       { return r }
+func (r *recorder) WithGroup(string) slog.Handler            { return r }
+
+func (r *recorder) Handle(_ context.Context, record slog.Record) error {
+	if attr(record, "order") == "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, record)
+	return nil
+}
+
+func attr(record slog.Record, key string) string {
+	value := ""
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == key {
+			value = a.Value.String()
+		}
+		return value == ""
+	})
+	return value
+}
+
+// of returns the messages about one order, and the reason of the last that has
+// one.
+func (r *recorder) of(id string) (messages []string, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, record := range r.all {
+		if attr(record, "order") == id {
+			messages = append(messages, record.Message)
+			reason = attr(record, "reason")
+		}
+	}
+	return messages, reason
+}
+
+// count is how many of the orders have a line with that message.
+func (r *recorder) count(message string, ids []string) int {
+	n := 0
+	for _, id := range ids {
+		if messages, _ := r.of(id); slices.Contains(messages, message) {
+			n++
+		}
+	}
+	return n
+}
+
+func newOrder(t testing.TB) shop.Order {
+	t.Helper()
+	order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return order
+}
+
+// fill puts n orders on the queue and returns their identities.
+func fill(t testing.TB, q *Queue, n int) []string {
+	t.Helper()
+	var ids []string
+	for range n {
+		order := newOrder(t)
+		if err := q.Put(order); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, order.ID)
+	}
+	return ids
+}
+
+// settings are the default ones with a queue and workers for the test.
+func settings(queue, workers int) Settings {
+	s := DefaultSettings()
+	s.Queue, s.Workers = queue, workers
+	return s
+}
