@@ -1,0 +1,190 @@
+package microservices
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Gateway stands before the replicas of the payment service: a reverse proxy, which
+// the caller takes for the service, and a load balancer, which spreads the requests
+// over those that are up. It understands nothing of charges. Run must be running for
+// it to know who is up. It is safe for concurrent use.
+type Gateway struct {
+	settings Settings
+	backends []*backend
+	choose   balancer
+	proxy    *httputil.ReverseProxy
+	http1    *http.Transport
+	http2    *http.Transport // for gRPC
+	checks   *http.Transport
+}
+
+// errNobody is the end of a request that no replica could be given.
+var errNobody = errors.New("no replica of payment is there")
+
+// NewGateway returns a gateway to the replicas in the settings.
+func NewGateway(s Settings) (*Gateway, error) {
+	g := &Gateway{settings: s, choose: balancers[s.Balance]()}
+	for _, address := range s.paymentURLs() {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" {
+			return nil, usagef("payment-urls: %q is no address: want http://host:port", address)
+		}
+		g.backends = append(g.backends, &backend{url: u})
+	}
+	g.http1, g.http2, g.checks = transport(), transport(), transport()
+	g.http2.Protocols = new(http.Protocols)
+	g.http2.Protocols.SetUnencryptedHTTP2(true)
+	// A check on a connection of its own each time: it must meet what a new caller
+	// would meet, not what is left of better days.
+	g.checks.DisableKeepAlives = true
+	g.proxy = &httputil.ReverseProxy{
+		// Where a request goes is chosen below, once for every attempt.
+		Rewrite:      func(r *httputil.ProxyRequest) { r.SetXForwarded() },
+		Transport:    roundTripper(g.forward),
+		ErrorHandler: sayWhy,
+		// What is its own to say is said in sayWhy, with the reason.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	return g, nil
+}
+
+func transport() *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     90 * time.Second,
+	}
+}
+
+// Handler is what the gateway serves: all of the payment service's API, and
+// /healthz, which is about the gateway itself and tells who is up.
+func (g *Gateway) Handler() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("/", g.proxy)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		up := []string{}
+		for _, b := range g.candidates() {
+			up = append(up, b.url.Host)
+		}
+		answer(w, http.StatusOK, map[string]any{"status": "ready", "up": up})
+	})
+	return mux
+}
+
+// Run watches the replicas until ctx ends. Then it returns nil.
+func (g *Gateway) Run(ctx context.Context) error {
+	var watchers sync.WaitGroup
+	for _, b := range g.backends {
+		watchers.Go(func() { g.watch(ctx, b) })
+	}
+	watchers.Wait()
+	for _, t := range []*http.Transport{g.http1, g.http2, g.checks} {
+		t.CloseIdleConnections()
+	}
+	return nil
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// forward sends a request to a replica. When no connection could be made, nothing
+// was sent, and the next one gets it. Once a byte is out, the request may have been
+// carried out: whether to try again is for the caller to say, who knows whether it
+// has a key.
+func (g *Gateway) forward(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxCharge))
+	if err = errors.Join(err, r.Body.Close()); err != nil {
+		return nil, err
+	}
+	next := g.candidates()
+	if len(next) == 0 {
+		// Nobody is up as far as we know, and we may be wrong: that all are dead is
+		// less likely than that our checks are. Envoy calls it panic mode.
+		next = slices.Clone(g.backends)
+	}
+	for len(next) > 0 {
+		b := g.choose(next)
+		resp, err := g.send(b, r, body)
+		if !neverSent(err) || r.Context().Err() != nil {
+			return resp, err // answered, or perhaps carried out, or nobody waits for it
+		}
+		g.mark(b, false, err)
+		next = slices.DeleteFunc(next, func(other *backend) bool { return other == b })
+	}
+	return nil, errNobody
+}
+
+// candidates are the replicas that are up.
+func (g *Gateway) candidates() []*backend {
+	var up []*backend
+	for _, b := range g.backends {
+		if b.up.Load() {
+			up = append(up, b)
+		}
+	}
+	return up
+}
+
+func (g *Gateway) send(b *backend, r *http.Request, body []byte) (*http.Response, error) {
+	out := r.Clone(r.Context())
+	out.URL.Scheme, out.URL.Host = b.url.Scheme, b.url.Host
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	by := g.http1
+	if isGRPC(r) {
+		by = g.http2
+	}
+	b.underway.Add(1)
+	resp, err := by.RoundTrip(out)
+	if err != nil {
+		b.underway.Add(-1)
+		return nil, err
+	}
+	resp.Body = &counted{resp.Body, sync.OnceFunc(func() { b.underway.Add(-1) })}
+	return resp, nil
+}
+
+// counted is a body whose end is the end of its request.
+type counted struct {
+	io.ReadCloser
+	end func()
+}
+
+func (c *counted) Close() error {
+	c.end()
+	return c.ReadCloser.Close()
+}
+
+// neverSent says that a request failed before any of it was sent.
+func neverSent(err error) bool {
+	dial := new(net.OpError)
+	return errors.As(err, &dial) && dial.Op == "dial"
+}
+
+// sayWhy answers for a replica that did not.
+func sayWhy(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusBadGateway
+	switch {
+	case errors.Is(err, errNobody):
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	case errors.Is(err, context.DeadlineExceeded):
+		status = http.StatusGatewayTimeout
+	case r.Context().Err() != nil:
+		status = statusClientClosed
+	}
+	slog.DebugContext(r.Context(), "not forwarded", "status", status, "error", err)
+	answer(w, status, map[string]any{"error": fmt.Sprintf("gateway: %v", err)})
+}

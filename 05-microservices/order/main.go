@@ -1,0 +1,36 @@
+// Command order takes orders over HTTP and has each of them charged.
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+
+	microservices "course.example/05-microservices"
+	"course.example/shop"
+)
+
+func main() { shop.Main(run) }
+
+func run(ctx context.Context) (err error) {
+	settings, err := microservices.OrderSettings(os.Args[1:])
+	if err != nil {
+		return err
+	}
+	payment, err := microservices.Dial(settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, payment.Close()) }()
+	orders := microservices.NewOrders(settings, payment)
+	counter := shop.Counter{
+		Place: orders.Place,
+		// 200, not 202: when the customer hears of it, it has been done.
+		Status: http.StatusOK,
+		// A massive request must not take every slot from everybody else.
+		AtOnce: settings.Bulkhead / 2,
+	}
+	return shop.Serve(ctx, settings.Addr,
+		microservices.Shed(settings.InFlight, counter.Handler()))
+}

@@ -1,0 +1,260 @@
+package microservices
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"course.example/shop"
+)
+
+// place asks the order service for one order and returns the status and how long it
+// took. In a synctest bubble that is exact.
+func place(t *testing.T, o *Orders, email string) (status int, took time.Duration) {
+	t.Helper()
+	counter := shop.Counter{
+		Place:  func(ctx context.Context, order shop.Order) error { return o.Place(ctx, order) },
+		Status: http.StatusOK,
+	}
+	body := `{"user_email":"` + email + `","items":[{"sku":"A","quantity":1,"price_cents":1}]}`
+	begun := time.Now()
+	w := httptest.NewRecorder()
+	counter.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(),
+		http.MethodPost, "/orders", strings.NewReader(body)))
+	return w.Code, time.Since(begun)
+}
+
+// What payment's answer means for the customer.
+func TestAnswersToTheCustomer(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[int]error{
+		http.StatusOK:                  nil,
+		http.StatusPaymentRequired:     ErrDeclined,
+		http.StatusServiceUnavailable:  ErrUnavailable,
+		http.StatusGatewayTimeout:      context.DeadlineExceeded,
+		http.StatusInternalServerError: ErrInvalid,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := NewOrders(DefaultSettings(), chargerFunc(
+				func(context.Context, string, Charge) (Receipt, error) { return Receipt{}, err }))
+			if status, _ := place(t, o, shop.SampleEmail); status != want {
+				t.Errorf("%v: got %d, want %d", err, status, want)
+			}
+		})
+	}
+}
+
+// A payment service that hangs costs the customer the deadline and no more.
+func TestDeadlineBoundsEverything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		status, took := place(t, NewOrders(s, chargerFunc(hanging)), shop.SampleEmail)
+		if status != http.StatusGatewayTimeout || took > s.Deadline || took < s.TryTimeout {
+			t.Errorf("status %d after %v", status, took)
+		}
+	})
+}
+
+// One failure is tried again, with the same key and after a pause; what is declined
+// is not.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		first  error
+		tries  int64
+		status int
+	}{
+		"not now":  {ErrUnavailable, 2, 200},
+		"declined": {ErrDeclined, 1, 402},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var tries atomic.Int64
+				var keys tally
+				o := NewOrders(DefaultSettings(), chargerFunc(
+					func(_ context.Context, key string, _ Charge) (Receipt, error) {
+						keys.add(key)
+						if tries.Add(1) == 1 {
+							return Receipt{}, c.first
+						}
+						return Receipt{}, nil
+					}))
+				status, took := place(t, o, shop.SampleEmail)
+				if status != c.status || tries.Load() != c.tries || len(keys.taken) != 1 {
+					t.Errorf("status %d, %d tries, keys %v", status, tries.Load(), keys.taken)
+				}
+				if c.tries > 1 && took < 25*time.Millisecond {
+					t.Errorf("tried again after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// After enough failures nobody waits any more; once payment is well, the shop is.
+func TestBreakerOpensAndCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var well atomic.Bool
+		var calls atomic.Int64
+		o := NewOrders(DefaultSettings(), chargerFunc(
+			func(ctx context.Context, _ string, _ Charge) (Receipt, error) {
+				calls.Add(1)
+				if well.Load() {
+					return Receipt{}, nil
+				}
+				return hanging(ctx, "", Charge{})
+			}))
+		var customers sync.WaitGroup
+		for range 12 {
+			customers.Go(func() { place(t, o, shop.SampleEmail) })
+		}
+		customers.Wait()
+		before := calls.Load()
+		status, took := place(t, o, shop.SampleEmail)
+		if status != http.StatusServiceUnavailable || took > 0 || calls.Load() != before {
+			t.Errorf("open: status %d after %v, %d calls", status, took, calls.Load()-before)
+		}
+		well.Store(true)
+		time.Sleep(time.Second) // more than the breaker's pause
+		for range 3 {
+			if status, _ := place(t, o, shop.SampleEmail); status != http.StatusOK {
+				t.Errorf("half open and well: %d", status)
+			}
+		}
+	})
+}
+
+// Declined cards say nothing against payment.
+func TestBreakerIgnoresWhatIsNotPaymentsFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := NewOrders(DefaultSettings(), chargerFunc(
+			func(context.Context, string, Charge) (Receipt, error) {
+				return Receipt{}, ErrDeclined
+			}))
+		for i := range 50 {
+			if status, _ := place(t, o, shop.SampleEmail); status != http.StatusPaymentRequired {
+				t.Fatalf("order %d: %d", i, status)
+			}
+		}
+	})
+}
+
+// More calls than the bulkhead holds are refused while the others go on.
+func TestBulkhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		s.Bulkhead = 4
+		var most, now atomic.Int64
+		o := NewOrders(s, chargerFunc(func(context.Context, string, Charge) (Receipt, error) {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(200 * time.Millisecond)
+			now.Add(-1)
+			return Receipt{}, nil
+		}))
+		var statuses tally
+		done := make(chan struct{})
+		for range 10 {
+			go func() {
+				status, _ := place(t, o, shop.SampleEmail)
+				statuses.add(http.StatusText(status))
+				done <- struct{}{}
+			}()
+		}
+		for range 10 {
+			<-done
+		}
+		if statuses.of("OK") != 4 || statuses.of("Service Unavailable") != 6 || most.Load() != 4 {
+			t.Errorf("%v, %d at a time", statuses.taken, most.Load())
+		}
+	})
+}
+
+func TestShed(t *testing.T) {
+	t.Parallel()
+	inHand, finish := make(chan struct{}), make(chan struct{})
+	shed := Shed(1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			close(inHand)
+			<-finish
+		}
+	}))
+	ask := func(method string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		shed.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/", nil))
+		return w
+	}
+	first := make(chan int)
+	go func() { first <- ask(http.MethodPost).Code }()
+	<-inHand
+	if w := ask(http.MethodPost); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one too many got %d", w.Code)
+	}
+	if w := ask(http.MethodGet); w.Code != 200 {
+		t.Errorf("the health of a full service: %d", w.Code)
+	}
+	close(finish)
+	if code := <-first; code != 200 {
+		t.Errorf("the one in hand got %d", code)
+	}
+}
+
+// Temporal coupling, measured. B is payment and A is the order service, both asked
+// every 100 ms for a minute. While B is down, A is: its availability is at most
+// B's. Single failures are another matter: those a retry buys back.
+func TestAvailabilityOfAAndB(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		down  func(second float64, ask int) bool
+		above bool // A may be above B
+	}{
+		"down 20 s of 60":       {func(s float64, _ int) bool { return s > 20 && s <= 40 }, false},
+		"every tenth call":      {func(_ float64, n int) bool { return n%10 == 0 }, true},
+		"down 1 s of 10":        {func(s float64, _ int) bool { return int(s)%10 == 5 }, false},
+		"nothing is the matter": {func(float64, int) bool { return false }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun, calls := time.Now(), 0
+				b := chargerFunc(func(context.Context, string, Charge) (Receipt, error) {
+					calls++
+					if c.down(time.Since(begun).Seconds(), calls) {
+						return Receipt{}, ErrUnavailable
+					}
+					return Receipt{}, nil
+				})
+				o := NewOrders(DefaultSettings(), b)
+				var upA, upB, asked int
+				for ; time.Since(begun) < time.Minute; asked++ {
+					next := time.Now().Add(100 * time.Millisecond)
+					if _, err := b(t.Context(), "", Charge{}); err == nil {
+						upB++
+					}
+					if o.Place(t.Context(), newOrder(t, shop.SampleEmail)) == nil {
+						upA++
+					}
+					time.Sleep(time.Until(next))
+				}
+				of := func(n int) float64 { return 100 * float64(n) / float64(asked) }
+				t.Logf("A %.1f %%, B %.1f %%", of(upA), of(upB))
+				if upA > upB && !c.above {
+					t.Errorf("A was up %d times of %d, B %d", upA, asked, upB)
+				}
+				if c.above && upA < upB {
+					t.Errorf("retries bought nothing back: A %d, B %d", upA, upB)
+				}
+			})
+		})
+	}
+}
