@@ -1,0 +1,277 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"course.example/shop"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+)
+
+// Handler is the work for an order that is not in the database: to pack it, say.
+// What it changes in the world must be safe to repeat, because a transaction
+// that is rolled back takes only the database back with it. The context does not
+// end when the consumer is asked to stop: an order in hand is finished.
+type Handler func(ctx context.Context, order shop.Order) error
+
+// Message is a row of the outbox.
+type Message struct {
+	ID         int64
+	Kind       Kind
+	Body       []byte
+	Attempts   int // that failed so far
+	RowVersion int // how often the row was changed, see optimistic.go
+}
+
+// Consumer takes messages from the outbox and applies their effects, each once.
+// Several consumers on one table share its messages: to add one is to start one.
+type Consumer struct {
+	pool     *pgxpool.Pool
+	settings Settings
+	handle   Handler
+	round    way
+	inbox    bool // false only in a wrong variant
+
+	conflicts atomic.Int64
+}
+
+// way is one of the four ways to take messages. It takes some, sees them to
+// their end, and returns how many there were.
+type way func(w *worker, ctx context.Context) (int, error)
+
+var ways = map[string]way{
+	"naive":       (*worker).naive,
+	"row-lock":    (*worker).rowLock,
+	"skip-locked": (*worker).skipLocked,
+	"optimistic":  (*worker).optimistic,
+}
+
+// NewConsumer returns a consumer that uses the pool, which stays the caller's.
+func NewConsumer(pool *pgxpool.Pool, settings Settings, handle Handler) *Consumer {
+	c := &Consumer{
+		pool: pool, settings: settings, handle: handle,
+		round: ways[settings.Take], inbox: true,
+	}
+	if settings.Take == "naive" {
+		naive(c)
+	}
+	if change := variants[settings.Variant].consumer; change != nil {
+		change(c)
+	}
+	return c
+}
+
+// Conflicts is how often an optimistic consumer came too late and had to try
+// again. It is safe to call at any time.
+func (c *Consumer) Conflicts() int64 { return c.conflicts.Load() }
+
+// Run consumes until ctx ends, through any number of failures of the database.
+// Then the messages in hand are finished, and Run returns nil.
+func (c *Consumer) Run(ctx context.Context) error {
+	if err := prepare(ctx, c.pool); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	var bells []chan struct{}
+	for i := range c.settings.Workers {
+		bell := make(chan struct{}, 1)
+		bells = append(bells, bell)
+		group.Go(func() error { return c.newWorker(i, bell).run(ctx) })
+	}
+	if c.settings.Wait == waitNotify {
+		group.Go(func() error { return c.listen(ctx, bells) })
+	}
+	group.Go(func() error { return c.keepHouse(ctx) })
+	err := group.Wait()
+	if n := c.Conflicts(); n > 0 {
+		slog.Info("others were faster, and the work was done again", "retries", n)
+	}
+	return err
+}
+
+// worker is one loop of a consumer.
+type worker struct {
+	*Consumer
+	name  string
+	bell  <-chan struct{}
+	doubt []outcome // of a commit that nobody answered, see doubt.go
+	ready bool
+}
+
+func (c *Consumer) newWorker(i int, bell <-chan struct{}) *worker {
+	name := c.settings.Name
+	if c.settings.Workers > 1 {
+		name = fmt.Sprintf("%s/%d", name, i+1)
+	}
+	return &worker{Consumer: c, name: name, bell: bell}
+}
+
+// run takes messages for as long as there are any, and waits when there are none.
+func (w *worker) run(ctx context.Context) error {
+	pause := pauses()
+	for ctx.Err() == nil {
+		n, err := w.once(ctx)
+		switch {
+		case err != nil:
+			next := pause.NextBackOff()
+			slog.WarnContext(ctx, "no messages to be had", "reason", explain(err),
+				"next_try_in", next.Round(time.Millisecond))
+			sleep(ctx, next)
+		case n == 0 || w.settings.Take == "naive":
+			pause.Reset()
+			w.wait(ctx)
+		default:
+			pause.Reset()
+		}
+	}
+	return nil
+}
+
+func (w *worker) once(ctx context.Context) (int, error) {
+	if err := w.clearUp(ctx); err != nil {
+		return 0, err
+	}
+	if !w.ready {
+		w.ready = true
+		shop.Ready(ctx, slog.String("take", w.settings.Take),
+			slog.Int("batch", w.settings.Batch), slog.String("wait", w.settings.Wait))
+	}
+	return w.round(w, ctx)
+}
+
+// open is what makes a message in the outbox one that is still to be done. What
+// is done is in another table.
+const open = `dead_at IS NULL`
+
+// selectOpen finds the oldest messages that are to be done. What a way adds to it
+// is what this step is about.
+const selectOpen = `
+	SELECT id, event, version, body, attempts, row_version FROM outbox
+	WHERE ` + open + ` AND not_before <= now()
+	ORDER BY id LIMIT $1`
+
+// selectInOrder finds only messages of customers who have no older one that is
+// open. What is locked by another consumer is open still: its customer waits.
+const selectInOrder = `
+	SELECT id, event, version, body, attempts, row_version FROM outbox
+	WHERE ` + open + ` AND not_before <= now() AND NOT EXISTS (
+		SELECT FROM outbox older
+		WHERE older.customer = outbox.customer AND older.id < outbox.id
+		  AND older.dead_at IS NULL)
+	ORDER BY id LIMIT $1`
+
+func (w *worker) selectMessages() string {
+	if w.settings.PerCustomer {
+		return selectInOrder
+	}
+	return selectOpen
+}
+
+// querier is a transaction, or the pool.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func (w *worker) take(
+	ctx context.Context, db querier, query string, limit int,
+) ([]Message, error) {
+	ctx, cancel := withTimeout(ctx, w.settings)
+	defer cancel()
+	rows, err := db.Query(ctx, query, limit)
+	if err != nil {
+		return nil, fmt.Errorf("take messages: %w", err)
+	}
+	messages, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Message, err error) {
+		err = row.Scan(&m.ID, &m.Kind.Name, &m.Kind.Version, &m.Body, &m.Attempts, &m.RowVersion)
+		return m, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take messages: %w", err)
+	}
+	return messages, nil
+}
+
+// inTransaction takes with a query that locks, and holds the locks until the
+// effects are committed. To die at any line of it is to give everything back:
+// Postgres ends the transaction of a session that is gone.
+func (w *worker) inTransaction(ctx context.Context, query string) (int, error) {
+	tx, err := w.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer w.rollback(ctx, tx)
+	messages, err := w.take(ctx, tx, query, w.settings.Batch)
+	if err != nil || len(messages) == 0 {
+		return 0, err
+	}
+	outcomes := w.work(ctx, messages)
+	if err := w.settle(ctx, tx, outcomes); err != nil {
+		return 0, err
+	}
+	return len(messages), w.commit(ctx, tx, outcomes)
+}
+
+// apply writes and commits the effects of messages that nothing has locked.
+func (w *worker) apply(ctx context.Context, outcomes []outcome) error {
+	tx, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.rollback(ctx, tx)
+	if err := w.settle(ctx, tx, outcomes); err != nil {
+		return err
+	}
+	return w.commit(ctx, tx, outcomes)
+}
+
+func (w *worker) begin(ctx context.Context) (pgx.Tx, error) {
+	ctx, cancel := withTimeout(ctx, w.settings)
+	defer cancel()
+	tx, err := w.pool.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return tx, nil
+}
+
+// rollback gives back what is still held. After a commit there is nothing.
+func (w *worker) rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := withTimeout(ctx, w.settings)
+	defer cancel()
+	// A connection on which this fails is closed by the pool, and the server
+	// rolls back by itself.
+	_ = tx.Rollback(ctx)
+}
+
+// commit makes the effects and the marks true together, and only then tells the
+// log. Between the two the process may die: see doubt.go.
+func (w *worker) commit(ctx context.Context, tx pgx.Tx, outcomes []outcome) error {
+	bounded, cancel := withTimeout(ctx, w.settings)
+	defer cancel()
+	w.settings.crash.at(beforeCommit)
+	if err := tx.Commit(bounded); err != nil {
+		w.doubt = outcomes
+		return fmt.Errorf("commit: %w", err)
+	}
+	w.settings.crash.at(afterCommit)
+	report(ctx, outcomes)
+	return nil
+}
+
+// sleep waits, or returns early when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,378 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"course.example/shop"
+	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
+)
+
+// Producer and consumers start in the same instant, on a database without tables.
+func TestMigrateIsSafeWhenAllStartTogether(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	exec(t, pool, `DROP TABLE stock, last_effect, inbox, outbox_processed, outbox, orders,
+		goose_db_version`)
+	var group errgroup.Group
+	for range 8 {
+		mine := newPool(t, s)
+		group.Go(func() error { return Migrate(context.Background(), mine) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, pool, `SELECT count(*) FROM goose_db_version WHERE version_id = 1`); n != 1 {
+		t.Errorf("the first migration was run %d times", n)
+	}
+}
+
+func TestOrderAndMessageAreWrittenTogetherOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	place(t, s, pool, 1)
+	// The second write fails. What the first has written must go with it.
+	exec(t, pool, `ALTER TABLE outbox ADD CONSTRAINT full_up CHECK (id < 2)`)
+	err := NewProducer(pool, s).Place(t.Context(), newOrder(t, shop.SampleEmail))
+	if err == nil {
+		t.Fatal("an order without a message was accepted")
+	}
+	orders := count(t, pool, `SELECT count(*) FROM orders`)
+	messages := count(t, pool, `SELECT count(*) FROM outbox`)
+	if orders != 1 || messages != 1 {
+		t.Errorf("there are %d orders and %d messages, want 1 and 1", orders, messages)
+	}
+}
+
+// Every right way, alone and in company: all effects, each once.
+func TestEveryOrderIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	for _, take := range []string{"row-lock", "skip-locked", "optimistic"} {
+		for _, consumers := range []int{1, 2, 4} {
+			for _, perCustomer := range []bool{false, true} {
+				name := fmt.Sprintf("%s/%d/per-customer=%v", take, consumers, perCustomer)
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					s, pool := onDatabase(t)
+					s.Take, s.PerCustomer = take, perCustomer
+					const n = 100
+					place(t, s, pool, n)
+					var running []*background
+					for i := range consumers {
+						s.Name = fmt.Sprint("consumer-", i)
+						running = append(running, start(t, NewConsumer(pool, s, noWork).Run))
+					}
+					drained(t, pool)
+					for _, b := range running {
+						b.end(t)
+					}
+					truth(t, pool, n)
+				})
+			}
+		}
+	}
+}
+
+// skip-locked: what one consumer has in hand, another passes over. row-lock: it
+// waits.
+func TestWhoWaitsForWhom(t *testing.T) {
+	t.Parallel()
+	for take, waits := range map[string]bool{"row-lock": true, "skip-locked": false} {
+		t.Run(take, func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.Take, s.Batch = take, 1
+			ids := place(t, s, pool, 2)
+			inHand, release := make(chan string, 2), make(chan struct{})
+			first := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
+				inHand <- o.ID
+				<-release
+				return nil
+			}).Run)
+			if got := receive(t, "first order", inHand); got != ids[0] {
+				t.Errorf("took %s, want the oldest", got)
+			}
+			first.stop()
+
+			done := make(chan string, 2)
+			second := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
+				done <- o.ID
+				return nil
+			}).Run)
+			if waits {
+				eventually(t, "somebody waits for a lock", func() bool {
+					return count(t, pool, `SELECT count(*) FROM pg_stat_activity
+						WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+				})
+				if len(done) > 0 {
+					t.Error("the second consumer did not wait")
+				}
+				close(release)
+			}
+			if got := receive(t, "second order", done); got != ids[1] {
+				t.Errorf("took %s, want the second", got)
+			}
+			if !waits {
+				close(release)
+			}
+			first.end(t)
+			second.end(t)
+			truth(t, pool, 2)
+		})
+	}
+}
+
+// Two optimists read the same version. The one that comes second throws its work
+// away, and the retry is counted.
+func TestOptimisticCountsRetries(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.Take, s.Window = "optimistic", 1
+	place(t, s, pool, 1)
+	var meeting sync.WaitGroup
+	meeting.Add(2)
+	var once [2]sync.Once
+	var both [2]*Consumer
+	for i := range both {
+		s.Name = fmt.Sprint("consumer-", i)
+		both[i] = NewConsumer(pool, s, func(context.Context, shop.Order) error {
+			once[i].Do(func() { meeting.Done(); meeting.Wait() })
+			return nil
+		})
+	}
+	a, b := start(t, both[0].Run), start(t, both[1].Run)
+	drained(t, pool)
+	eventually(t, "one conflict", func() bool {
+		return both[0].Conflicts()+both[1].Conflicts() == 1
+	})
+	a.end(t)
+	b.end(t)
+	truth(t, pool, 1)
+}
+
+func TestFailuresAreCountedAndParkedWithTheirError(t *testing.T) {
+	t.Parallel()
+	for _, take := range []string{"row-lock", "skip-locked", "optimistic"} {
+		t.Run(take, func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.Take, s.Attempts, s.SlowPoll = take, 3, s.Poll
+			p := NewProducer(pool, s)
+			bad := newOrder(t, "nobody@"+shop.BounceDomain)
+			if err := p.Place(t.Context(), bad); err != nil {
+				t.Fatal(err)
+			}
+			good := place(t, s, pool, 5)
+			var tries atomic.Int64
+			c := start(t, NewConsumer(pool, s, func(ctx context.Context, o shop.Order) error {
+				if o.ID == bad.ID {
+					if tries.Add(1) == 2 {
+						panic("and once it panics")
+					}
+				}
+				return shop.Work(ctx, o, 0)
+			}).Run)
+			drained(t, pool)
+			c.end(t)
+			if n := count(t, pool, `SELECT count(*) FROM outbox WHERE order_id = $1
+				AND dead_at IS NOT NULL AND attempts = 3
+				AND error LIKE '%bounced%'`, bad.ID); n != 1 {
+				t.Error("the bad order is not parked with its error and its attempts")
+			}
+			if tries.Load() != 3 {
+				t.Errorf("tried %d times, want 3", tries.Load())
+			}
+			if n := count(t, pool, countEffects); n != len(good) {
+				t.Errorf("%d effects, want %d", n, len(good))
+			}
+		})
+	}
+}
+
+func TestPausesDouble(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for n := 1; n < 14; n += 3 {
+		got = append(got, pauseAfter(n).String())
+	}
+	if want := "100ms 800ms 6.4s 51.2s 1m0s"; strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+func TestWhatNobodyCanReadIsParkedAtOnce(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	for _, kind := range []string{"garbage", "unknown-event", "wrong-version"} {
+		if err := Inject(t.Context(), pool, kind, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := place(t, s, pool, 3)
+	c := start(t, NewConsumer(pool, s, noWork).Run)
+	drained(t, pool)
+	c.end(t)
+	errs := strings.Join(queryTexts(t, pool,
+		`SELECT DISTINCT error FROM outbox WHERE dead_at IS NOT NULL`), "\n")
+	for _, says := range []string{
+		`event "order.danced" version 1 is unknown: this consumer reads order.placed v1`,
+		`event "order.placed" version 9 is unknown`,
+		`order.placed v1: body is not an order`,
+	} {
+		if !strings.Contains(errs, says) {
+			t.Errorf("no dead message says %q:\n%s", says, errs)
+		}
+	}
+	if dead := count(t, pool, countDead); dead != 6 {
+		t.Errorf("%d dead messages, want 6", dead)
+	}
+	if n := count(t, pool, countEffects); n != len(ids) {
+		t.Errorf("%d effects, want %d", n, len(ids))
+	}
+	usage := new(shop.UsageError)
+	if err := Inject(t.Context(), pool, "sugar", 1); !errors.As(err, &usage) {
+		t.Errorf("an unknown kind: %v", err)
+	}
+}
+
+func TestAMessageThatComesTwiceIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	for _, batch := range []int{1, 10} { // in two batches, and in the same
+		t.Run(fmt.Sprint("batch=", batch), func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.Batch = batch
+			if err := Inject(t.Context(), pool, "duplicate", 3); err != nil {
+				t.Fatal(err)
+			}
+			c := start(t, NewConsumer(pool, s, noWork).Run)
+			drained(t, pool)
+			c.end(t)
+			truth(t, pool, 3)
+		})
+	}
+}
+
+// One customer's orders come one after the other, however many consumers there
+// are and whatever fails. Without the setting they do not.
+func TestPerCustomerKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.PerCustomer, s.Batch, s.SlowPoll = true, 4, s.Poll
+	p := NewProducer(pool, s)
+	customers := []string{"ada@example.com", "grace@example.com", "linus@example.com"}
+	want := map[string][]string{}
+	for range 12 {
+		for _, customer := range customers {
+			o := newOrder(t, customer)
+			if err := p.Place(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			want[customer] = append(want[customer], o.ID)
+		}
+	}
+	var mu sync.Mutex
+	got := map[string][]string{}
+	var calls atomic.Int64
+	handle := func(_ context.Context, o shop.Order) error {
+		if calls.Add(1)%7 == 0 {
+			return errors.New("not today")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		got[o.UserEmail] = append(got[o.UserEmail], o.ID)
+		return nil
+	}
+	for i := range 3 {
+		s.Name = fmt.Sprint("consumer-", i)
+		start(t, NewConsumer(pool, s, handle).Run)
+	}
+	drained(t, pool)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, customer := range customers {
+		if !slices.Equal(got[customer], want[customer]) {
+			t.Errorf("%s: done in the order %v, placed in %v",
+				customer, got[customer], want[customer])
+		}
+	}
+}
+
+// With the slow poll an hour away, only a bell can wake a consumer in time.
+func TestNotifyWakesAConsumer(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.SlowPoll = s.Keep
+	done := make(chan string, 10)
+	c := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
+		done <- o.ID
+		return nil
+	}).Run)
+	listening := func() bool {
+		return count(t, pool, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND query = 'LISTEN outbox'`) == 1
+	}
+	eventually(t, "a connection that listens", listening)
+	for range 3 {
+		id := place(t, s, pool, 1)[0]
+		if got := receive(t, "order", done); got != id {
+			t.Errorf("got %s, want %s", got, id)
+		}
+	}
+	// The one that listens is cut off. It comes back and asks what it has missed.
+	exec(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND query = 'LISTEN outbox'`)
+	place(t, s, pool, 1)
+	receive(t, "order after the cut", done)
+	c.end(t)
+}
+
+func TestOldRowsAreRemovedAndOthersStay(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	place(t, s, pool, 20)
+	consumer := NewConsumer(pool, s, noWork)
+	c := start(t, consumer.Run)
+	drained(t, pool)
+	c.end(t)
+	if n, err := consumer.Sweep(t.Context()); n != 0 || err != nil {
+		t.Errorf("removed %d fresh rows, error %v", n, err)
+	}
+	const old = `SET processed_at = now() - interval '2 hours' WHERE order_id IN
+		(SELECT order_id FROM outbox_processed ORDER BY id LIMIT 15)`
+	exec(t, pool, `UPDATE inbox `+old)
+	exec(t, pool, `UPDATE outbox_processed `+old)
+	// What is parked stays, however old it is.
+	exec(t, pool, `INSERT INTO outbox (event, version, body, dead_at)
+		VALUES ('order.placed', 9, '{}', now() - interval '2 hours')`)
+	if n, err := consumer.Sweep(t.Context()); n != 15 || err != nil {
+		t.Errorf("removed %d old rows, want 15; error %v", n, err)
+	}
+	left := count(t, pool, `SELECT count(*) FROM outbox_processed`)
+	inbox, dead := count(t, pool, countInbox), count(t, pool, countDead)
+	if left != 5 || inbox != 5 || dead != 1 {
+		t.Errorf("%d messages, %d inbox rows and %d dead are left, want 5, 5 and 1",
+			left, inbox, dead)
+	}
+}
+
+func TestNothingIsLeftRunning(t *testing.T) {
+	s, pool := onDatabase(t)
+	// The pool and the server keep goroutines of their own.
+	running := goleak.IgnoreCurrent()
+	s.Workers = 3
+	place(t, s, pool, 10)
+	own := newPool(t, s)
+	c := start(t, NewConsumer(own, s, noWork).Run)
+	drained(t, pool)
+	c.end(t)
+	own.Close()
+	goleak.VerifyNone(t, running)
+}

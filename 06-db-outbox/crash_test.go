@@ -1,0 +1,293 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"course.example/lab/services/servicestest"
+	"course.example/shop"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The database is killed with -9 and restarted while orders are placed and
+// done. What was accepted is done once; what is in the database besides was
+// written by a commit that nobody could answer, and is done once, too.
+func TestDatabaseKilledInMidStream(t *testing.T) {
+	t.Parallel()
+	server := servicestest.PrivatePostgres(t)
+	for _, take := range []string{"skip-locked", "optimistic"} {
+		s := DefaultSettings()
+		env, _, err := server.Isolate(t.Context(), take)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.URL, s.Take, s.Timeout = env["DATABASE_URL"], take, 2*time.Second
+		pool := newPool(t, s)
+		c := newCustomers(t, s, pool)
+		for i := range 4 {
+			s.Name = fmt.Sprint("consumer-", i)
+			start(t, NewConsumer(newPool(t, s), s, noWork).Run)
+		}
+		flow := func(what string) {
+			more := c.count() + 100
+			eventually(t, what, func() bool { return c.count() > more })
+		}
+		flow("orders flow")
+		if err := server.Kill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		flow("orders flow after the kill")
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		flow("orders flow after the restart")
+		accepted := c.leave()
+		eventually(t, "nothing open", func() bool {
+			var n int
+			err := pool.QueryRow(t.Context(), countOpen).Scan(&n)
+			return err == nil && n == 0
+		})
+		truth(t, pool, count(t, pool, `SELECT count(*) FROM orders`))
+		lost := len(accepted) - count(t, pool,
+			`SELECT count(*) FROM inbox WHERE order_id = ANY($1::text[]::uuid[])`, accepted)
+		if lost != 0 {
+			t.Errorf("%s: %d of %d accepted orders were lost", take, lost, len(accepted))
+		}
+	}
+}
+
+// Sessions are ended at random while orders are done: each is a crash in another
+// line of the consumer.
+func TestSessionsEndAtRandom(t *testing.T) {
+	t.Parallel()
+	for _, take := range []string{"row-lock", "skip-locked", "optimistic"} {
+		t.Run(take, func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.Take, s.Batch = take, 3
+			const n = 300
+			place(t, s, pool, n)
+			for i := range 4 {
+				s.Name = fmt.Sprint("victim-", i)
+				start(t, NewConsumer(newPool(t, s), s, noWork).Run)
+			}
+			cuts := 0
+			eventually(t, "nothing open", func() bool {
+				cuts += count(t, pool, `SELECT count(pg_terminate_backend(pid))
+					FROM pg_stat_activity WHERE datname = current_database()
+					  AND application_name = $1`, fmt.Sprint("victim-", rand.IntN(4)))
+				return count(t, pool, countOpen) == 0
+			})
+			if cuts == 0 {
+				t.Error("no session was ended")
+			}
+			truth(t, pool, n)
+		})
+	}
+}
+
+// A commit whose answer is lost is in doubt. The worker finds out, and says of
+// each order just once that it is done.
+func TestACommitInDoubtIsFoundOut(t *testing.T) {
+	t.Parallel()
+	for name, happened := range map[string]bool{"it happened": true, "it did not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			ids := place(t, s, pool, 3)
+			w := NewConsumer(pool, s, noWork).newWorker(0, nil)
+			w.ready = true
+			tx, err := w.begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages, err := w.take(t.Context(), tx, selectOpen+` FOR UPDATE`, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.doubt = w.work(t.Context(), messages)
+			if err := w.settle(t.Context(), tx, w.doubt); err != nil {
+				t.Fatal(err)
+			}
+			finding := make(chan error, 1)
+			go func() { finding <- w.clearUp(context.Background()) }()
+			eventually(t, "it waits for the end of the transaction", func() bool {
+				return count(t, pool, `SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 1
+			})
+			want := 0
+			end := tx.Rollback
+			if happened {
+				want, end = len(ids), tx.Commit
+			}
+			if err := end(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := receive(t, "end of the doubt", finding); err != nil {
+				t.Fatal(err)
+			}
+			if w.doubt != nil || count(t, pool, countInbox) != want {
+				t.Errorf("doubt %v, %d in the inbox, want %d",
+					w.doubt, count(t, pool, countInbox), want)
+			}
+			start(t, NewConsumer(pool, s, noWork).Run)
+			drained(t, pool)
+			truth(t, pool, len(ids))
+		})
+	}
+}
+
+// A consumer that hangs loses its session after the lease, and with it what it
+// held. When it wakes up it cannot commit any more.
+func TestALeaseEnds(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.Lease, s.Batch, s.Work = 500*time.Millisecond, 5, 0
+	place(t, s, pool, 5)
+	inHand, release := make(chan string, 50), make(chan struct{})
+	sleeper := start(t, NewConsumer(newPool(t, s), s, func(_ context.Context, o shop.Order) error {
+		inHand <- o.ID
+		<-release
+		return nil
+	}).Run)
+	receive(t, "first order", inHand)
+	sleeper.stop()
+	s.Name, s.SlowPoll = "consumer-2", s.Poll
+	start(t, NewConsumer(newPool(t, s), s, noWork).Run)
+	drained(t, pool)
+	close(release)
+	sleeper.end(t)
+	truth(t, pool, 5)
+}
+
+// A database that takes connections and says nothing must not hang a customer.
+func TestASilentDatabaseIsAnErrorInTime(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	s := DefaultSettings()
+	s.URL = "postgres://shop:shop@" + listener.Addr().String() + "/shop?sslmode=disable"
+	s.Timeout = 200 * time.Millisecond
+	p := NewProducer(newPool(t, s), s)
+	answer := make(chan error, 1)
+	go func() { answer <- p.Place(context.Background(), newOrder(t, shop.SampleEmail)) }()
+	if err := receive(t, "answer", answer); err == nil {
+		t.Error("the order was accepted")
+	}
+}
+
+func TestADeadDatabaseIsNamed(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := DefaultSettings()
+	s.URL = "postgres://shop:hunter2@" + at + "/shop?sslmode=disable"
+	err = NewProducer(newPool(t, s), s).Place(t.Context(), newOrder(t, shop.SampleEmail))
+	if err == nil || !strings.Contains(err.Error(), "no PostgreSQL answers at "+at) ||
+		strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// customers order one thing after the other, and remember which orders were accepted.
+type customers struct {
+	stop context.CancelFunc
+	all  sync.WaitGroup
+
+	mu       sync.Mutex
+	accepted []string
+}
+
+func newCustomers(t *testing.T, s Settings, pool *pgxpool.Pool) *customers {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &customers{stop: cancel}
+	p := NewProducer(pool, s)
+	if err := p.Prepare(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.leave() })
+	for range 4 {
+		c.all.Go(func() { c.order(ctx, t, p) })
+	}
+	return c
+}
+
+func (c *customers) order(ctx context.Context, t *testing.T, p *Producer) {
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+		}
+		order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := p.Place(context.WithoutCancel(ctx), order); err == nil {
+			c.mu.Lock()
+			c.accepted = append(c.accepted, order.ID)
+			c.mu.Unlock()
+		} else if errors.Is(err, context.Canceled) {
+			return
+		}
+	}
+}
+
+func (c *customers) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.accepted)
+}
+
+// leave ends the orders and returns those that were accepted.
+func (c *customers) leave() []string {
+	c.stop()
+	c.all.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.accepted
+}
+
+// A consumer that died after its commit reports it in its next life, with the
+// same effect, so that the report may come twice.
+func TestTheNextLifeReportsWhatTheLastHasDone(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	ids := place(t, s, pool, 3)
+	c := start(t, NewConsumer(pool, s, noWork).Run)
+	drained(t, pool)
+	c.end(t)
+	last := queryTexts(t, pool, `SELECT unnest(orders)::text FROM last_effect
+		WHERE consumer = $1 AND effect IN (SELECT effect FROM inbox)`, s.Name)
+	if len(last) == 0 || last[len(last)-1] != ids[len(ids)-1] {
+		t.Errorf("the last effect is %v, the last order %s", last, ids[len(ids)-1])
+	}
+	w := NewConsumer(pool, s, noWork).newWorker(0, nil)
+	if err := w.clearUp(t.Context()); err != nil {
+		t.Errorf("the next life cannot report it: %v", err)
+	}
+	truth(t, pool, 3)
+}

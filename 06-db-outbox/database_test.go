@@ -1,0 +1,192 @@
+package outbox
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"course.example/lab/services/servicestest"
+	"course.example/shop"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// patience bounds every wait in the tests. None takes nearly as long.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	if os.Getenv("LOG") == "" { // LOG=1 shows what the code under test logs
+		slog.SetDefault(slog.New(slog.DiscardHandler))
+	}
+	servicestest.Main(m)
+}
+
+// onDatabase returns settings for a database of the test's own, and a pool on it
+// with the tables made.
+func onDatabase(t testing.TB) (Settings, *pgxpool.Pool) {
+	t.Helper()
+	s := DefaultSettings()
+	s.URL = servicestest.Postgres(t)
+	s.Name = "consumer-1"
+	pool := newPool(t, s)
+	if err := Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return s, pool
+}
+
+func newPool(t testing.TB, s Settings) *pgxpool.Pool {
+	t.Helper()
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := Open(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// eventually waits until the condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("after %s still not: %s", patience, what)
+		}
+	}
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(patience):
+		t.Fatalf("after %s still no %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// background is a Run that the test can stop, which waits for its end.
+type background struct {
+	stop func()
+	done chan error
+	once sync.Once
+	err  error
+}
+
+func start(t testing.TB, run func(context.Context) error) *background {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &background{stop: cancel, done: make(chan error, 1)}
+	go func() { b.done <- run(ctx) }()
+	t.Cleanup(func() { b.end(t) })
+	return b
+}
+
+func (b *background) end(t testing.TB) {
+	t.Helper()
+	b.stop()
+	b.once.Do(func() { b.err = receive(t, "end of Run", b.done) })
+	if b.err != nil {
+		t.Errorf("Run: %v", b.err)
+	}
+}
+
+func newOrder(t testing.TB, email string) shop.Order {
+	t.Helper()
+	order, err := shop.NewOrder(email, shop.SampleItems()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return order
+}
+
+// place writes n orders with a producer of the settings.
+func place(t testing.TB, s Settings, pool *pgxpool.Pool, n int) []string {
+	t.Helper()
+	p := NewProducer(pool, s)
+	var ids []string
+	for range n {
+		order := newOrder(t, shop.SampleEmail)
+		if err := p.Place(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, order.ID)
+	}
+	return ids
+}
+
+func noWork(context.Context, shop.Order) error { return nil }
+
+// count returns the one number that the query asks for.
+func count(t testing.TB, pool *pgxpool.Pool, query string, args ...any) int {
+	t.Helper()
+	var n int
+	err := pool.QueryRow(context.Background(), query, args...).Scan(&n)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+const (
+	countOpen = `SELECT count(*) FROM outbox WHERE ` + open
+	countDead = `SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL`
+	// A sample order takes one gopher, so this is how often an order was done:
+	// the truth about duplicates, whatever a log says.
+	countEffects = `SELECT coalesce(sum(reserved), 0) FROM stock WHERE sku = 'GO-GOPHER'`
+	countInbox   = `SELECT count(*) FROM inbox`
+)
+
+func drained(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	eventually(t, "nothing open", func() bool { return count(t, pool, countOpen) == 0 })
+}
+
+// truth compares the database with what it must say after n orders.
+func truth(t testing.TB, pool *pgxpool.Pool, n int) {
+	t.Helper()
+	if open, dead := count(t, pool, countOpen), count(t, pool, countDead); open+dead > 0 {
+		t.Errorf("%d messages are open and %d dead", open, dead)
+	}
+	if orders := count(t, pool, `SELECT count(*) FROM orders`); orders != n {
+		t.Errorf("%d orders are in the books, want %d", orders, n)
+	}
+	if effects, inbox := count(t, pool, countEffects), count(t, pool, countInbox); effects != n ||
+		inbox != n {
+		t.Errorf("%d effects and %d rows in the inbox, want %d", effects, inbox, n)
+	}
+}
+
+func exec(t testing.TB, pool *pgxpool.Pool, query string, args ...any) {
+	t.Helper()
+	if _, err := pool.Exec(context.Background(), query, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func queryTexts(t testing.TB, pool *pgxpool.Pool, query string, args ...any) []string {
+	t.Helper()
+	rows, err := pool.Query(context.Background(), query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}

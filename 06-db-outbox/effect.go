@@ -1,0 +1,171 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"course.example/shop"
+	"github.com/jackc/pgx/v5"
+)
+
+// outcome is what became of a message in a consumer's hands.
+type outcome struct {
+	message Message
+	order   shop.Order
+	err     error // why its work could not be done
+	dead    bool  // it has failed too often
+
+	// Known once it is settled.
+	effect  string // the transaction that holds it
+	skipped bool   // its order was in the inbox already
+}
+
+// markDone marks what was taken out of the outbox as processed, by the table it goes
+// to. A column processed_at would say the same, and an update costs no less than
+// this: Postgres writes a new row either way. But there the queue would be a few
+// open messages among all that ever were, with holes between them that each new row
+// is put into; and each vacuum would read the lot.
+const markDone = `
+	INSERT INTO outbox_processed
+		(id, order_id, customer, event, version, body, created_at, attempts)
+	SELECT id, order_id, customer, event, version, body, created_at, attempts FROM done`
+
+// settleSQL applies the effects of a batch and marks its messages, in one
+// statement and one round trip:
+//
+//  1. The orders go into the inbox. What is there already is not returned.
+//  2. The pieces of those that were new are set aside. The rows of the stock are
+//     locked in the order of their names: two batches that took them in two
+//     orders would wait for each other (a deadlock).
+//  3. What was new is remembered as the last that this consumer has done.
+//  4. The messages are marked as processed.
+//
+// $1 ids of messages, $2 orders, $3 consumer; $4, $5, $6 lines of the orders.
+const settleSQL = `
+	WITH fresh AS (
+		INSERT INTO inbox (order_id, consumer)
+		SELECT o, $3 FROM unnest($2::text[]::uuid[]) o ORDER BY o
+		ON CONFLICT DO NOTHING
+		RETURNING order_id, effect
+	), moved AS (
+		INSERT INTO stock (sku, reserved)
+		SELECT sku, sum(quantity)
+		FROM unnest($4::text[]::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
+		JOIN fresh USING (order_id)
+		GROUP BY sku ORDER BY sku
+		ON CONFLICT (sku) DO UPDATE SET reserved = stock.reserved + excluded.reserved
+	), remembered AS (
+		INSERT INTO last_effect (consumer, orders)
+		SELECT $3, array_agg(order_id) FROM fresh HAVING count(*) > 0
+		ON CONFLICT (consumer) DO UPDATE
+		SET effect = excluded.effect, orders = excluded.orders
+	), done AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING *),
+	marked AS (` + markDone + `)
+	SELECT order_id::text, effect::text FROM fresh`
+
+// settleBlindSQL is the same without an inbox: it believes every message.
+const settleBlindSQL = `
+	WITH moved AS (
+		INSERT INTO stock (sku, reserved)
+		SELECT sku, sum(quantity)
+		FROM unnest($4::text[]::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
+		GROUP BY sku ORDER BY sku
+		ON CONFLICT (sku) DO UPDATE SET reserved = stock.reserved + excluded.reserved
+	), done AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING *),
+	marked AS (` + markDone + `)
+	SELECT o, '' FROM unnest($2::text[]) o WHERE $3 <> ''`
+
+// settle writes what became of the messages. It is the caller's transaction that
+// makes it true.
+func (w *worker) settle(ctx context.Context, tx pgx.Tx, outcomes []outcome) error {
+	ctx, cancel := withTimeout(ctx, w.settings)
+	defer cancel()
+	b := &pgx.Batch{}
+	if ids, orders, lines := split(outcomes); len(ids) > 0 {
+		sql := settleSQL
+		if !w.inbox {
+			sql = settleBlindSQL
+		}
+		b.Queue(sql, ids, orders, w.name, lines.orders, lines.skus, lines.quantities).
+			Query(func(rows pgx.Rows) error { return noteEffects(outcomes, rows) })
+	}
+	w.queueFailures(b, outcomes)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("write the effects: %w", err)
+	}
+	return nil
+}
+
+// lines are all lines of all orders of a batch, as three columns.
+type lines struct {
+	orders, skus []string
+	quantities   []int64
+}
+
+func split(outcomes []outcome) (ids []int64, orders []string, all lines) {
+	seen := map[string]bool{}
+	for _, o := range outcomes {
+		if o.err != nil {
+			continue
+		}
+		ids = append(ids, o.message.ID)
+		if seen[o.order.ID] { // the same order twice in one batch
+			continue
+		}
+		seen[o.order.ID] = true
+		orders = append(orders, o.order.ID)
+		for _, item := range o.order.Items {
+			all.orders = append(all.orders, o.order.ID)
+			all.skus = append(all.skus, item.SKU)
+			all.quantities = append(all.quantities, int64(item.Quantity))
+		}
+	}
+	return ids, orders, all
+}
+
+// noteEffects reads which orders were new. One that was not has been done by a
+// message that came before this one.
+func noteEffects(outcomes []outcome, rows pgx.Rows) error {
+	effects := map[string]string{}
+	var order, effect string
+	_, err := pgx.ForEachRow(rows, []any{&order, &effect}, func() error {
+		effects[order] = effect
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.err != nil {
+			continue
+		}
+		effect, fresh := effects[o.order.ID]
+		o.effect, o.skipped = effect, !fresh
+		delete(effects, o.order.ID) // the same order twice in a batch: one is new
+	}
+	return nil
+}
+
+const alreadyDone = "already done: its row is in the inbox"
+
+// report tells the log what has become true.
+func report(ctx context.Context, outcomes []outcome) {
+	for _, o := range outcomes {
+		switch {
+		case o.err == nil && o.skipped:
+			shop.Skipped(ctx, o.order.ID, alreadyDone)
+		case o.err == nil && o.effect == "":
+			shop.Processed(ctx, o.order.ID)
+		case o.err == nil:
+			shop.Processed(ctx, o.order.ID, slog.String("effect", o.effect))
+		case o.dead && o.order.ID != "":
+			shop.Failed(ctx, o.order.ID, o.err.Error())
+		case o.dead && errors.Is(o.err, ErrUnreadable):
+			slog.ErrorContext(ctx, "a message that nobody can read was parked",
+				"message", o.message.ID, "reason", o.err)
+		}
+	}
+}
