@@ -1,0 +1,193 @@
+package serialization
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+
+	"course.example/shop"
+	"github.com/cenkalti/backoff/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// HeaderReason is the header of a dead letter that says why it is one.
+const HeaderReason = "x-reason"
+
+const (
+	consumerTag = "orders"
+	attempts    = 3
+	remembered  = 10_000
+)
+
+// Handler is the effect of an order on the world. A nil error says that it has
+// happened.
+type Handler func(ctx context.Context, event OrderPlaced) error
+
+// Consumer reads events from the queue and hands them to a [Handler], one at a
+// time, each at least once. What it cannot read it moves to the dead-letter
+// queue, with the reason.
+type Consumer struct {
+	settings Settings
+	reader   Reader
+	handle   Handler
+	done     memory
+}
+
+// NewConsumer returns a consumer that is not connected yet.
+func NewConsumer(settings Settings, handle Handler) (*Consumer, error) {
+	reader, err := settings.reader()
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{settings: settings, reader: reader, handle: handle,
+		done: memory{seen: map[int64]bool{}}}, nil
+}
+
+// Run consumes until ctx ends, finishes the order in hand, and returns nil. What
+// else the broker has pushed goes back to it.
+func (c *Consumer) Run(ctx context.Context) error {
+	return keepConnected(ctx, c.settings.URL, "consumer", c.consume)
+}
+
+func (c *Consumer) consume(ctx context.Context, s *session) error {
+	if err := s.channel.Qos(c.settings.Prefetch, 0, false); err != nil {
+		return fmt.Errorf("set the prefetch: %w", err)
+	}
+	died := s.channel.NotifyClose(make(chan *amqp.Error, 1))
+	deliveries, err := s.channel.Consume(Queue, consumerTag, false, false, false, false, nil)
+	if err != nil {
+		return fmt.Errorf("consume from %s: %w", Queue, err)
+	}
+	var reads []string
+	for _, codec := range c.reader.Codecs {
+		reads = append(reads, codec.ContentType())
+	}
+	shop.Ready(ctx, slog.Any("reads", reads), slog.Int("version", c.reader.Version))
+	stop := context.AfterFunc(ctx, func() {
+		if err := ignoreClosed(s.channel.Cancel(consumerTag, false)); err != nil {
+			slog.Warn("cannot cancel the consumer", "reason", err)
+		}
+	})
+	defer stop()
+	for d := range deliveries {
+		if ctx.Err() != nil || s.channel.IsClosed() {
+			continue // it is somebody else's by now
+		}
+		c.deliver(context.WithoutCancel(ctx), s, d)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case err := <-died:
+		return fmt.Errorf("the connection was lost: %w", lost(err))
+	default:
+		return errors.New("the broker cancelled the consumer: was the queue deleted?")
+	}
+}
+
+// deliver answers for one delivery: done, done before, or given up.
+func (c *Consumer) deliver(ctx context.Context, s *session, d amqp.Delivery) {
+	event, err := c.reader.Read(d)
+	if err == nil {
+		shop.Received(ctx, event.OrderID, attemptOf(d))
+		err = c.try(ctx, event)
+	}
+	if err != nil {
+		c.deadLetter(ctx, s, d, err)
+		return
+	}
+	ack(ctx, d)
+}
+
+func (c *Consumer) try(ctx context.Context, event OrderPlaced) error {
+	if c.done.seen[event.OrderNumber] {
+		shop.Skipped(ctx, event.OrderID, "this consumer has done this order number",
+			slog.Int64("number", event.OrderNumber))
+		return nil
+	}
+	once := func() (struct{}, error) { return struct{}{}, c.handle(ctx, event) }
+	_, err := backoff.Retry(ctx, once, backoff.WithMaxTries(attempts),
+		backoff.WithBackOff(backoff.NewConstantBackOff(100*time.Millisecond)),
+		backoff.WithMaxElapsedTime(0))
+	if err != nil {
+		return fmt.Errorf("failed %d times: %w", attempts, err)
+	}
+	c.done.add(event.OrderNumber)
+	return nil
+}
+
+// deadLetter publishes the message as it came, byte for byte, with the reason in
+// a header, and acknowledges it after the confirm. The order's name is the
+// message id, beside the bytes: they may be what cannot be read.
+func (c *Consumer) deadLetter(
+	ctx context.Context, s *session, d amqp.Delivery, reason error,
+) {
+	headers := amqp.Table{}
+	maps.Copy(headers, d.Headers)
+	delete(headers, "x-delivery-count") // these count in the queue it leaves
+	delete(headers, "x-acquired-count")
+	headers[HeaderReason] = reason.Error()
+	err := s.put(ctx, DeadQueue, amqp.Publishing{
+		Headers: headers, Type: d.Type, ContentType: d.ContentType, MessageId: d.MessageId,
+		Timestamp: d.Timestamp, DeliveryMode: amqp.Persistent, Body: d.Body,
+	})
+	if err != nil {
+		// Without an acknowledgement it comes again, over the next connection.
+		slog.WarnContext(ctx, "cannot dead-letter a message", "message", d.MessageId,
+			"why_dead", reason, "reason", err)
+		if err := s.close(); err != nil {
+			slog.WarnContext(ctx, "cannot close the connection", "reason", err)
+		}
+		return
+	}
+	ack(ctx, d)
+	if d.MessageId != "" {
+		shop.Failed(ctx, d.MessageId, reason.Error())
+		return
+	}
+	slog.ErrorContext(ctx, "a message without a name was dead-lettered", "reason", reason)
+}
+
+func ack(ctx context.Context, d amqp.Delivery) {
+	if err := d.Ack(false); err != nil {
+		slog.WarnContext(ctx, "acknowledgement lost: the order will come again",
+			"message", d.MessageId, "reason", err)
+	}
+}
+
+// attemptOf is how often the message has been delivered, as far as RabbitMQ 3
+// (the first header) or 4 (the second) can tell.
+func attemptOf(d amqp.Delivery) int {
+	returns, _ := whole(d.Headers["x-delivery-count"])
+	lost, _ := whole(d.Headers["x-acquired-count"])
+	return 1 + int(max(returns, lost))
+}
+
+// lost is the error of a closed channel, which is nil when it was closed in order.
+func lost(err *amqp.Error) error {
+	if err == nil {
+		return amqp.ErrClosed
+	}
+	return err
+}
+
+// memory is the order numbers that this consumer has done last. At least once
+// means that one may come twice, and a number is quicker to compare than an
+// order. It helps one process only; step 05's key helps all.
+type memory struct {
+	seen  map[int64]bool
+	order []int64
+}
+
+func (m *memory) add(number int64) {
+	if len(m.order) == remembered {
+		delete(m.seen, m.order[0])
+		m.order = m.order[1:]
+	}
+	m.seen[number] = true
+	m.order = append(m.order, number)
+}

@@ -1,0 +1,54 @@
+package serialization
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+func small() OrderPlaced {
+	return OrderPlaced{
+		OrderID: "42", OrderNumber: 7_413_871_240_642_707_457, UserEmail: "ada@example.com",
+		Items:    []Item{{SKU: "MUG-CHAN", Quantity: 2, PriceCents: 1250}},
+		PlacedAt: time.Date(2026, time.May, 4, 9, 30, 0, 0, time.UTC),
+		Channel:  Web, Payment: Payment{Card: &Card{Last4: "4242"}},
+	}
+}
+
+// The same order twice. JSON carries the names of its fields; Protobuf carries
+// their numbers, so nobody can read it without the schema. 0a is field 1, of a
+// length that follows: 02, and then "42".
+func Example_bytes() {
+	asJSON, err := JSON.Encode(small(), Oldest)
+	if err != nil {
+		fmt.Println(err)
+	}
+	asProtobuf, err := Protobuf.Encode(small(), Oldest)
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(len(asJSON), string(asJSON))
+	fmt.Println(len(asProtobuf), hex.EncodeToString(asProtobuf))
+	// Output:
+	// 233 {"order_id":"42","order_number":"7413871240642707457","user_email":"ada@example.com","items":[{"sku":"MUG-CHAN","quantity":2,"price_cents":1250}],"placed_at":"2026-05-04T09:30:00Z","channel":"web","payment":{"card":{"last4":"4242"}}}
+	// 64 0a023432110140feec9c5ce3661a0f616461406578616d706c652e636f6d220f0a084d55472d4348414e100218e20928c0ebca92df3330013a060a0434323432
+}
+
+// What a schema check says of the two wrong schemas of this step.
+func Example_breaking() {
+	old, err := JSON.Encode(small(), Oldest)
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, next := range []Codec{renamedField{JSON}, bareNumber{JSON}} {
+		body, err := next.Encode(small(), Current)
+		if err != nil {
+			fmt.Println(err)
+		}
+		broken, err := BreakingJSON(old, body)
+		fmt.Println(broken, err)
+	}
+	// Output:
+	// [/order_id: was a string and is nothing] <nil>
+	// [/order_number: was a string and is a number] <nil>
+}

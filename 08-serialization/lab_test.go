@@ -1,0 +1,18 @@
+package serialization_test
+
+import (
+	"testing"
+
+	"course.example/lab/labtest"
+)
+
+// The promise of this step, asked of the built programs from outside.
+func TestExperiments(t *testing.T) {
+	labtest.Experiments(t)
+}
+
+// What the page shows is what a reader will see.
+func TestTranscripts(t *testing.T) {
+	labtest.Page(t, "README.md")
+	labtest.Transcript(t, "README.md")
+}

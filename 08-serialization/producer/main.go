@@ -1,0 +1,36 @@
+// Command producer takes orders over HTTP and publishes them as events, in the
+// format that -codec names.
+package main
+
+import (
+	"context"
+	"os"
+
+	serialization "course.example/08-serialization"
+	"course.example/shop"
+	"golang.org/x/sync/errgroup"
+)
+
+func main() { shop.Main(run) }
+
+func run(ctx context.Context) error {
+	settings, err := serialization.ProducerSettings(os.Args[1:])
+	if err != nil {
+		return err
+	}
+	publisher, err := serialization.NewPublisher(settings)
+	if err != nil {
+		return err
+	}
+	counter := shop.Counter{Place: publisher.Publish, Ready: publisher.Ready}
+
+	group, ctx := errgroup.WithContext(ctx)
+	// The requests in hand still need the publisher while the server drains.
+	needed, done := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return publisher.Run(needed) })
+	group.Go(func() error {
+		defer done()
+		return shop.Serve(ctx, settings.Addr, counter.Handler())
+	})
+	return group.Wait()
+}
