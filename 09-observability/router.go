@@ -1,0 +1,116 @@
+package observability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"course.example/shop"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Handler does the work for one message and returns the events that follow from it, which the
+// router publishes before it acknowledges the message. An error is a failed attempt.
+type Handler func(*message.Message) ([]*message.Message, error)
+
+// errUnreadable says that a message cannot be read, now or later: it is not tried again.
+var errUnreadable = errors.New("not an order of ours")
+
+// unreadable is permanent to the retry. Its option ShouldRetry would do as well, but each time
+// it is asked it takes a step of the pauses: they would grow by four instead of two.
+func unreadable(err error) error {
+	return backoff.Permanent(fmt.Errorf("%w: %w", errUnreadable, err))
+}
+
+func retrying(s Settings) message.HandlerMiddleware {
+	return middleware.Retry{
+		MaxRetries: s.Attempts - 1, InitialInterval: s.Pause, Multiplier: 2,
+		MaxInterval: 2 * time.Second, RandomizationFactor: 0.5, ResetContextOnRetry: true,
+	}.Middleware
+}
+
+// NewRouter wires a handler between two topics. The work of a distributed application is in the
+// order of these lines: the first is the outermost, and each sees what those below it return.
+//
+//	receive     a span from the delivery to the acknowledgement
+//	correlate   what follows from an order carries the order's identity
+//	poison      what failed for good goes to a queue of its own, with the reason
+//	retry       what failed is tried again, with growing pauses
+//	process     a span, a measurement and a verdict for each attempt
+//	recover     a panic is a failed attempt
+func NewRouter(
+	b *Broker, t *Telemetry, s Settings, from, to string, handle Handler,
+) (*message.Router, error) {
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: shop.DrainTimeout},
+		frameworkLog())
+	if err != nil {
+		return nil, fmt.Errorf("make the router: %w", err)
+	}
+	publisher := t.Tracing.Publisher(b.publisher)
+	poison, err := middleware.PoisonQueue(givenUp{publisher, t}, PoisonTopic)
+	if err != nil {
+		return nil, fmt.Errorf("make the router: %w", err)
+	}
+	router.AddMiddleware(
+		t.receive(from),
+		middleware.CorrelationID,
+		poison,
+		retrying(s),
+		t.process(from),
+		middleware.Recoverer,
+	)
+	// One subscription works on one message at a time: several of them work side by side.
+	for i := range s.Workers {
+		name := fmt.Sprintf("%s-%d", from, i+1)
+		if to == "" {
+			router.AddConsumerHandler(name, from, draining{b.subscriber},
+				func(m *message.Message) error { _, err := handle(m); return err })
+			continue
+		}
+		router.AddHandler(name, from, draining{b.subscriber}, to, unclosed{publisher},
+			message.HandlerFunc(handle))
+	}
+	return router, nil
+}
+
+// unclosed keeps the router from closing the publisher that all its workers share.
+type unclosed struct{ message.Publisher }
+
+// Close leaves it to [Broker.Close].
+func (unclosed) Close() error { return nil }
+
+// givenUp is the way into the poison queue. An order has failed once its message is safe there.
+type givenUp struct {
+	message.Publisher
+	t *Telemetry
+}
+
+// Publish says of which order and why.
+func (g givenUp) Publish(topic string, messages ...*message.Message) error {
+	if err := g.Publisher.Publish(topic, messages...); err != nil {
+		return err
+	}
+	for _, m := range messages {
+		reason := m.Metadata.Get(middleware.ReasonForPoisonedKey)
+		g.t.failed(m.Context(), m, reason)
+	}
+	return nil
+}
+
+// Drain runs the router until ctx ends, then lets it finish what is in hand.
+func Drain(ctx context.Context, router *message.Router) error {
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		<-router.Running() // a router that is closed before it runs never ends
+		closed <- router.Close()
+	})
+	// Not ctx itself: with it would end the contexts of the messages in hand.
+	err := router.Run(context.WithoutCancel(ctx))
+	if stop() {
+		return err // it has ended by itself
+	}
+	return errors.Join(err, <-closed)
+}

@@ -1,0 +1,223 @@
+package observability
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"course.example/shop"
+	"github.com/ThreeDotsLabs/watermill/message"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/goleak"
+)
+
+// Traces fan in: a batch is worked off when it is full or when the clock says so, once, with a
+// link to each of its events, and every one of them learns how it went.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ events, batches, first int }{{3, 1, 3}, {8, 1, 8}, {11, 2, 8}} {
+		t.Run(fmt.Sprint(c.events), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				spans := tracetest.NewInMemoryExporter()
+				provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+				tracer := provider.Tracer("test")
+				noMail := errors.New("no truck")
+				b := newBatcher(tracer, 8, time.Second, func(_ context.Context, e []Emailed) error {
+					return noMail
+				})
+				done := make(chan error, c.events)
+				for i := range c.events {
+					go func() {
+						ctx, span := tracer.Start(t.Context(), "process")
+						defer span.End()
+						done <- b.add(ctx, Emailed{OrderID: fmt.Sprint(i)})
+					}()
+					synctest.Wait()
+				}
+				for range c.events {
+					if err := <-done; !errors.Is(err, noMail) {
+						t.Errorf("an event was not told: %v", err)
+					}
+				}
+				var links []int
+				for _, s := range spans.GetSpans() {
+					if s.Name == "ship parcels" {
+						links = append(links, len(s.Links))
+						if s.Parent.IsValid() {
+							t.Error("a batch is the child of one of its events")
+						}
+					}
+				}
+				if len(links) != c.batches || links[0] != c.first {
+					t.Errorf("batches of %v", links)
+				}
+			})
+		})
+	}
+}
+
+// The pauses double from the first. They are random by a half, so that consumers that fail
+// together do not come back together.
+func TestPausesDouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		var at []time.Time
+		fails := func(*message.Message) ([]*message.Message, error) {
+			at = append(at, time.Now())
+			return nil, errMailServer
+		}
+		m := message.NewMessage("1", nil)
+		if _, err := retrying(s)(fails)(m); !errors.Is(err, errMailServer) || len(at) != s.Attempts {
+			t.Fatalf("after %d attempts: %v", len(at), err)
+		}
+		for i, want := range []time.Duration{s.Pause, 2 * s.Pause} {
+			if took := at[i+1].Sub(at[i]); took < want/2 || took > want*3/2 {
+				t.Errorf("pause %d is %s, want %s more or less", i+1, took, want)
+			}
+		}
+		at = nil
+		_, err := retrying(s)(func(*message.Message) ([]*message.Message, error) {
+			at = append(at, time.Now())
+			return nil, unreadable(errors.New("no JSON"))
+		})(m)
+		if !errors.Is(err, errUnreadable) || len(at) != 1 {
+			t.Errorf("what cannot be read: %v after %d attempts", err, len(at))
+		}
+	})
+}
+
+func TestSettingsSayWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		env  string
+		want string
+	}{
+		{args: []string{"-variant", "none"}, want: "no-propagation"},
+		{args: []string{"-amqp-url", "http://x"}, want: "amqp://user:password@host"},
+		{args: []string{"-amqp-url", "amqp://u:secret@ho st/"}, want: "not an AMQP address"},
+		{args: []string{"-work", "-1s"}, want: "work must not be negative"},
+		{args: []string{"-workers", "0"}, want: "workers must be 1 to 1000"},
+		{args: []string{"-attempts", "101"}, want: "attempts must be 1 to 100"},
+		{args: []string{"-flush", "2h"}, want: "flush must be 0s to 1m"},
+		{args: []string{"-heartbeat", "1ms"}, want: "heartbeat must be 1s to 1h"},
+		{args: []string{"-colour", "red"}, want: "-h lists the flags"},
+		{env: "somewhere", want: "not a URL like http://127.0.0.1:4318"},
+	} {
+		t.Run(fmt.Sprint(c.args, c.env), func(t *testing.T) {
+			t.Setenv(endpointVar, c.env)
+			_, err := ReadSettings("consumer", c.args)
+			if usage := new(shop.UsageError); !errors.As(err, &usage) ||
+				!strings.Contains(err.Error(), c.want) {
+				t.Errorf("said %v, want something with %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("it tells the password: %v", err)
+			}
+		})
+	}
+	if _, err := ReadSettings("producer", []string{"-h"}); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("asked for help: %v", err)
+	}
+}
+
+// What Prometheus reads: the counters, the histogram with exemplars that lead to a trace, the
+// observed gauges, and the runtime.
+func TestPageForPrometheus(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.produce()
+	b := w.connect()
+	tel := w.telemetry("consumer", "consumer-1")
+	unobserve, err := tel.Observe(b, OrdersTopic)
+	must(t, err)
+	for range 3 {
+		w.order("", "") // nobody takes them yet
+	}
+	read := func() string {
+		req, err := http.NewRequest(http.MethodGet, "/metrics", nil)
+		must(t, err)
+		req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+		answer := &page{header: http.Header{}}
+		tel.Metrics.Handler.ServeHTTP(answer, req)
+		return answer.text.String()
+	}
+	depth := `shop_queue_depth_messages{`
+	if text := read(); !strings.Contains(text, depth) && !strings.Contains(text, "shop_queue_depth{") {
+		t.Errorf("no depth of the queue in\n%s", text)
+	}
+	s := w.s
+	s.Process = "consumer-1"
+	router, err := NewConsumer(b, tel, s)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Drain(ctx, router) }()
+	w.empty(w.connect2(t), OrdersTopic)
+	text := ""
+	eventually(t, "three processed orders", func() bool {
+		text = read()
+		return threeProcessed.MatchString(text)
+	})
+	for _, want := range []string{"shop_process_duration_seconds_bucket{", "# {", `trace_id="`,
+		"shop_queue_lag_seconds{", "go_memory_used_bytes"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %s:\n%s", want, text)
+		}
+	}
+	cancel()
+	must(t, <-ended)
+	must(t, unobserve())
+	check(t, b.Close())
+	tel.Stop()
+	w.end()
+	// The same by OTLP: the exemplars of the receiver lead to traces that it has.
+	type metric struct {
+		Name   string
+		Series []struct{ Exemplars []struct{ Trace string } }
+	}
+	all := ask[[]metric](t, w.receiver+"/api/metrics")
+	i := slices.IndexFunc(all, func(m metric) bool { return m.Name == "shop.process.duration" })
+	if i < 0 || len(all[i].Series[0].Exemplars) == 0 {
+		t.Fatalf("no exemplars have arrived: %+v", all)
+	}
+	ask[seenTrace](t, w.receiver+"/api/traces/"+all[i].Series[0].Exemplars[0].Trace)
+}
+
+var threeProcessed = regexp.MustCompile(`(?m)^shop_orders_processed_total\{.*\} 3\.0`)
+
+type page struct {
+	header http.Header
+	text   strings.Builder
+}
+
+func (p *page) Header() http.Header         { return p.header }
+func (p *page) WriteHeader(int)             {}
+func (p *page) Write(b []byte) (int, error) { return p.text.Write(b) }
+
+// Nothing is left running. Not parallel: the goroutines of another test would be taken for a
+// leak.
+func TestNothingIsLeftRunning(t *testing.T) {
+	w := newWorld(t)
+	others := goleak.IgnoreCurrent()
+	w.produce()
+	w.consume("consumer", "consumer-1", NewConsumer)
+	w.consume("shipper", "shipper", NewShipper)
+	w.order("", "")
+	w.order("", bouncing)
+	w.end()
+	http.DefaultClient.CloseIdleConnections()
+	// The exporters keep their idle connections, as any HTTP client does: the server ends them.
+	goleak.VerifyNone(t, others, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}

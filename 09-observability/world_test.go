@@ -1,0 +1,272 @@
+package observability
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"course.example/lab/services"
+	"course.example/lab/services/servicestest"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	// What lab test says of backends is for programs: these tests bring receivers of their own.
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "OTEL_") || name == seqVar {
+			if err := os.Unsetenv(name); err != nil {
+				panic(err)
+			}
+		}
+	}
+	servicestest.Main(m)
+}
+
+// world is the application of this step with a real broker and a real receiver of its telemetry.
+type world struct {
+	t        testing.TB
+	s        Settings
+	receiver string // its URL, or empty
+	shop     string // where the producer answers
+	ends     []func()
+	once     sync.Once
+}
+
+// newWorld starts nothing yet: the receiver is the test's own, the broker a part of the shared
+// one.
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	s := DefaultSettings()
+	s.URL = servicestest.RabbitMQ(t).URL
+	s.Work, s.Pause, s.Flush = 5*time.Millisecond, time.Millisecond, 20*time.Second
+	w := &world{t: t, s: s}
+	w.receiver = servicestest.Private(t, services.Jaeger, 1)[0].URL
+	t.Cleanup(w.end)
+	return w
+}
+
+// sinks send to the receiver, as autoexport would with its address in the environment.
+func (w *world) sinks() sinks {
+	w.t.Helper()
+	ctx := w.t.Context()
+	if w.receiver == "" {
+		return sinks{}
+	}
+	traces, err1 := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(w.receiver+"/v1/traces"))
+	logs, err2 := otlploghttp.New(ctx, otlploghttp.WithEndpointURL(w.receiver+"/v1/logs"))
+	meters, err3 := otlpmetrichttp.New(ctx,
+		otlpmetrichttp.WithEndpointURL(w.receiver+"/v1/metrics"))
+	must(w.t, errors.Join(err1, err2, err3))
+	return sinks{[]sdktrace.SpanExporter{traces}, logs, sdkmetric.NewPeriodicReader(meters)}
+}
+
+func (w *world) telemetry(service, process string) *Telemetry {
+	w.t.Helper()
+	s := w.s
+	s.Process = process
+	t, err := newTelemetry(service, s, w.sinks())
+	must(w.t, err)
+	return t
+}
+
+func (w *world) connect() *Broker {
+	w.t.Helper()
+	b, err := Connect(w.t.Context(), w.s)
+	must(w.t, err)
+	return b
+}
+
+// produce starts a producer.
+func (w *world) produce() *Telemetry {
+	w.t.Helper()
+	t, b := w.telemetry("producer", "producer"), w.connect()
+	server := httptest.NewServer(NewProducer(b, t).Handler())
+	w.shop = server.URL
+	w.ends = append(w.ends, func() {
+		server.Close()
+		check(w.t, b.Close())
+		t.Stop()
+	})
+	return t
+}
+
+// consume starts a consumer or a shipper.
+func (w *world) consume(
+	service, process string, router func(*Broker, *Telemetry, Settings) (*message.Router, error),
+) *Telemetry {
+	w.t.Helper()
+	t, b := w.telemetry(service, process), w.connect()
+	s := w.s
+	s.Process = process
+	if service == "shipper" {
+		s.Workers = 8
+	}
+	running, err := router(b, t, s)
+	must(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Drain(ctx, running) }()
+	<-running.Running()
+	w.ends = append(w.ends, func() {
+		cancel()
+		check(w.t, <-ended)
+		check(w.t, b.Close())
+		t.Stop()
+	})
+	return t
+}
+
+// end ends all processes, in the order of their start, as the lab does: what they had in their
+// batches is at the receiver then.
+func (w *world) end() {
+	w.once.Do(func() {
+		for _, end := range w.ends {
+			end()
+		}
+	})
+}
+
+// order places one order, or what the query asks for, and returns the identities the shop gave.
+func (w *world) order(query, body string) string {
+	w.t.Helper()
+	res, err := http.Post(w.shop+"/orders"+query, "application/json", strings.NewReader(body))
+	must(w.t, err)
+	defer res.Body.Close()
+	var answer struct {
+		ID    string `json:"order_id"`
+		Error string
+	}
+	must(w.t, json.NewDecoder(res.Body).Decode(&answer))
+	if res.StatusCode != http.StatusAccepted {
+		w.t.Fatalf("%s: %s", res.Status, answer.Error)
+	}
+	return answer.ID
+}
+
+const bouncing = `{"user_email": "nobody@bounce.test",
+	"items": [{"sku": "GO-GOPHER", "quantity": 1, "price_cents": 1999}]}`
+
+// What the receiver's API answers, as far as the tests look at it.
+type (
+	seenTrace struct {
+		Trace    string
+		Orders   []string
+		Services []string
+		Whole    bool
+		Rows     []seenSpan
+	}
+	seenSpan struct {
+		ID, Parent, Name, Kind, Service, Instance, Status string
+		Depth                                             int
+		Failed                                            bool
+		Attrs                                             []seenAttr
+		Logs                                              []struct{ Text, Trace, Span string }
+		Events                                            []struct{ Name string }
+		Links                                             []struct{ Trace, Span string }
+	}
+	seenAttr struct{ Key, Value string }
+)
+
+func (s seenSpan) attr(key string) string {
+	for _, a := range s.Attrs {
+		if a.Key == key {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func ask[T any](t testing.TB, url string) T {
+	t.Helper()
+	res, err := http.Get(url)
+	must(t, err)
+	defer res.Body.Close()
+	var v T
+	raw, err := io.ReadAll(res.Body)
+	must(t, err)
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatalf("%s: %v in %.200q", url, err, raw)
+	}
+	return v
+}
+
+// traces returns the traces that a search finds, the newest first.
+func (w *world) traces(query string) []seenTrace {
+	w.t.Helper()
+	var all []seenTrace
+	for _, found := range ask[[]seenTrace](w.t, w.receiver+"/api/traces?q="+query) {
+		all = append(all, ask[seenTrace](w.t, w.receiver+"/api/traces/"+found.Trace))
+	}
+	return all
+}
+
+func (w *world) figures() map[string]float64 {
+	w.t.Helper()
+	return ask[map[string]float64](w.t, w.receiver+"/api/figures")
+}
+
+// empty waits until a queue is empty and all that was in it is acknowledged.
+func (w *world) empty(b *Broker, queues ...string) {
+	w.t.Helper()
+	eventually(w.t, "empty queues", func() bool {
+		for _, queue := range queues {
+			if n, err := b.Depth(queue); err != nil || n > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// eventually waits for something in the world outside of the test.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited 30 s for %s", what)
+		}
+	}
+}
+
+func names(spans []seenSpan) string {
+	var all []string
+	for _, s := range spans {
+		all = append(all, fmt.Sprintf("%*s%s %s", 2*s.Depth, "", s.Name, s.Kind))
+	}
+	return strings.Join(all, "\n")
+}

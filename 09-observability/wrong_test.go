@@ -1,0 +1,93 @@
+package observability
+
+import (
+	"io"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Each of these runs the same scene twice: the wrong variant must fail in just the way its
+// comment says, and the right one must not.
+
+func TestWrongNoPropagationStopsAtTheQueue(t *testing.T) {
+	t.Parallel()
+	for variant, red := range map[string]bool{"no-propagation": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.s.Variant = variant
+			w.produce()
+			w.consume("consumer", "consumer-1", NewConsumer)
+			w.consume("shipper", "shipper", NewShipper)
+			id := w.order("", "")
+			w.empty(w.connect2(t), OrdersTopic, EmailedTopic)
+			w.end()
+			want := 1
+			if red {
+				want = 3 // one for each process
+			}
+			if got := len(w.traces(id)); got != want {
+				t.Errorf("the order is in %d traces, want %d", got, want)
+			}
+		})
+	}
+}
+
+func TestWrongNoFlushLosesTheLastSpans(t *testing.T) {
+	t.Parallel()
+	for variant, red := range map[string]bool{"no-flush": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.s.Variant = variant
+			w.produce() // a batch goes out after five seconds, and this is over before
+			id := w.order("", "")
+			w.end()
+			if lost := len(w.traces(id)) == 0; lost != red {
+				t.Errorf("the last trace is lost: %v", lost)
+			}
+		})
+	}
+}
+
+func TestWrongHighCardinalityMakesASeriesForEachOrder(t *testing.T) {
+	t.Parallel()
+	const orders = 50
+	for variant, red := range map[string]bool{"high-cardinality": true, "right": false} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.s.Variant = variant
+			producer := w.produce()
+			w.order("?count=50", "")
+			want := 1
+			if red {
+				want = orders
+			}
+			page := httptest.NewRecorder()
+			producer.Metrics.Handler.ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+			text, err := io.ReadAll(page.Body)
+			must(t, err)
+			if got := strings.Count(string(text), "\nshop_orders_accepted_total{"); got != want {
+				t.Errorf("%d series after %d orders, want %d", got, orders, want)
+			}
+			w.end()
+			if got := w.figures()["series"]; (got >= orders) != red {
+				t.Errorf("the most series of a metric at the receiver: %v", got)
+			}
+		})
+	}
+}
+
+func TestEveryVariantIsInTheManifest(t *testing.T) {
+	t.Parallel()
+	manifest, err := os.ReadFile("lab.yaml")
+	must(t, err)
+	for name := range variants {
+		if name != "" && !strings.Contains(string(manifest), "- name: "+name+"\n") {
+			t.Errorf("lab.yaml does not know the variant %s", name)
+		}
+	}
+}
