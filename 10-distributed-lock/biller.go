@@ -1,0 +1,184 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"course.example/shop"
+)
+
+// Biller bills the orders that are open, each under the lock of its name. Both
+// programs of this step run one: neither knows of the other, and both see the same
+// orders.
+type Biller struct {
+	settings Settings
+	locker   *Locker
+	account  Resource
+
+	mu     sync.Mutex
+	inHand map[string]bool
+}
+
+// NewBiller returns a biller that has not begun yet.
+func NewBiller(settings Settings, locker *Locker, account Resource) *Biller {
+	return &Biller{
+		settings: settings, locker: locker, account: account, inHand: map[string]bool{},
+	}
+}
+
+// lookAgain is the pause between two looks at what is open.
+const lookAgain = 25 * time.Millisecond
+
+// Run bills until ctx ends, then finishes what it has in hand and returns nil.
+func (b *Biller) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	slots := make(chan struct{}, b.settings.Workers)
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for wasReady := false; ; {
+		orders, err := b.look(ctx, wasReady)
+		wasReady = b.tell(ctx, wasReady, err)
+		for _, order := range orders {
+			if !b.pick(order.ID) {
+				continue
+			}
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return nil
+			}
+			workers.Go(func() {
+				defer func() { b.drop(order.ID); <-slots }()
+				b.bill(ctx, order)
+			})
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// look lists what is open. The first time it asks the nodes, too, so that it is
+// ready when it says so.
+func (b *Biller) look(ctx context.Context, wasReady bool) ([]shop.Order, error) {
+	if !wasReady {
+		if err := b.locker.nodes.Check(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return b.account.Pending(ctx)
+}
+
+// tell logs a change of the weather, once.
+func (b *Biller) tell(ctx context.Context, wasReady bool, err error) (isReady bool) {
+	switch {
+	case err == nil && !wasReady:
+		shop.Ready(ctx, slog.Int("nodes", len(b.locker.nodes.clients)),
+			slog.Int("quorum", b.locker.nodes.Quorum()),
+			slog.Duration("expiry", b.locker.expiry))
+	case err != nil && wasReady:
+		slog.WarnContext(ctx, "cannot see what is open", "reason", err)
+	}
+	return err == nil
+}
+
+func (b *Biller) pick(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.inHand[id] {
+		return false
+	}
+	b.inHand[id] = true
+	return true
+}
+
+func (b *Biller) drop(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.inHand, id)
+}
+
+// bill takes the lock and does the work. Whatever goes wrong, the order is still
+// open, and is found again at the next look.
+func (b *Biller) bill(ctx context.Context, order shop.Order) {
+	lease, err := b.locker.Acquire(ctx, order.ID)
+	if err != nil {
+		level := slog.LevelDebug // somebody else has it: that is what a lock is for
+		if !errors.Is(err, ErrTaken) && ctx.Err() == nil {
+			level = slog.LevelWarn
+		}
+		slog.Log(ctx, level, "no lock", "order", order.ID, "reason", err)
+		return
+	}
+	defer func() {
+		if err := lease.Release(ctx); err != nil {
+			slog.WarnContext(ctx, "lock not released", "order", order.ID, "reason", err)
+		}
+	}()
+	if err := b.under(lease, order); err != nil {
+		slog.WarnContext(ctx, "order not billed", "order", order.ID,
+			"token", lease.Token, "reason", err)
+	}
+}
+
+// under is what happens under the lock: look, work, write. Without the lock, two
+// would look before either has written, and both would write.
+func (b *Biller) under(lease *Lease, order shop.Order) error {
+	ctx := lease.Context()
+	settled, err := b.account.Enter(ctx, order.ID, lease.Owner, lease.Token)
+	if err != nil {
+		return err
+	}
+	if settled {
+		shop.Skipped(ctx, order.ID, "billed already", slog.Int64("token", lease.Token))
+		return nil
+	}
+	shop.Received(ctx, order.ID, max(1, int(lease.Token)))
+	err = shop.Work(ctx, order, b.settings.Work)
+	if lost := lease.Err(); lost != nil {
+		err = lost
+	}
+	// Between this last look at the lease and the write there is always a gap: a
+	// garbage collection, a swapped page, a packet under way. Nothing in this
+	// process can close it. The setting only makes it long enough to be seen.
+	pause(b.settings.Gap)
+
+	// From here on the lease's context would be a lie: a write that is under way
+	// cannot be called back.
+	writing := context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		return b.account.Bill(writing, order.ID, lease.Owner, lease.Token)
+	case errors.Is(err, shop.ErrBounced):
+		return b.account.GiveUp(writing, order.ID, lease.Owner, lease.Token, err.Error())
+	default:
+		return errors.Join(err, b.account.Leave(writing, order.ID, lease.Owner))
+	}
+}
+
+func pause(d time.Duration) {
+	if d > 0 {
+		<-time.After(d)
+	}
+}
+
+// Place writes the order down for billing. It refuses while nobody could bill: a
+// customer is better told now than left waiting.
+func (b *Biller) Place(ctx context.Context, order shop.Order) error {
+	if err := b.Ready(ctx); err != nil {
+		return shop.Unavailable(err, time.Second)
+	}
+	if err := b.account.Open(ctx, order); err != nil {
+		return shop.Unavailable(err, time.Second)
+	}
+	return nil
+}
+
+// Ready returns nil when a majority of the nodes answers, so that locks can be had.
+func (b *Biller) Ready(ctx context.Context) error { return b.locker.nodes.Check(ctx) }

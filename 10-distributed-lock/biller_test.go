@@ -1,0 +1,138 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"course.example/shop"
+)
+
+// billing starts a biller and returns what ends it and waits.
+func billing(t *testing.T, s Settings, account Resource) (stop func()) {
+	t.Helper()
+	b := NewBiller(s, locker(t, s, account), account)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := receive(t, "end of Run", ended); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func settled(t *testing.T, a *Account) func() bool {
+	t.Helper()
+	return func() bool {
+		open, err := a.Pending(t.Context())
+		return err == nil && len(open) == 0
+	}
+}
+
+func TestTwoProgramsBillEveryOrderOnce(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]time.Duration{"wait": patience, "try once": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := onRedis(t)
+			s.Wait, s.Work = wait, time.Millisecond
+			a := NewAccount()
+			var ids []string
+			for range 50 {
+				order := newOrder(t, shop.SampleEmail)
+				ids = append(ids, order.ID)
+				if err := a.Open(t.Context(), order); err != nil {
+					t.Fatal(err)
+				}
+			}
+			one, two := billing(t, s, a), billing(t, s, a)
+			eventually(t, "all settled", settled(t, a))
+			one()
+			two()
+			for _, id := range ids {
+				billed := 0
+				for _, e := range entriesOf(t, a, id) {
+					if e.Billed {
+						billed++
+					}
+				}
+				if billed != 1 {
+					t.Errorf("order %s was billed %d times", id, billed)
+				}
+			}
+			if overlaps, rejected := a.Overlaps(); overlaps+rejected != 0 {
+				t.Errorf("%d overlaps, %d rejected", overlaps, rejected)
+			}
+		})
+	}
+}
+
+func TestOrderThatCannotBeBilledIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	a, order := NewAccount(), newOrder(t, "nobody@"+shop.BounceDomain)
+	if err := a.Open(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	stop := billing(t, s, a)
+	eventually(t, "settled", settled(t, a))
+	stop()
+	if e := entriesOf(t, a, order.ID); len(e) == 0 || e[0].Billed {
+		t.Errorf("entries %+v, want one that is not billed", e)
+	}
+}
+
+func TestDrainFinishesWhatIsInHand(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Work = 300 * time.Millisecond
+	a, id := opened(t)
+	stop := billing(t, s, a)
+	eventually(t, "in hand", func() bool { return len(entriesOf(t, a, id)) > 0 })
+	stop()
+	if !settled(t, a)() {
+		t.Error("the order in hand was dropped")
+	}
+}
+
+// TestLostLockWritesNothing takes the lock away in the middle of the work.
+func TestLostLockWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Work, s.Expiry = time.Hour, 500*time.Millisecond
+	a, id := opened(t)
+	l := locker(t, s, a)
+	lease := acquire(t, l, id)
+	b := NewBiller(s, l, a)
+	done := make(chan error, 1)
+	go func() { done <- b.under(lease, shop.Order{ID: id}) }()
+	eventually(t, "at work", func() bool { return len(entriesOf(t, a, id)) > 0 })
+	if err := l.nodes.clients[0].Del(t.Context(), "lock:"+id).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, "end of the work", done); !errors.Is(err, ErrStolen) {
+		t.Errorf("error %v, want ErrStolen", err)
+	}
+	if e := entriesOf(t, a, id); e[0].Billed || e[0].Left.IsZero() {
+		t.Errorf("entry %+v, want one that has left and not billed", e[0])
+	}
+}
+
+func TestShopRefusesWhileNobodyCanLock(t *testing.T) {
+	t.Parallel()
+	s, do := onNodes(t, 1)
+	b := NewBiller(s, locker(t, s, nil), NewAccount())
+	if err := b.Place(t.Context(), newOrder(t, shop.SampleEmail)); err != nil {
+		t.Fatal(err)
+	}
+	do("kill", 1)
+	err := b.Place(t.Context(), newOrder(t, shop.SampleEmail))
+	if !errors.Is(err, ErrNoQuorum) || !strings.Contains(err.Error(), "0 of 1") {
+		t.Errorf("error %v, want ErrNoQuorum", err)
+	}
+}

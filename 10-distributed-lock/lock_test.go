@@ -1,0 +1,266 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestOneHolderAtATime lets many increment a counter that nothing else protects,
+// on one node and on five. The race detector watches.
+func TestOneHolderAtATime(t *testing.T) {
+	t.Parallel()
+	for name, nodes := range map[string]int{"one node": 1, "five nodes": 5} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := onNodes(t, nodes)
+			s.Wait = patience
+			const contenders, each = 16, 5
+			counter := 0
+			var all sync.WaitGroup
+			for range contenders {
+				l := locker(t, s, nil)
+				all.Go(func() {
+					for range each {
+						lease, err := l.Acquire(t.Context(), "counter")
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						counter++
+						release(t, lease)
+					}
+				})
+			}
+			all.Wait()
+			if counter != contenders*each {
+				t.Errorf("counted %d, want %d", counter, contenders*each)
+			}
+		})
+	}
+}
+
+func TestWatchdogExtendsPastTheExpiry(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Expiry, s.Wait = time.Second, 0
+	lease := acquire(t, locker(t, s, nil), "order")
+	first := lease.Until()
+	eventually(t, "three expiries later", func() bool {
+		return time.Now().After(first.Add(2 * s.Expiry))
+	})
+	if err := lease.Err(); err != nil {
+		t.Errorf("the lease was lost: %v", err)
+	}
+	if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+		t.Errorf("another one's try: %v, want ErrTaken", err)
+	}
+}
+
+func TestAbandonedLockIsFreeAfterItsExpiry(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Expiry = 500 * time.Millisecond
+	abandon(acquire(t, locker(t, s, nil), "order"))
+	acquire(t, locker(t, s, nil), "order")
+}
+
+func TestTryOnceDoesNotWait(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	acquire(t, locker(t, s, nil), "order")
+	s.Wait = 0
+	_, err := locker(t, s, nil).Acquire(t.Context(), "order")
+	if !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), "order") {
+		t.Errorf("error %v, want ErrTaken that names the lock", err)
+	}
+}
+
+func TestWaitEndsAtItsDeadline(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	acquire(t, locker(t, s, nil), "order")
+	s.Wait = 200 * time.Millisecond
+	if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+		t.Errorf("error %v, want ErrTaken", err)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	acquire(t, locker(t, s, nil), "order")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	l := locker(t, s, nil)
+	go func() {
+		_, err := l.Acquire(ctx, "order")
+		ended <- err
+	}()
+	cancel()
+	if err := receive(t, "end of the wait", ended); err == nil {
+		t.Error("a wait that was called off has got the lock")
+	}
+}
+
+func TestLossEndsTheWork(t *testing.T) {
+	t.Parallel()
+	t.Run("deleted", func(t *testing.T) {
+		t.Parallel()
+		s := onRedis(t)
+		l := locker(t, s, nil)
+		lease := acquire(t, l, "order")
+		if err := l.nodes.clients[0].Del(t.Context(), "lock:order").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := lost(t, lease); !errors.Is(err, ErrStolen) || !errors.Is(lease.Err(), err) {
+			t.Errorf("lost because %v, want ErrStolen", err)
+		}
+	})
+	t.Run("nodes away", func(t *testing.T) {
+		t.Parallel()
+		s, do := onNodes(t, 1)
+		s.Expiry = time.Second
+		lease := acquire(t, locker(t, s, nil), "order")
+		do("kill", 1)
+		if err := lost(t, lease); !errors.Is(err, ErrExpired) {
+			t.Errorf("lost because %v, want ErrExpired", err)
+		}
+	})
+}
+
+func TestMajorityDecides(t *testing.T) {
+	t.Parallel()
+	s, do := onNodes(t, 5)
+	s.Wait = 0
+	l := locker(t, s, nil)
+	for dead := range 3 {
+		if dead > 0 {
+			do("kill", dead)
+		}
+		lease, err := l.Acquire(t.Context(), "order")
+		if err != nil {
+			t.Fatalf("%d of 5 nodes dead: %v", dead, err)
+		}
+		release(t, lease)
+		if err := l.nodes.Check(t.Context()); err != nil {
+			t.Errorf("%d of 5 nodes dead: %v", dead, err)
+		}
+	}
+	do("kill", 3)
+	_, err := l.Acquire(t.Context(), "order")
+	for _, err := range []error{err, l.nodes.Check(t.Context())} {
+		if !errors.Is(err, ErrNoQuorum) {
+			t.Fatalf("3 of 5 nodes dead: %v", err)
+		}
+		for _, part := range []string{"2 of 5, and 3 are needed", "node 1 at 127.0.0.1:", "refused"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("the error does not say %q: %v", part, err)
+			}
+		}
+	}
+	do("start", 1)
+	s.Wait = patience
+	acquire(t, locker(t, s, nil), "order")
+}
+
+// TestFailedAttemptLeavesNoKeys: who got two nodes of five gives them back.
+func TestFailedAttemptLeavesNoKeys(t *testing.T) {
+	t.Parallel()
+	s, _ := onNodes(t, 5)
+	s.Wait = 0
+	l := locker(t, s, nil)
+	for _, c := range l.nodes.clients[:3] { // somebody else has a majority
+		if err := c.Set(t.Context(), "lock:order", "another", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+		t.Fatalf("error %v, want ErrTaken", err)
+	}
+	for i, c := range l.nodes.clients[3:] {
+		if n := c.Exists(t.Context(), "lock:order").Val(); n != 0 {
+			t.Errorf("node %d still has the key", i+4)
+		}
+	}
+}
+
+// TestForgetfulNode is why a node that has lost its keys must stay away for as long
+// as a lock may last. A lock on a bare majority of nodes, one of which dies. Back at
+// once, it gives its vote a second time, and two have the lock.
+func TestForgetfulNode(t *testing.T) {
+	t.Parallel()
+	scene := func(t *testing.T, expiry time.Duration) (
+		first *Lease, second *Locker, do func(string, int),
+	) {
+		t.Helper()
+		s, do := onNodes(t, 5)
+		s.Expiry = expiry
+		do("kill", 4)
+		do("kill", 5)
+		first = acquire(t, locker(t, s, nil), "order") // on 1, 2 and 3
+		abandon(first)                                 // nobody extends it, and nobody notices
+		do("kill", 3)
+		s.Wait = patience
+		return first, locker(t, s, nil), do
+	}
+	t.Run("back at once", func(t *testing.T) {
+		t.Parallel()
+		first, second, do := scene(t, 2*patience)
+		for _, node := range []int{3, 4, 5} {
+			do("start", node)
+		}
+		acquire(t, second, "order")
+		if first.Err() != nil {
+			t.Errorf("the first holder's lease is not valid any more: %v", first.Err())
+		}
+	})
+	t.Run("back after the expiry", func(t *testing.T) {
+		t.Parallel()
+		first, second, do := scene(t, 3*time.Second)
+		eventually(t, "expired", func() bool { return first.Err() != nil })
+		for _, node := range []int{3, 4, 5} {
+			do("start", node)
+		}
+		acquire(t, second, "order")
+		if first.Err() == nil {
+			t.Error("two have the lock at the same time")
+		}
+	})
+	t.Run("back with its keys", func(t *testing.T) {
+		t.Parallel()
+		s, do := onNodes(t, 5)
+		s.Expiry = time.Minute
+		do("kill", 4)
+		do("kill", 5)
+		acquire(t, locker(t, s, nil), "order")
+		do("restart", 3) // in order: it writes its keys to disk first
+		do("start", 4)
+		do("start", 5)
+		s.Wait = 0
+		if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+			t.Errorf("another one's try: %v, want ErrTaken", err)
+		}
+	})
+}
+
+// brokenFence gives out nothing.
+type brokenFence struct{}
+
+func (brokenFence) Draw(context.Context, string) (int64, error) {
+	return 0, errors.New("the account is away")
+}
+
+func TestNoTokenNoLock(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Wait = 0
+	_, err := locker(t, s, brokenFence{}).Acquire(t.Context(), "order")
+	if err == nil || !strings.Contains(err.Error(), "the account is away") {
+		t.Errorf("error %v", err)
+	}
+	acquire(t, locker(t, s, nil), "order") // it was given back
+}

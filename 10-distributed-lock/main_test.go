@@ -1,0 +1,147 @@
+package lock
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"course.example/lab/services/servicestest"
+	"course.example/shop"
+)
+
+// patience bounds every wait in the tests. None takes nearly as long.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	if os.Getenv("LOG") == "" { // LOG=1 shows what the code under test logs
+		slog.SetDefault(slog.New(slog.DiscardHandler))
+	}
+	servicestest.Main(m)
+}
+
+// onRedis returns settings for one node, on which the test has a part of its own.
+func onRedis(t testing.TB) Settings {
+	t.Helper()
+	s := DefaultSettings()
+	s.Redis = servicestest.Redis(t)
+	return s
+}
+
+// onNodes returns settings for so many nodes, and a function that does something
+// to one of them: it is the test's own.
+func onNodes(t testing.TB, n int) (s Settings, do func(act string, node int)) {
+	t.Helper()
+	servers := servicestest.RedisNodes(t, n)
+	s = DefaultSettings()
+	var urls []string
+	for _, server := range servers {
+		urls = append(urls, server.URL)
+	}
+	s.Redis = strings.Join(urls, ",")
+	return s, func(act string, node int) {
+		t.Helper()
+		server := servers[node-1]
+		acts := map[string]func(context.Context) error{
+			"kill": server.Kill, "start": server.Start, "restart": server.Restart,
+		}
+		if err := acts[act](t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// locker returns a locker of its own connections, as another program has.
+func locker(t testing.TB, s Settings, fence Fence) *Locker {
+	t.Helper()
+	nodes, err := Connect(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := nodes.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return NewLocker(s, nodes, fence)
+}
+
+// acquire takes a lock that must be had.
+func acquire(t testing.TB, l *Locker, key string) *Lease {
+	t.Helper()
+	lease, err := l.Acquire(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { release(t, lease) })
+	return lease
+}
+
+// release may come to nodes that are dead by now.
+func release(t testing.TB, lease *Lease) {
+	t.Helper()
+	if err := lease.Release(context.WithoutCancel(t.Context())); err != nil {
+		t.Log(err)
+	}
+}
+
+// abandon leaves a lease as a process does that is killed: nobody extends it.
+func abandon(lease *Lease) {
+	lease.stop()
+	<-lease.done
+}
+
+// lost waits for the end of a lease and returns the reason.
+func lost(t testing.TB, lease *Lease) error {
+	t.Helper()
+	receive(t, "end of the lease", lease.Context().Done())
+	return context.Cause(lease.Context())
+}
+
+func receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(patience):
+		t.Fatalf("after %s still no %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// eventually waits until the condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("after %s still not: %s", patience, what)
+		}
+	}
+}
+
+func newOrder(t testing.TB, email string) shop.Order {
+	t.Helper()
+	order, err := shop.NewOrder(email, shop.SampleItems()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return order
+}
+
+// opened returns an account with one order.
+func opened(t testing.TB) (*Account, string) {
+	t.Helper()
+	a, order := NewAccount(), newOrder(t, shop.SampleEmail)
+	if err := a.Open(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	return a, order.ID
+}

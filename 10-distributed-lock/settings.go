@@ -1,0 +1,152 @@
+package lock
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"course.example/shop"
+	"github.com/redis/go-redis/v9"
+)
+
+// Settings is what can be set from outside. The zero value is not usable: start
+// from [DefaultSettings].
+type Settings struct {
+	Redis   string // the nodes, separated by commas
+	Nodes   int    // how many of them to use, 0 for all
+	Account string // where the account is served
+	Variant string // of this step: "" is the right one, see wrong.go
+
+	Expiry  time.Duration // after which a lock is free again, if it is not extended
+	Wait    time.Duration // how long to wait for a lock; 0 tries once
+	Retry   time.Duration // the longest pause between two tries
+	Fencing bool          // whether writes carry a fencing token
+
+	Addr    string        // where to serve HTTP
+	Work    time.Duration // how long billing one order takes
+	Gap     time.Duration // between the last look at the lease and the write
+	Workers int           // orders in hand at a time in one program
+}
+
+// DefaultSettings fit the five nodes of the compose file's profile redlock.
+func DefaultSettings() Settings {
+	var nodes []string
+	for port := 6381; port <= 6385; port++ {
+		nodes = append(nodes, fmt.Sprintf("redis://127.0.0.1:%d/0", port))
+	}
+	return Settings{
+		Redis:   strings.Join(nodes, ","),
+		Account: "http://127.0.0.1:8090",
+		Expiry:  2 * time.Second,
+		Wait:    10 * time.Second,
+		Retry:   20 * time.Millisecond,
+		Fencing: true,
+		Addr:    "127.0.0.1:8080",
+		Work:    20 * time.Millisecond,
+		Workers: 4,
+	}
+}
+
+// BillerSettings reads the command line and environment of producer and consumer.
+func BillerSettings(program string, args []string) (Settings, error) {
+	s := DefaultSettings()
+	f := shop.NewFlags(program)
+	f.StringVar(&s.Redis, "redis-url", s.Redis, "the Redis nodes, separated by commas")
+	f.Env("redis-url", "REDIS_URL")
+	f.IntVar(&s.Nodes, "nodes", s.Nodes, "how many of the nodes to use; 0 for all")
+	f.Env("nodes", "NODES")
+	f.StringVar(&s.Account, "account-url", s.Account, "where the account is served")
+	f.Env("account-url", "ACCOUNT_URL")
+	f.StringVar(&s.Variant, "variant", s.Variant,
+		"what to do wrong: "+variantNames()+"; empty for the right way")
+	f.Env("variant", "VARIANT")
+	f.DurationVar(&s.Expiry, "expiry", s.Expiry, "after which a lock is free again")
+	f.Env("expiry", "EXPIRY")
+	f.DurationVar(&s.Wait, "wait", s.Wait, "how long to wait for a lock; 0 tries once")
+	f.Env("wait", "WAIT")
+	f.DurationVar(&s.Retry, "retry", s.Retry, "the longest pause between two tries")
+	f.Env("retry", "RETRY")
+	f.BoolVar(&s.Fencing, "fencing", s.Fencing, "whether writes carry a fencing token")
+	f.Env("fencing", "FENCING")
+	f.DurationVar(&s.Work, "work", s.Work, "how long billing one order takes")
+	f.Env("work", "WORK")
+	f.DurationVar(&s.Gap, "gap", s.Gap, "between the last look at the lock and the write")
+	f.Env("gap", "GAP")
+	f.IntVar(&s.Workers, "workers", s.Workers, "orders in hand at a time")
+	f.Env("workers", "WORKERS")
+	addAddr(&s, f)
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	return s, s.Validate()
+}
+
+// AccountSettings reads the account's command line and environment.
+func AccountSettings(args []string) (Settings, error) {
+	s := DefaultSettings()
+	s.Addr = "127.0.0.1:8090"
+	f := shop.NewFlags("account")
+	addAddr(&s, f)
+	return s, f.Parse(args)
+}
+
+func addAddr(s *Settings, f *shop.Flags) {
+	f.StringVar(&s.Addr, "addr", s.Addr, "where to serve HTTP")
+	f.Env("addr", "ADDR")
+}
+
+// addresses are those of the nodes that are to be used.
+func (s Settings) addresses() []string {
+	all := strings.Split(s.Redis, ",")
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	if s.Nodes > 0 {
+		all = all[:min(s.Nodes, len(all))]
+	}
+	return all
+}
+
+// Validate returns a [*shop.UsageError] for the first setting that cannot work.
+func (s Settings) Validate() error {
+	for _, address := range s.addresses() {
+		if _, err := redis.ParseURL(address); err != nil {
+			return usagef("REDIS_URL: %v; want redis://host:port/number, several "+
+				"separated by commas", err)
+		}
+	}
+	if have := len(strings.Split(s.Redis, ",")); s.Nodes < 0 || s.Nodes > have {
+		return usagef("nodes must be 0 (all) to %d, the number of addresses in REDIS_URL, "+
+			"is %d", have, s.Nodes)
+	}
+	if u, err := url.Parse(s.Account); err != nil || u.Scheme != "http" || u.Host == "" {
+		return usagef("ACCOUNT_URL: %q is no address; want http://host:port", s.Account)
+	}
+	if _, known := variants[s.Variant]; !known {
+		return usagef("variant %q is unknown; there are: %s", s.Variant, variantNames())
+	}
+	for _, d := range []struct {
+		name            string
+		value, min, max time.Duration
+	}{
+		// Below a tenth of a second the answers take too large a part of it.
+		{"expiry", s.Expiry, 100 * time.Millisecond, time.Hour},
+		{"wait", s.Wait, 0, time.Hour},
+		{"retry", s.Retry, time.Microsecond, time.Minute},
+		{"work", s.Work, 0, time.Hour},
+		{"gap", s.Gap, 0, time.Minute},
+	} {
+		if d.value < d.min || d.value > d.max {
+			return usagef("%s must be %s to %s, is %s", d.name, d.min, d.max, d.value)
+		}
+	}
+	if s.Workers < 1 || s.Workers > 1000 {
+		return usagef("workers must be 1 to 1000, is %d", s.Workers)
+	}
+	return nil
+}
+
+func usagef(format string, args ...any) error {
+	return &shop.UsageError{Problem: fmt.Sprintf(format, args...)}
+}

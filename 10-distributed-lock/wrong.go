@@ -1,0 +1,61 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-redsync/redsync/v4"
+)
+
+// variants are the wrong ways, each a change to the right [Locker].
+var variants = map[string]func(*Locker){
+	"":             nil,
+	"right":        nil,
+	"no-expiry":    noExpiry,
+	"delete-any":   deleteAny,
+	"no-extension": noExtension,
+	"no-fencing":   noFencing,
+}
+
+func variantNames() string {
+	names := slices.Sorted(maps.Keys(variants))
+	return strings.Join(names[1:], ", ") // without the empty one, which sorts first
+}
+
+// noExpiry sets keys that never go away by themselves. redsync insists on an
+// expiry; a year is as good as none.
+//
+// What goes wrong: the holder is killed, and with it the only one who would have
+// deleted the key. Everybody waits for ever. Experiment: kill a holder.
+func noExpiry(l *Locker) { l.expiry = 365 * 24 * time.Hour }
+
+// deleteAny releases with a plain DEL. It looks like the natural opposite of SET.
+//
+// What goes wrong: a holder whose lock has expired meanwhile deletes the key of the
+// next one, and lets a third in. Experiment: pause a holder past its expiry.
+func deleteAny(l *Locker) {
+	l.unlock = func(ctx context.Context, mutex *redsync.Mutex) error {
+		var errs []error
+		for _, c := range l.nodes.clients {
+			errs = append(errs, c.Del(ctx, mutex.Name()).Err())
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// noExtension chooses an expiry once, and hopes that no work takes longer.
+//
+// What goes wrong: work takes longer. The key is gone, the next one comes in, and
+// the first does not know. Experiment: work of two and a half times the expiry.
+func noExtension(l *Locker) { l.renew = false }
+
+// noFencing believes the lock: whoever had it when he last looked may write.
+//
+// What goes wrong: a holder stands still between that look and the write, for
+// longer than the expiry. The next one bills, and then the first wakes up and bills
+// again. Nothing that Redis does can prevent it. Experiment: pause a holder.
+func noFencing(l *Locker) { l.fence = nil }
