@@ -1,0 +1,2 @@
+// Package goakt measures the local actors of GoAkt (github.com/tochemey/goakt).
+package goakt

@@ -1,0 +1,2 @@
+// Package hollywood measures the local actors of Hollywood (github.com/anthdm/hollywood).
+package hollywood

@@ -1,0 +1,315 @@
+package actors
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/cluster"
+)
+
+// Bounds of what a silo tells: the table is read several times a second.
+const (
+	maxShown  = 200 // activations of each kind that are named
+	maxEvents = 200 // of one renewal
+)
+
+// Census is what a silo knows of itself: the figures of the dashboard.
+type Census struct {
+	Kinds      []KindCensus `json:"kinds"`
+	Goroutines int          `json:"goroutines"`
+	HeapBytes  uint64       `json:"heap_bytes"`
+}
+
+// KindCensus is what a silo knows of its grains of one kind. Calls are counted
+// since the silo started; the rates and the latencies are those of the last
+// second or two.
+type KindCensus struct {
+	Kind        string   `json:"kind"`
+	Activations int      `json:"activations"` // now
+	Activated   int64    `json:"activated"`   // ever
+	Calls       int64    `json:"calls"`
+	Errors      int64    `json:"errors"`
+	Stale       int64    `json:"stale"` // writes that the store refused
+	CallsPerSec float64  `json:"calls_per_s"`
+	P50Micros   int64    `json:"p50_us"`
+	P99Micros   int64    `json:"p99_us"`
+	Grains      []string `json:"grains"` // their names, the newest first, at most 200
+}
+
+// Event is a line in the log of the cluster.
+type Event struct {
+	Time   time.Time `json:"time"`
+	Event  string    `json:"event"` // silo joined, silo left, silo gone, activated, deactivated
+	Silo   string    `json:"silo"`
+	Grain  string    `json:"grain,omitempty"` // Stock/MUG-CHAN
+	Reason string    `json:"reason,omitempty"`
+}
+
+// readEvent also reads the events that the table itself writes, in Redis's time.
+func readEvent(line string) (Event, error) {
+	var e Event
+	err := json.Unmarshal([]byte(line), &e)
+	if err == nil {
+		return e, nil
+	}
+	var dead struct {
+		Time   int64  `json:"time"`
+		Event  string `json:"event"`
+		Record string `json:"record"`
+	}
+	if err := json.Unmarshal([]byte(line), &dead); err != nil {
+		return e, err
+	}
+	var m Member
+	if err := json.Unmarshal([]byte(dead.Record), &m); err != nil {
+		return e, err
+	}
+	return Event{
+		Time: time.UnixMilli(dead.Time), Event: dead.Event, Silo: m.Name,
+		Reason: "its lease has run out",
+	}, nil
+}
+
+// counter counts what the grains of this process do. It is safe for concurrent
+// use.
+type counter struct {
+	silo string
+
+	mu     sync.Mutex
+	kinds  map[string]*kindCounter
+	events []Event
+	inHand int // calls being served
+}
+
+type kindCounter struct {
+	active                        map[string]time.Time // since when, by identity
+	activated, calls, errs, stale int64
+	window, before                *hdrhistogram.Histogram // in microseconds
+	windowSince, beforeSince      time.Time
+}
+
+func newCounter(silo string) *counter {
+	return &counter{silo: silo, kinds: map[string]*kindCounter{}}
+}
+
+// of returns the counter of a kind. It is called with the lock held.
+func (c *counter) of(kind string) *kindCounter {
+	k, ok := c.kinds[kind]
+	if !ok {
+		k = &kindCounter{
+			active: map[string]time.Time{},
+			window: newWindow(), before: newWindow(), windowSince: time.Now(),
+		}
+		c.kinds[kind] = k
+	}
+	return k
+}
+
+// newWindow counts from a microsecond to a minute, in two digits.
+func newWindow() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, time.Minute.Microseconds(), 2)
+}
+
+// middleware sees every message to a grain, and every answer.
+func (c *counter) middleware() []actor.PropsOption {
+	return []actor.PropsOption{
+		actor.WithReceiverMiddleware(func(next actor.ReceiverFunc) actor.ReceiverFunc {
+			return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
+				c.receive(ctx, envelope, next)
+			}
+		}),
+		actor.WithSenderMiddleware(func(next actor.SenderFunc) actor.SenderFunc {
+			return func(ctx actor.SenderContext, to *actor.PID, e *actor.MessageEnvelope) {
+				_, failed := e.Message.(*cluster.GrainErrorResponse)
+				if grain, ok := ctx.(actor.ExtensionContext); ok && failed {
+					id := cluster.GetClusterIdentity(grain)
+					c.count(id.Kind, func(k *kindCounter) { k.errs++ })
+				}
+				next(ctx, to, e)
+			}
+		}),
+	}
+}
+
+func (c *counter) receive(
+	ctx actor.ReceiverContext, envelope *actor.MessageEnvelope, next actor.ReceiverFunc,
+) {
+	id := cluster.GetClusterIdentity(ctx)
+	switch envelope.Message.(type) {
+	case *actor.Started:
+		c.activated(id)
+		next(ctx, envelope)
+	case *actor.Stopped:
+		next(ctx, envelope)
+		c.deactivated(id)
+	case *cluster.GrainRequest:
+		start := time.Now()
+		c.begin()
+		defer func() { c.called(id.Kind, time.Since(start)) }()
+		defer recovered(ctx, envelope)
+		next(ctx, envelope)
+	default:
+		next(ctx, envelope)
+	}
+}
+
+// recovered turns a panic in a grain into an answer: without one, the caller would
+// wait in vain. What the panic has left of the grain's memory is not to be trusted,
+// so the activation ends.
+func recovered(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	slog.Error("a grain panicked", "grain", ctx.Self().GetId(), "reason", reason)
+	slog.Debug("where it panicked", "stack", string(debug.Stack()))
+	root := ctx.ActorSystem().Root
+	if envelope.Sender != nil {
+		root.Send(envelope.Sender, cluster.NewGrainErrorResponse(
+			cluster.ErrorReason_INTERNAL, fmt.Sprintf("the grain panicked: %v", reason)))
+	}
+	root.Stop(ctx.Self())
+}
+
+func (c *counter) count(kind string, change func(*kindCounter)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c.of(kind))
+}
+
+func (c *counter) activated(id *cluster.ClusterIdentity) {
+	slog.Debug("activated", "grain", id.Kind+"/"+id.Identity)
+	c.count(id.Kind, func(k *kindCounter) {
+		k.active[id.Identity] = time.Now()
+		k.activated++
+		c.note(Event{Event: "activated", Grain: id.Kind + "/" + id.Identity})
+	})
+}
+
+func (c *counter) deactivated(id *cluster.ClusterIdentity) {
+	slog.Debug("deactivated", "grain", id.Kind+"/"+id.Identity)
+	c.count(id.Kind, func(k *kindCounter) {
+		delete(k.active, id.Identity)
+		c.note(Event{Event: "deactivated", Grain: id.Kind + "/" + id.Identity})
+	})
+}
+
+// note keeps an event for the next renewal. It is called with the lock held.
+func (c *counter) note(e Event) {
+	e.Time, e.Silo = time.Now().UTC(), c.silo
+	if len(c.events) < maxEvents {
+		c.events = append(c.events, e)
+	}
+}
+
+func (c *counter) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inHand++
+}
+
+func (c *counter) called(kind string, took time.Duration) {
+	c.count(kind, func(k *kindCounter) {
+		c.inHand--
+		k.calls++
+		k.turn(time.Now())
+		// Out of range is longer than a minute, and no call is.
+		_ = k.window.RecordValue(max(1, took.Microseconds()))
+	})
+}
+
+// turn begins a new window every second.
+func (k *kindCounter) turn(now time.Time) {
+	if now.Sub(k.windowSince) < time.Second {
+		return
+	}
+	k.window, k.before = k.before, k.window
+	k.beforeSince, k.windowSince = k.windowSince, now
+	k.window.Reset()
+}
+
+// busy is how many calls are being served.
+func (c *counter) busy() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inHand
+}
+
+// active is how many activations there are.
+func (c *counter) active() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, k := range c.kinds {
+		n += len(k.active)
+	}
+	return n
+}
+
+// take returns the census, and the events since the last one was taken.
+func (c *counter) take(now time.Time) (Census, []Event) {
+	census := c.look(now)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	events := c.events
+	c.events = nil
+	return census, events
+}
+
+// look returns the census.
+func (c *counter) look(now time.Time) Census {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	census := Census{Goroutines: runtime.NumGoroutine(), HeapBytes: memory.HeapAlloc}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for kind, k := range c.kinds {
+		census.Kinds = append(census.Kinds, k.census(kind, now))
+	}
+	slices.SortFunc(census.Kinds, func(a, b KindCensus) int {
+		return strings.Compare(a.Kind, b.Kind)
+	})
+	return census
+}
+
+func (k *kindCounter) census(kind string, now time.Time) KindCensus {
+	k.turn(now)
+	both := hdrhistogram.Import(k.before.Export())
+	both.Merge(k.window)
+	since := k.beforeSince
+	if since.IsZero() {
+		since = k.windowSince
+	}
+	sum := KindCensus{
+		Kind: kind, Activations: len(k.active), Activated: k.activated, Calls: k.calls,
+		Errors: k.errs, Stale: k.stale, Grains: k.newest(maxShown),
+		P50Micros: both.ValueAtQuantile(50), P99Micros: both.ValueAtQuantile(99),
+	}
+	if span := now.Sub(since).Seconds(); span > 0.1 {
+		sum.CallsPerSec = float64(both.TotalCount()) / span
+	}
+	return sum
+}
+
+func (k *kindCounter) newest(limit int) []string {
+	names := make([]string, 0, len(k.active))
+	for name := range k.active {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if c := k.active[b].Compare(k.active[a]); c != 0 {
+			return c
+		}
+		return strings.Compare(a, b)
+	})
+	return names[:min(limit, len(names))]
+}

@@ -1,0 +1,30 @@
+// Package actors is step 12: virtual actors in a cluster of silos.
+//
+// An order is a grain, and so is the stock of each product. A grain has a name
+// and nobody creates it: the first call to it activates it on one of the silos,
+// and the engine sees to it that there is one activation at a time. What a grain
+// must not forget it keeps in a store, under a version that lets no two
+// activations write.
+//
+// Where to look, one idea per file:
+//
+//	grains.proto   what the grains understand
+//	order.go       the grain of one order: the work, the stock, done
+//	stock.go       the grain of one product's stock
+//	state.go       State[T]: what a grain remembers, and its version
+//	redis.go       the store, in Redis, as in the lecture
+//	postgres.go    the store, in Postgres
+//	call.go        a call that is tried again, and ends when its context does
+//	membership.go  who is in the cluster: a lease in Redis for every silo
+//	engine.go      a silo or a client of protoactor-go
+//	census.go      what a silo can tell of itself
+//	view.go        GET /cluster: what all of them tell
+//	audit.go       does every order that was accepted stand in the books?
+//	wrong.go       the wrong variants, each a small change to the right one
+//
+// The programs are silo and web. A silo (silo.go) hosts the grains, the web app
+// (web.go) calls them. The folders beside them (mailbox, grains, ...) are the
+// step's small parts, each with a page of its own.
+package actors
+
+//go:generate ./protoc.sh grains.proto

@@ -1,0 +1,158 @@
+package actors
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrLeaseLost: the others have taken this silo for dead. Its grains live
+// elsewhere by now, and it must end.
+var ErrLeaseLost = errors.New("the others have taken this silo for dead")
+
+// Member is what a silo tells of itself each time it renews its lease.
+type Member struct {
+	ID      string    `json:"id"`      // of this life: a silo that comes back is another member
+	Name    string    `json:"name"`    // silo-2
+	Address string    `json:"address"` // host:port of the engine
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Kinds   []string  `json:"kinds"` // of the grains that it can host
+	Told    time.Time `json:"told"`  // when this was written
+	Census  Census    `json:"census"`
+}
+
+// Table is where silos find each other: a sorted set in Redis that says until
+// when the lease of each member runs. It is the membership table of Orleans, and
+// like it, lies in a store that the cluster needs anyway.
+//
+// A silo that cannot renew for a whole lease is taken for dead. One renewal that
+// fails means nothing.
+type Table struct {
+	client *redis.Client
+	script *redis.Script
+	lease  time.Duration
+}
+
+//go:embed membership.lua
+var membershipScript string
+
+// NewTable returns the table on that connection pool.
+func NewTable(client *redis.Client, lease time.Duration) *Table {
+	return &Table{client, redis.NewScript(membershipScript), lease}
+}
+
+const (
+	join  = "join"
+	renew = "renew"
+	leave = "leave"
+	look  = "look"
+)
+
+const (
+	keyLeases  = "cluster:leases"
+	keyRecords = "cluster:members"
+	keyPulse   = "cluster:pulse"
+	keyLog     = "cluster:log"
+	keyBorn    = "cluster:born"
+)
+
+// visit does one of the four things above and returns the members there are. While
+// the table is forming, there may be others. For a member that renews a lease which was taken from it the error is
+// [ErrLeaseLost].
+func (t *Table) visit(
+	ctx context.Context, what string, me Member, events []Event,
+) (members []Member, forming bool, err error) {
+	record, err := json.Marshal(me)
+	if err != nil {
+		return nil, false, fmt.Errorf("encode the member: %w", err)
+	}
+	args := []any{what, me.ID, t.lease.Milliseconds(), record}
+	for _, e := range events {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return nil, false, fmt.Errorf("encode an event: %w", err)
+		}
+		args = append(args, line)
+	}
+	answer, err := t.script.Run(ctx, t.client,
+		[]string{keyLeases, keyRecords, keyPulse, keyLog, keyBorn}, args...).StringSlice()
+	if err != nil {
+		return nil, false, fmt.Errorf("the table of members: %w", err)
+	}
+	members = make([]Member, len(answer)-1)
+	for i, record := range answer[1:] {
+		if err := json.Unmarshal([]byte(record), &members[i]); err != nil {
+			return nil, false, fmt.Errorf("the table of members: %q: %w", record, err)
+		}
+	}
+	if answer[0] == "lost" {
+		return members, false, ErrLeaseLost
+	}
+	return members, answer[0] == "forming", nil
+}
+
+// Log returns the newest of what happened in the cluster, newest first.
+func (t *Table) Log(ctx context.Context, limit int64) ([]Event, error) {
+	lines, err := t.client.LRange(ctx, keyLog, 0, limit-1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("the log of the cluster: %w", err)
+	}
+	events := make([]Event, 0, len(lines))
+	for _, line := range lines {
+		e, err := readEvent(line)
+		if err != nil {
+			return nil, fmt.Errorf("the log of the cluster: %q: %w", line, err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// keep renews the lease until ctx ends, and gives each list of members to tell.
+// It returns nil then, and [ErrLeaseLost] when the lease is lost.
+func (t *Table) keep(
+	ctx context.Context, what string, me func() (Member, []Event),
+	tell func(members []Member, forming bool),
+) error {
+	tick := time.NewTicker(t.lease / 6)
+	defer tick.Stop()
+	var kept []Event // of visits that failed
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		// A process that was stopped, or swapped out, or on a laptop that slept,
+		// does not know it. The clock tells: this is the watchdog. Whether anybody
+		// has missed it in the meantime, the table tells.
+		if gap := time.Since(last); gap > t.lease {
+			slog.Warn("this process stood still for longer than its lease",
+				"for", gap, "lease", t.lease)
+		}
+		last = time.Now()
+		self, events := me()
+		kept = append(kept, events...)
+		members, forming, err := t.visit(ctx, what, self, kept)
+		switch {
+		case errors.Is(err, ErrLeaseLost):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			slog.Warn("cannot renew the lease now", "error", err)
+			kept = kept[max(0, len(kept)-maxEvents):]
+			continue
+		}
+		kept = nil
+		tell(members, forming)
+	}
+}

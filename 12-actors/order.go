@@ -1,0 +1,118 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"course.example/shop"
+	"github.com/asynkron/protoactor-go/cluster"
+	"github.com/google/uuid"
+)
+
+// placed is what an order remembers.
+type placed struct {
+	Effect string    `json:"effect"` // the identity of its having been done
+	At     time.Time `json:"at"`
+}
+
+// orderGrain is one order, from its first call until it is forgotten. Its calls
+// are served one at a time: a customer who asks twice is not served twice at the
+// same moment.
+type orderGrain struct {
+	silo  *Silo
+	state *State[placed]
+}
+
+func newOrder(silo *Silo) Order { return &orderGrain{silo: silo} }
+
+// Init runs before the first call. It cannot fail, so that the state is read by
+// the call itself.
+func (g *orderGrain) Init(ctx cluster.GrainContext) {
+	g.state = NewState[placed](g.silo.memory(), name(ctx))
+}
+
+// Place does the order's work, takes its pieces from the stocks and remembers
+// that it is done, in this order. Killed anywhere between, it is asked again and
+// begins from the top: each stock knows the order then, and gives nothing twice.
+func (g *orderGrain) Place(
+	req *PlaceRequest, grain cluster.GrainContext,
+) (*PlaceReply, error) {
+	ctx, cancel := g.silo.turn()
+	defer cancel()
+	done, err := g.state.Read(ctx)
+	if err != nil {
+		return nil, g.silo.failed(grain, err)
+	}
+	if done.Effect != "" {
+		// The silo that did it may have died before it could say so. To say it
+		// again is no second serving: it is the same effect.
+		processed(ctx, grain.Identity(), done.Effect)
+		return &PlaceReply{Effect: done.Effect, Again: true}, nil
+	}
+	shop.Received(ctx, grain.Identity(), 1)
+	order := orderOf(grain.Identity(), req)
+	if err := shop.Work(ctx, order, g.silo.settings.Work); err != nil {
+		return nil, refuse(err)
+	}
+	for _, line := range req.GetLines() {
+		if err := g.take(ctx, grain.Cluster(), order.ID, line); err != nil {
+			return nil, g.silo.failed(grain, err)
+		}
+	}
+	done = placed{Effect: uuid.NewString(), At: time.Now().UTC()}
+	if err := g.state.Write(ctx, done, ""); err != nil {
+		return nil, g.silo.failed(grain, err)
+	}
+	processed(ctx, order.ID, done.Effect)
+	return &PlaceReply{Effect: done.Effect}, nil
+}
+
+// take calls another grain, wherever it is. The calls go one way only, from
+// orders to stocks: if a stock called back, both would wait for ever.
+func (g *orderGrain) take(
+	ctx context.Context, grains *cluster.Cluster, order string, line *Line,
+) error {
+	stock := GetStockGrainClient(grains, line.GetSku())
+	ask := &TakeRequest{Order: order, Quantity: line.GetQuantity()}
+	_, err := Call(ctx, "Stock/"+line.GetSku(), g.silo.settings.Try,
+		func(how ...cluster.GrainCallOption) (*TakeReply, error) {
+			return stock.Take(ask, how...)
+		})
+	return err
+}
+
+// Terminate runs when the activation goes. What it knows is in the store.
+func (*orderGrain) Terminate(cluster.GrainContext) {}
+
+// ReceiveDefault takes what is none of the grain's calls: nothing, here.
+func (*orderGrain) ReceiveDefault(cluster.GrainContext) {}
+
+// name is how logs and stores call a grain: Order/0199….
+func name(ctx cluster.GrainContext) string {
+	return fmt.Sprintf("%s/%s", ctx.Kind(), ctx.Identity())
+}
+
+func orderOf(id string, req *PlaceRequest) shop.Order {
+	order := shop.Order{
+		ID: id, UserEmail: req.GetUserEmail(), PlacedAt: time.UnixMilli(req.GetPlacedAtMs()),
+	}
+	for _, l := range req.GetLines() {
+		order.Items = append(order.Items, shop.Item{
+			SKU: l.GetSku(), Quantity: int(l.GetQuantity()), PriceCents: l.GetPriceCents(),
+		})
+	}
+	return order
+}
+
+func requestOf(order shop.Order) *PlaceRequest {
+	req := &PlaceRequest{
+		UserEmail: order.UserEmail, PlacedAtMs: order.PlacedAt.UnixMilli(),
+	}
+	for _, item := range order.Items {
+		req.Lines = append(req.Lines, &Line{
+			Sku: item.SKU, Quantity: int32(item.Quantity), PriceCents: item.PriceCents,
+		})
+	}
+	return req
+}

@@ -1,0 +1,65 @@
+package actors
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisStore keeps each state in a hash of Redis, and the names of the grain's
+// effects in another.
+type RedisStore struct {
+	client *redis.Client
+	script *redis.Script
+}
+
+// redisWrite compares and writes in one step: Redis runs a script alone.
+//
+//go:embed write.lua
+var redisWrite string
+
+// NewRedisStore returns a store on that connection pool, which stays the
+// caller's to close.
+func NewRedisStore(client *redis.Client) *RedisStore {
+	return &RedisStore{client: client, script: redis.NewScript(redisWrite)}
+}
+
+func (s *RedisStore) Read(ctx context.Context, grain string) (Record, error) {
+	fields, err := s.client.HMGet(ctx, stateKey(grain), "version", "data").Result()
+	if err != nil {
+		return Record{}, fmt.Errorf("redis: %w", err)
+	}
+	version, written := fields[0].(string)
+	if !written {
+		return Record{}, nil
+	}
+	data, _ := fields[1].(string)
+	number, err := strconv.ParseInt(version, 10, 64)
+	if err != nil {
+		return Record{}, fmt.Errorf("redis: version of %s: %w", grain, err)
+	}
+	return Record{Version: number, Data: []byte(data)}, nil
+}
+
+func (s *RedisStore) Write(ctx context.Context, grain string, c Change) error {
+	answer, err := s.script.Run(ctx, s.client,
+		[]string{stateKey(grain), effectsKey(grain)}, c.Expect, c.Data, c.Effect).Text()
+	switch {
+	case err != nil:
+		return fmt.Errorf("redis: %w", err)
+	case answer == "stale":
+		return ErrStale
+	case answer == "done":
+		return ErrDone
+	case answer != "written":
+		return errors.New("redis: the script answered " + answer)
+	}
+	return nil
+}
+
+func stateKey(grain string) string   { return "state:" + grain }
+func effectsKey(grain string) string { return "effects:" + grain }

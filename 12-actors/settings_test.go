@@ -1,0 +1,61 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"course.example/shop"
+)
+
+func TestBadSettings(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name   string
+		change func(*Settings)
+		want   string
+	}{
+		{"redis", func(s *Settings) { s.RedisURL = "localhost" }, "want redis://host:port/0"},
+		{"store", func(s *Settings) { s.Store = "disk" }, `store "disk" is unknown`},
+		{"database", func(s *Settings) { s.Store, s.DatabaseURL = "postgres", "http://x:y" },
+			"want postgres://"},
+		{"variant", func(s *Settings) { s.Variant = "wrnog" },
+			`variant "wrnog" is unknown; there are: no-persistence, no-version`},
+		{"lease", func(s *Settings) { s.Lease = time.Millisecond }, "lease must be 300ms to 1h"},
+		{"work", func(s *Settings) { s.Work = -1 }, "work must be 0s to 1h"},
+		{"try", func(s *Settings) { s.Try = 0 }, "try must be"},
+	}
+	for _, c := range cases {
+		s := DefaultSettings()
+		c.change(&s)
+		err := s.Validate()
+		if usage := new(shop.UsageError); !errors.As(err, &usage) || !contains(err, c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	if err := DefaultSettings().Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, args := range [][]string{{"-wrok", "1s"}, {"extra"}, {"-lease", "often"}} {
+		if _, err := SiloSettings(args); err == nil {
+			t.Errorf("silo %q: no error", args)
+		}
+		if _, err := WebSettings(args); err == nil {
+			t.Errorf("web %q: no error", args)
+		}
+	}
+}
+
+// Without its servers a program ends, and says where it has looked.
+func TestNoServer(t *testing.T) {
+	s := DefaultSettings()
+	s.RedisURL = "redis://127.0.0.1:1/0"
+	for name, run := range map[string]func(context.Context, Settings) error{
+		"silo": RunSilo, "web": RunWeb,
+	} {
+		if err := run(t.Context(), s); !contains(err, "no Redis answers at 127.0.0.1:1") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"course.example/shop"
+	"github.com/asynkron/protoactor-go/cluster"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+)
+
+// Silo hosts the shop's grains.
+type Silo struct {
+	settings Settings
+	node     *Node
+	counter  *counter
+	memory   func() Store // where an activation keeps its state
+}
+
+// RunSilo hosts grains until ctx ends.
+func RunSilo(ctx context.Context, settings Settings) (err error) {
+	backing, err := openBacking(ctx, settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, backing.close()) }()
+	silo, err := startSilo(ctx, settings, backing)
+	if err != nil {
+		return err
+	}
+	shop.Ready(ctx, slog.String("silo", settings.Name), slog.String("store", settings.Store),
+		slog.String("address", silo.node.me.Address))
+	return silo.node.Run(ctx)
+}
+
+func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error) {
+	s := &Silo{
+		settings: settings,
+		counter:  newCounter(settings.Name),
+		memory:   variants[settings.Variant](b.store),
+	}
+	// The order of things: grains cannot be called before the silo has joined, and
+	// what joins is a silo that knows its grains.
+	node, err := startNode(ctx, b.table, s.counter, settings,
+		NewOrderKind(func() Order { return newOrder(s) }, settings.Idle,
+			s.counter.middleware()...),
+		NewStockKind(func() Stock { return newStock(s) }, settings.Idle,
+			s.counter.middleware()...))
+	if err != nil {
+		return nil, err
+	}
+	s.node = node
+	return s, nil
+}
+
+// turn is the context of one call to a grain. The engine gives none. It is longer
+// than any caller waits: a call that was begun is brought to an end.
+func (s *Silo) turn() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 20*s.settings.Try+s.settings.Work)
+}
+
+// failed is what a grain returns to its caller. An activation that the store has
+// found out of date ends at once, before the calls that wait in its mailbox: they
+// are told that nobody is there, and find the next activation.
+func (s *Silo) failed(grain cluster.GrainContext, err error) error {
+	if errors.Is(err, ErrStale) {
+		var refused int64
+		s.counter.count(grain.Kind(), func(k *kindCounter) {
+			k.stale++
+			refused = k.stale
+		})
+		slog.Warn("write refused: another activation of this grain has written",
+			"grain", name(grain), "refused", refused)
+		grain.Stop(grain.Self())
+	}
+	if Refused(err) {
+		return err
+	}
+	return cluster.NewGrainErrorResponse(cluster.ErrorReason_ABORTED, err.Error())
+}
+
+func processed(ctx context.Context, order, effect string) {
+	shop.Processed(ctx, order, slog.String("effect", effect))
+}
+
+// backing is the servers that a process of this step needs.
+type backing struct {
+	redis    *redis.Client
+	postgres *pgxpool.Pool
+	table    *Table
+	store    Store
+}
+
+// quietRedis keeps the pool of connections from printing what every call that fails
+// reports as its error.
+var quietRedis = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
+func openBacking(ctx context.Context, settings Settings) (_ *backing, err error) {
+	quietRedis()
+	options, err := redis.ParseURL(settings.RedisURL)
+	if err != nil {
+		return nil, usagef("REDIS_URL is not an address of Redis: %v", err)
+	}
+	// A Redis that does not answer must not take the whole lease to say so.
+	options.DialTimeout, options.ReadTimeout = settings.Lease/2, settings.Lease/2
+	b := &backing{redis: redis.NewClient(options)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := b.redis.Ping(ctx).Err(); err != nil {
+		return nil, fmt.Errorf("no Redis answers at %s (REDIS_URL): %w", options.Addr, err)
+	}
+	b.table = NewTable(b.redis, settings.Lease)
+	b.store = NewRedisStore(b.redis)
+	if settings.Store == "redis" {
+		return b, nil
+	}
+	b.postgres, err = pgxpool.New(ctx, settings.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Postgres (DATABASE_URL): %w", err)
+	}
+	b.store, err = NewPostgresStore(ctx, b.postgres)
+	return b, err
+}
+
+func (b *backing) close() error {
+	if b.postgres != nil {
+		b.postgres.Close()
+	}
+	if err := b.redis.Close(); err != nil {
+		return fmt.Errorf("close the connection to Redis: %w", err)
+	}
+	return nil
+}

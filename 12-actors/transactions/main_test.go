@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/asynkron/protoactor-go/cluster"
+
+	"course.example/12-actors/filestore"
+	"course.example/12-actors/inproc"
+)
+
+// The bank that is killed is this program in another process.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "-bank" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// The promise, and its red twin: the process is killed after each write in turn.
+func TestKillAtEveryWrite(t *testing.T) {
+	for variant, want := range map[string]string{
+		"right":          "10 kills, 0 times the books were wrong\n",
+		"no-transaction": "2 kills, 2 times the books were wrong\n",
+	} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			if err := show(t.Context(), &out, variant, t.TempDir()); err != nil {
+				t.Fatalf("%v\n%s", err, &out)
+			}
+			if !strings.HasSuffix(out.String(), want) {
+				t.Errorf("did not end with %q:\n%s", want, &out)
+			}
+		})
+	}
+}
+
+// named is a grain's context for a test that needs no silo.
+type named struct{ cluster.GrainContext }
+
+func (named) Identity() string { return "ada" }
+func (named) Kind() string     { return "Account" }
+
+// An account alone: every step may be taken twice, promises are not spent twice,
+// and all of it survives a new activation.
+func TestAccountAlone(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	if err := openBank(path); err != nil {
+		t.Fatal(err)
+	}
+	activate := func() *AccountGrain {
+		a := &AccountGrain{dir: filestore.Open(path, nil)}
+		a.Init(named{})
+		return a
+	}
+	leg := func(transfer string, amount int64) *Leg {
+		return &Leg{Transfer: transfer, Amount: amount}
+	}
+	for i, step := range []struct {
+		do      string
+		leg     *Leg
+		yes     bool
+		balance int64
+	}{
+		{"prepare", leg("1", -60), true, 100},
+		{"prepare", leg("1", -60), true, 100},
+		{"prepare", leg("2", -60), false, 100}, // 60 of 100 are promised
+		{"prepare", leg("3", +50), true, 100},
+		{"prepare", leg("4", -60), false, 100}, // what may come is not here yet
+		{"commit", leg("1", -60), true, 40},
+		{"commit", leg("1", -60), true, 40},
+		{"prepare", leg("1", -60), true, 40}, // an old coordinator asks again
+		{"commit", leg("1", -60), true, 40},
+		{"commit", leg("2", -60), true, 40}, // was never promised
+		{"abort", leg("3", +50), true, 40},
+		{"abort", leg("3", +50), true, 40},
+		{"abort", leg("1", -60), true, 40}, // too late, and without effect
+		{"prepare", leg("5", -40), true, 40},
+	} {
+		account, vote := activate(), &Vote{Yes: true} // each time as after a kill
+		var err error
+		switch step.do {
+		case "prepare":
+			vote, err = account.Prepare(step.leg, named{})
+		case "commit":
+			_, err = account.Commit(step.leg, named{})
+		case "abort":
+			_, err = account.Abort(step.leg, named{})
+		}
+		standing, lookErr := activate().Look(&Nothing{}, named{})
+		if err = errors.Join(err, lookErr); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if vote.GetYes() != step.yes || standing.GetBalance() != step.balance {
+			t.Errorf("step %d, %s %v: %v, balance %d", i, step.do, step.leg, vote,
+				standing.GetBalance())
+		}
+	}
+}
+
+// Many transfers at once, round in a circle: no money is made, none is lost, and
+// nobody owes.
+func TestManyTransfersAtOnce(t *testing.T) {
+	path := t.TempDir()
+	dir := filestore.Open(path, nil)
+	const people = 5
+	for i := range people {
+		key := inproc.Key("Account", fmt.Sprint(i))
+		if _, err := dir.Save(key, 0, Balance{Amount: opening}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	silo := inproc.StartSilo(Kinds(dir)...)
+	defer inproc.Stop(silo)
+	var all sync.WaitGroup
+	for i := range 100 {
+		for range 2 { // and each is asked for twice
+			all.Go(func() {
+				outcome, err := GetTransferGrainClient(silo, fmt.Sprint("t", i)).Run(&Order{
+					From: fmt.Sprint(i % people), To: fmt.Sprint((i + 1 + i%3) % people),
+					Amount: int64(20 + i),
+				}, inproc.Once(6*timeout)...)
+				if err != nil {
+					t.Errorf("transfer %d: %s, %v", i, inproc.Reason(err), outcome)
+				}
+			})
+		}
+	}
+	all.Wait()
+	sum := int64(0)
+	for i := range people {
+		b, err := filestore.NewState[Balance](dir, inproc.Key("Account", fmt.Sprint(i))).Get()
+		if err != nil || b.Amount < 0 || len(b.Promised) > 0 {
+			t.Errorf("account %d: %+v, %v", i, b, err)
+		}
+		sum += b.Amount
+	}
+	if sum != people*opening {
+		t.Errorf("there were %d, there are %d", people*opening, sum)
+	}
+}
+
+func TestOrdersThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, order := range []*Order{
+		{}, {From: "ada", To: "ada", Amount: 1}, {From: "ada", To: "bob"},
+		{From: "ada", To: "bob", Amount: -1}, {From: "ada", Amount: 1},
+	} {
+		if p, err := begin(order); err == nil {
+			t.Errorf("%v was begun: %v", order, p)
+		}
+	}
+}

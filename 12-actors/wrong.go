@@ -1,0 +1,66 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// variants are what each wrong way makes of the store of a silo. The function is
+// called once for each activation.
+var variants = map[string]func(Store) func() Store{
+	"":               persisted,
+	"right":          persisted,
+	"no-persistence": noPersistence,
+	"no-version":     noVersion,
+}
+
+func variantNames() string {
+	names := slices.Sorted(maps.Keys(variants))
+	return strings.Join(slices.DeleteFunc(names, func(n string) bool {
+		return n == "" || n == "right"
+	}), ", ")
+}
+
+func persisted(store Store) func() Store { return func() Store { return store } }
+
+// noPersistence keeps the state in the memory of the activation. It is what an
+// object would do, and as long as no silo dies nobody sees the difference.
+//
+// What goes wrong: the activation ends with its silo, or moves when another joins,
+// and what it knew of accepted orders is gone. Experiment: kill the silos.
+func noPersistence(Store) func() Store { return Volatile }
+
+// noVersion writes whatever the version in the store. There is only one
+// activation, so who else should have written?
+//
+// What goes wrong: a silo that was paused does not know that it has been taken for
+// dead. It goes on where it stopped and writes what it remembers over what the new
+// activation has written since. Experiment: pause a silo for longer than its lease.
+func noVersion(store Store) func() Store { return persisted(&blind{Store: store}) }
+
+type blind struct {
+	Store
+	overwrites atomic.Int64
+}
+
+func (b *blind) Write(ctx context.Context, grain string, c Change) error {
+	for {
+		err := b.Store.Write(ctx, grain, c)
+		if !errors.Is(err, ErrStale) {
+			return err
+		}
+		found, err := b.Read(ctx, grain)
+		if err != nil {
+			return err
+		}
+		slog.Warn("writing over what another activation has written", "grain", grain,
+			"expected", c.Expect, "found", found.Version, "overwrites", b.overwrites.Add(1))
+		// That the effect is in the store is what the others have written, too.
+		c.Expect, c.Effect = found.Version, ""
+	}
+}
