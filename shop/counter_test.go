@@ -121,6 +121,11 @@ func TestBadInput(t *testing.T) {
 		{"count 1000000000", "/orders?count=1000000000", "", 400, "from 1 to 100000"},
 		{"count of nothing", "/orders?count=", "", 400, "count: must be a whole number"},
 		{"count of words", "/orders?count=" + strings.Repeat("x", 500), "", 400, `xxx..."`},
+		{"a count that cannot be read", "/orders?count=%zz", "", 400, "query: cannot be read"},
+		{"two things in one", "/orders?count=5;half=1", "", 400, "query: cannot be read"},
+		{"a quantity of a thousand digits", "/orders",
+			order(`"a@b.c"`, `[{"sku":"A","price_cents":1,"quantity":1`+
+				strings.Repeat("0", 1000)+`}]`), 400, "quantity: must be a whole number"},
 		{"10 MB", "/orders", `{"user_email":"` + strings.Repeat("a", 10<<20) + `"}`, 413,
 			"larger than 65536 bytes"},
 		{"10 MB of nothing", "/orders", strings.Repeat(" ", 10<<20), 413, "larger than"},
@@ -279,6 +284,38 @@ func TestCustomerWhoHangsUp(t *testing.T) {
 	}
 	if w.Code/100 == 2 {
 		t.Errorf("status %d for a request that was given up", w.Code)
+	}
+}
+
+// A server's limit on reading a request is no limit on answering it.
+func TestAnswerMayTakeLongerThanReading(t *testing.T) {
+	t.Parallel()
+	const limit = 2 * time.Second
+	server := httptest.NewUnstartedServer(Counter{
+		Place: func(ctx context.Context, _ Order) error {
+			select {
+			case <-time.After(limit + time.Second):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+	}.Handler())
+	server.Config.ReadTimeout = limit
+	server.Start()
+	defer server.Close()
+	for _, path := range []string{"/orders", "/orders?count=2"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusAccepted {
+			t.Errorf("%s: status %d, %v", path, resp.StatusCode, err)
+		}
 	}
 }
 
