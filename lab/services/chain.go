@@ -39,6 +39,9 @@ type Options struct {
 	// Container takes the place of the docker link's own way: it makes one container of the
 	// kind and returns its address and its owner's handle. Tests put testcontainers-go here.
 	Container func(ctx context.Context, kind Kind, image string, ports []int) (Container, error)
+	// Images are what Container needs besides the server's own. They are pulled first: a library
+	// may go on trying for a quarter of an hour where there is no way to a registry.
+	Images []string
 }
 
 // Container is a running container that something else than this package made, its ports

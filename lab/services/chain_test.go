@@ -5,6 +5,7 @@ package services
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"course.example/lab/internal/home"
 )
 
 // silent listens and never says a word.
@@ -224,6 +227,73 @@ func TestDockerThatCannotPullFallsThrough(t *testing.T) {
 	}
 }
 
+// A library that makes containers may go on trying to pull for a quarter of an hour: tests, too,
+// must fall through at once.
+func TestDockerThatCannotPullFallsThroughInTests(t *testing.T) {
+	for _, missing := range []string{"redis:8.10", "helper:1"} {
+		t.Run(missing, func(t *testing.T) {
+			bench(t)
+			program(t, "docker", `case "$1 $*" in
+				info*) echo 29.1.0 ;;
+				pull*`+missing+`) echo "no such host" >&2; exit 1 ;;
+				image*`+missing+`) echo "no such image" >&2; exit 1 ;;
+				esac`)
+			c, out := chain(t, Options{
+				Skip:   []string{LinkPort, LinkNative},
+				Images: []string{"helper:1"},
+				Container: func(context.Context, Kind, string, []int) (Container, error) {
+					t.Error("a container was made without its image")
+					return nil, errors.ErrUnsupported
+				},
+			})
+			s := provide(t, c, Need{Kind: Redis})
+			if s[0].Provider != "in-process stand-in" {
+				t.Errorf("got %q", s[0].Provider)
+			}
+			want := "the Docker engine cannot pull " + missing
+			if !strings.Contains(out.text(), want) || !strings.Contains(out.text(), "no such host") {
+				t.Errorf("said:\n%s\nwant a line with %q and the reason", out.text(), want)
+			}
+		})
+	}
+}
+
+// Debian and Ubuntu package the compose plugin apart from Docker.
+func TestDockerWithoutCompose(t *testing.T) {
+	for _, detached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("detached %t", detached), func(t *testing.T) {
+			dir := program(t, "docker", `echo "$@" >>"$(dirname "$0")/calls"
+				case $1 in
+				info) echo 29.1.0 ;;
+				compose) echo "docker: unknown command: docker compose" >&2; exit 1 ;;
+				esac`)
+			c, out := bench(t, LinkPort, LinkNative, LinkInstall)
+			inCheckout(t)
+			c.site.detached = detached
+			// The container is one in name only, and does not come up.
+			setTrait(t, Redis, func(tr *trait) { tr.boot = 2 * time.Second })
+			s, err := c.Provide(t.Context(), Need{Kind: Redis})
+			if !detached && (err != nil || s[0].Provider != "in-process stand-in") {
+				t.Errorf("got %v, %v", s, err)
+			}
+			if !strings.Contains(out.text(), "docker has no compose plugin") {
+				t.Errorf("said %q", out.text())
+			}
+			raw, err := os.ReadFile(filepath.Join(dir, "calls"))
+			must(t, err)
+			ran := strings.Contains(string(raw), "run --detach --name course-lab-")
+			removed := strings.Contains(string(raw), "rm --force --volumes course-lab-")
+			if ran == detached || ran != removed {
+				t.Errorf("a container was made: %t, and removed: %t:\n%s", ran, removed, raw)
+			}
+			if marks, err := os.ReadDir(filepath.Join(os.Getenv(home.EnvDir), "compose")); err == nil &&
+				len(marks) > 0 {
+				t.Errorf("%v is left for the next run to stop", marks)
+			}
+		})
+	}
+}
+
 // inCheckout works in a checkout that has a compose file.
 func inCheckout(t *testing.T) {
 	t.Helper()
@@ -322,7 +392,7 @@ func TestContainerKeepsItsPortAndIsRemoved(t *testing.T) {
 	want := []string{
 		"run --detach --name course-lab-x-rabbitmq --hostname rabbitmq --label course.lab.run=x " +
 			"--publish 127.0.0.1:20001:5672 --publish 127.0.0.1:20002:15672 rabbitmq:4.3-management",
-		"stop --time 30 course-lab-x-rabbitmq",
+		"stop -t 30 course-lab-x-rabbitmq",
 		"start course-lab-x-rabbitmq",
 		"kill course-lab-x-rabbitmq",
 		"rm --force --volumes course-lab-x-rabbitmq",

@@ -97,12 +97,22 @@ func composeDown(ctx context.Context, run *home.Run, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	if _, err := runDocker(ctx, "compose", "--file", file, "down"); err != nil {
+	slices.Sort(used)
+	var errs []error
+	for _, service := range used {
+		errs = append(errs, compose{file, service}.remove(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	slices.Sort(used)
-	say("stopped by docker compose down: " + strings.Join(used, ", "))
-	return nil
+	say("stopped by docker compose: " + strings.Join(used, ", "))
+	// What somebody has started by hand is left alone, and with it the network.
+	left, err := runDocker(ctx, "compose", "--file", file, "ps", "--all", "--quiet")
+	if err != nil || left != "" {
+		return err
+	}
+	_, err = runDocker(ctx, "compose", "--file", file, "down")
+	return err
 }
 
 func rank(p home.Process) int {

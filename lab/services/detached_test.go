@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,6 +64,33 @@ func TestUpOutlivesTheLabUntilDown(t *testing.T) {
 	}
 	if up, err = Status(); err != nil || len(up) != 0 {
 		t.Errorf("status after down: %+v, %v", up, err)
+	}
+}
+
+// What somebody has started by hand with the same compose file is not the lab's to stop.
+func TestDownStopsOnlyWhatUpHasStarted(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		t.Run(fmt.Sprintf("alone %t", alone), func(t *testing.T) {
+			t.Setenv(home.EnvDir, t.TempDir())
+			inCheckout(t)
+			dir := program(t, "docker", `echo "$@" >>"$(dirname "$0")/calls"
+				case "$*" in *" ps "*) `+map[bool]string{true: ":", false: "echo 8f2c"}[alone]+` ;; esac`)
+			run, err := home.OpenUp()
+			must(t, err)
+			must(t, run.Update(func(r *home.Record) { r.Extra[claimPrefix+"redis"] = "up" }))
+			out := new(said)
+			must(t, Down(t.Context(), out.say))
+			raw, err := os.ReadFile(filepath.Join(dir, "calls"))
+			must(t, err)
+			calls := string(raw)
+			if !strings.Contains(calls, "rm --stop --force redis") ||
+				strings.Contains(calls, " down") != alone {
+				t.Errorf("docker was told:\n%s", calls)
+			}
+			if out.text() != "stopped by docker compose: redis" {
+				t.Errorf("said %q", out.text())
+			}
+		})
 	}
 }
 

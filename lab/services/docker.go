@@ -56,6 +56,16 @@ func engine(ctx context.Context) (string, error) {
 	return version, nil
 }
 
+// errNoCompose says that the docker program lacks its plugin for compose files, which some systems
+// package apart.
+var errNoCompose = errors.New(
+	"docker has no compose plugin (https://docs.docker.com/compose/install/)")
+
+func hasCompose(ctx context.Context) bool {
+	_, err := runDocker(ctx, "compose", "version")
+	return err == nil
+}
+
 // composeFile returns the path of the project's compose file.
 func composeFile() (string, error) {
 	root, err := home.Root()
@@ -143,7 +153,7 @@ func (c *container) start(ctx context.Context) error {
 }
 
 func (c *container) stop(ctx context.Context) error {
-	_, err := runDocker(ctx, "stop", "--time", "30", c.name)
+	_, err := runDocker(ctx, "stop", "-t", "30", c.name)
 	return err
 }
 

@@ -152,7 +152,7 @@ func (c *Chain) unuse(ctx context.Context, service string) error {
 // ---- a Docker engine
 
 func (c *Chain) lookDocker(ctx context.Context, need Need) (string, error) {
-	if need.Private && traits[need.Kind].judged {
+	if traits[need.Kind].judged && (need.Private || c.opts.Container != nil) {
 		return "", quietly("an experiment asks the lab's own receiver what has arrived")
 	}
 	version, err := engine(ctx)
@@ -167,10 +167,16 @@ func (c *Chain) provideDocker(ctx context.Context, need Need) (Servers, error) {
 		fmt.Errorf("not up after %v", pullTimeout))
 	defer cancel()
 	if c.opts.Container == nil && !need.Private && need.count() == 1 {
-		return c.provideCompose(ctx, need)
+		switch {
+		case hasCompose(ctx):
+			return c.provideCompose(ctx, need)
+		case c.site.detached:
+			return nil, errNoCompose
+		}
+		c.opts.Say(fmt.Sprintf("%s: %v: it gets a container of its own", need, errNoCompose))
 	}
-	if c.opts.Container == nil {
-		if err := c.ensureImage(ctx, need); err != nil {
+	for _, image := range append([]string{traits[need.Kind].image}, c.opts.Images...) {
+		if err := c.ensureImage(ctx, need, image); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +199,7 @@ func (c *Chain) provideCompose(ctx context.Context, need Need) (Servers, error) 
 	}
 	t := traits[need.Kind]
 	service := compose{file: file, service: string(need.Kind)}
-	if err := c.ensureImage(ctx, need); err != nil {
+	if err := c.ensureImage(ctx, need, t.image); err != nil {
 		return nil, err
 	}
 	if !c.site.detached {
@@ -230,8 +236,7 @@ func (c *Chain) giveUp(ctx context.Context, service compose, before bool) error 
 
 // ensureImage pulls the image when it is not there. An engine can answer and still have no way
 // to a registry; that is told apart from a server that does not come up.
-func (c *Chain) ensureImage(ctx context.Context, need Need) error {
-	image := traits[need.Kind].image
+func (c *Chain) ensureImage(ctx context.Context, need Need, image string) error {
 	if _, err := runDocker(ctx, "image", "inspect", "--format", "{{.Id}}", image); err == nil {
 		return nil
 	}
@@ -250,6 +255,9 @@ func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error
 	}
 	s := c.newServer(need, "docker, private", onPorts(need.Kind, ports))
 	if c.opts.Container != nil {
+		// Its image is there: what takes longer than a boot is not coming.
+		ctx, cancel := context.WithTimeoutCause(ctx, t.boot, fmt.Errorf("not up after %v", t.boot))
+		defer cancel()
 		made, err := c.opts.Container(ctx, need.Kind, t.image, ports)
 		if err != nil {
 			return nil, err

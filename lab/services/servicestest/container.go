@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -15,9 +17,22 @@ import (
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 	"github.com/testcontainers/testcontainers-go/modules/rabbitmq"
 	"github.com/testcontainers/testcontainers-go/modules/redis"
+	"github.com/testcontainers/testcontainers-go/wait"
 
 	"course.example/lab/services"
 )
+
+// bootTime is how long a container may take that starts beside other tests.
+const bootTime = 2 * time.Minute
+
+// helperImages are what testcontainers-go runs beside the servers: Ryuk, which cleans up.
+func helperImages() []string {
+	if os.Getenv("TESTCONTAINERS_RYUK_DISABLED") == "true" {
+		return nil
+	}
+	//lint:ignore SA1019 its version is the library's to say, and it says it nowhere else
+	return []string{testcontainers.ReaperDefaultImage}
+}
 
 // startContainer runs a server in a container that Ryuk removes should this process be killed.
 func startContainer(
@@ -27,9 +42,11 @@ func startContainer(
 	var err error
 	switch kind {
 	case services.RabbitMQ:
-		bind := bindings([]string{"5672/tcp", "15672/tcp"}, ports)
 		var made *rabbitmq.RabbitMQContainer
-		if made, err = rabbitmq.Run(ctx, image, bind); made != nil {
+		made, err = rabbitmq.Run(ctx, image, bindings([]string{"5672/tcp", "15672/tcp"}, ports),
+			testcontainers.WithWaitStrategyAndDeadline(bootTime,
+				wait.ForLog("Server startup complete")))
+		if made != nil {
 			c = made.Container
 		}
 	case services.Postgres:
@@ -88,6 +105,9 @@ func (d *docked) Kill(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, cli.Close()) }()
 	_, err = cli.ContainerKill(ctx, d.c.GetContainerID(), client.ContainerKillOptions{})
+	if err != nil && strings.Contains(err.Error(), "is not running") {
+		return nil // there is nothing left to kill
+	}
 	return err
 }
 

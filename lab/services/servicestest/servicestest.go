@@ -112,7 +112,9 @@ func open() (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, err := services.NewChain(run, services.Options{Say: say, Container: startContainer})
+	chain, err := services.NewChain(run, services.Options{
+		Say: say, Container: startContainer, Images: helperImages(),
+	})
 	if err != nil {
 		return nil, errors.Join(err, run.Close())
 	}
