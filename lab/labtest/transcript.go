@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/stage"
+	"course.example/lab/services"
 )
 
 // Transcript runs the command of each transcript in the given files, relative
@@ -107,7 +109,7 @@ func run(t *testing.T, root, command string) []string {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = root
 	// A page's command is run in the workspace, also by a test that is not.
-	cmd.Env = append(os.Environ(), "GOWORK=")
+	cmd.Env = append(append(os.Environ(), "GOWORK="), ownPlaces(t)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	out, err := cmd.CombinedOutput()
@@ -115,6 +117,54 @@ func run(t *testing.T, root, command string) []string {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return strings.Split(string(bytes.TrimRight(out, "\n")), "\n")
+}
+
+// ownPlaces are the variables that lead a page's command to places of its own on the servers
+// that the environment names. A run uses a server that was named as it is: the queue that one
+// step's page leaves behind would meet the one that the next step's declares.
+func ownPlaces(t *testing.T) []string {
+	t.Helper()
+	step := thisStep(t)
+	var named, variables []string
+	for _, text := range step.Needs {
+		need, err := services.ParseNeed(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if variable := need.Kind.Variable(); os.Getenv(variable) != "" {
+			named, variables = append(named, text), append(variables, variable)
+		}
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	st, err := stage.Open(t.Context(), "page "+step.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closing := context.WithoutCancel(t.Context())
+	t.Cleanup(func() {
+		if err := st.Close(closing); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := st.Provide(t.Context(), named); err != nil {
+		t.Fatal(err)
+	}
+	cfg, cleanup, err := st.Config(t.Context(), step, "page-"+step.Number, true)
+	t.Cleanup(func() {
+		if err := cleanup(closing); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var env []string
+	for _, variable := range variables {
+		env = append(env, variable+"="+cfg.Address[variable])
+	}
+	return env
 }
 
 // split cuts a command line into words; a word may have a part in double quotes.

@@ -21,6 +21,9 @@ const (
 // Kinds lists all kinds in the order in which people read them.
 func Kinds() []Kind { return []Kind{RabbitMQ, Postgres, Redis, Jaeger, Seq} }
 
+// Variable is the environment variable that names a server of this kind.
+func (k Kind) Variable() string { return traits[k].env }
+
 // Need is what a step or a test wants.
 type Need struct {
 	Kind Kind
