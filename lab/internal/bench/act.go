@@ -101,7 +101,8 @@ func (b *Bench) Act(ctx context.Context, act string) (string, error) {
 // choose replaces a kind by one of its processes, by chance: one that is up for
 // acts that break, one that is down for start.
 func (b *Bench) choose(words []string) ([]string, error) {
-	if words[0] == "scale" || words[0] == "order" || len(words) != 2 && words[0] != "slow" || len(words) < 2 {
+	if words[0] == "scale" || words[0] == "order" || len(words) < 2 ||
+		len(words) > 2 && words[0] != "slow" {
 		return words, nil
 	}
 	b.mu.Lock()
