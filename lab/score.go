@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -63,13 +64,9 @@ func runScore(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	report := &score.Report{}
-	if path := cmd.String("json"); path != "" {
-		if _, err := os.Stat(path); err == nil {
-			if report, err = score.Load(path); err != nil {
-				return err
-			}
-		}
+	report, err := besides(cmd.String("json"), opt.Quick)
+	if err != nil {
+		return err
 	}
 	report.Machine, report.Quick = score.ThisMachine(), opt.Quick
 	tour := newTour(steps, cmd.Bool("variants"), opt)
@@ -100,6 +97,22 @@ func runScore(ctx context.Context, cmd *cli.Command) error {
 		return errQuiet
 	}
 	return err
+}
+
+// besides is the report that the figures are put into: what the file has already.
+func besides(path string, quick bool) (*score.Report, error) {
+	if path == "" {
+		return &score.Report{}, nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return &score.Report{}, nil
+	}
+	report, err := score.Load(path)
+	if err == nil && len(report.Rows) > 0 && report.Quick != quick {
+		return nil, fmt.Errorf("%s: figures with -quick and without it do not belong in one table: "+
+			"name another file", path)
+	}
+	return report, err
 }
 
 // publish writes the newest figures that are kept in the repository into its pages.
@@ -232,12 +245,19 @@ func (t *tour) after(i int) time.Duration {
 
 func (t *tour) all(ctx context.Context, report *score.Report) error {
 	t.started = time.Now()
-	for i := range t.rows {
-		if err := t.one(ctx, i, report); err != nil {
-			return err
+	var errs []error
+	for i, row := range t.rows {
+		err := t.one(ctx, i, report)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			// One architecture that does not start does not keep the others from it.
+			errs = append(errs, fmt.Errorf("%s: %w", row.step.Name, err))
+			continue
+		}
+		if err != nil {
+			return errors.Join(append(errs, err)...)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // one measures a row on a stage of its own.

@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -16,6 +18,14 @@ type Score struct {
 	// Consumer is the kind that is killed as the consumer, and of which 1, 2, 4
 	// and 8 are measured. Default: the last kind with in-flight, or else the last.
 	Consumer string `yaml:"consumer"`
+	// Scaled are the kinds of which 1, 2, 4 and 8 each are measured, where several
+	// share the work of an order and it is not the consumer alone that there must be
+	// more of.
+	Scaled []string `yaml:"scaled"`
+	// Open is how many orders are open at a time while consumers are counted, however
+	// many there are, for a consumer that has as many in work as come. Default: a few
+	// for each.
+	Open int `yaml:"open"`
 	// Workers is the variable that says how many consumers one process has, for
 	// a step whose consumers are goroutines. They are counted then instead.
 	Workers string `yaml:"workers"`
@@ -26,8 +36,22 @@ type Score struct {
 	Middle string `yaml:"middle"`
 	// Single are the kinds of which the step cannot have two.
 	Single []string `yaml:"single"`
-	// Env is for the processes while consumers are counted: one worker in each.
+	// Env is for those processes while they are counted: one worker in each.
 	Env map[string]string `yaml:"env"`
+	// Backlog is for a step with a queue between the two: rate and wait are measured
+	// with up to a million orders in it.
+	Backlog *Backlog `yaml:"backlog"`
+}
+
+// Backlog says how an order that waits is copied. Either is given, not both.
+type Backlog struct {
+	// Queue is the queue in RabbitMQ where it waits.
+	Queue string `yaml:"queue"`
+	// SQL are the statements that copy it in Postgres, each in a transaction of its
+	// own. One with $1 and $2 in it makes the copies with these numbers and those
+	// between; each copy has the number as the last twelve hexadecimal digits of its
+	// identity.
+	SQL []string `yaml:"sql"`
 }
 
 // Scoring is the step's score section with the defaults filled in.
@@ -50,6 +74,29 @@ func (s *Step) Scoring() Score {
 	return score
 }
 
+// Counted are the kinds of which 1, 2, 4 and 8 are measured.
+func (s Score) Counted() []string {
+	if len(s.Scaled) > 0 {
+		return s.Scaled
+	}
+	return []string{s.Consumer}
+}
+
+// WithEnv is the step with more in the environment of some kinds.
+func (s *Step) WithEnv(env map[string]string, kinds ...string) *Step {
+	changed := *s
+	changed.Processes = slices.Clone(s.Processes)
+	for i, p := range changed.Processes {
+		if slices.Contains(kinds, p.Name) {
+			all := map[string]string{}
+			maps.Copy(all, p.Env)
+			maps.Copy(all, env)
+			changed.Processes[i].Env = all
+		}
+	}
+	return &changed
+}
+
 func (s *Step) lastConsumer() string {
 	name, holds := "", false
 	for _, p := range s.Processes {
@@ -68,7 +115,11 @@ func (s *Step) checkScore() error {
 		return fmt.Errorf("score: a program that runs once takes no orders")
 	}
 	score := s.Scoring()
-	for _, name := range slices.Concat([]string{score.Producer, score.Consumer}, score.Single) {
+	if score.Open < 0 {
+		return fmt.Errorf("score: open: %d orders cannot be open", score.Open)
+	}
+	named := slices.Concat([]string{score.Producer, score.Consumer}, score.Single, score.Scaled)
+	for _, name := range named {
 		if _, ok := s.Process(name); !ok {
 			return fmt.Errorf("score: there is no process %q", name)
 		}
@@ -78,6 +129,9 @@ func (s *Step) checkScore() error {
 			return fmt.Errorf("score: middle: %w", err)
 		}
 	}
+	if err := s.checkBacklog(score.Backlog); err != nil {
+		return fmt.Errorf("score: backlog: %w", err)
+	}
 	if score.Workers != "" && score.Unscaled != "" {
 		return fmt.Errorf("score: workers says how consumers are added, unscaled that they are not")
 	}
@@ -85,4 +139,23 @@ func (s *Step) checkScore() error {
 		return fmt.Errorf("score: %w", err)
 	}
 	return nil
+}
+
+func (s *Step) checkBacklog(b *Backlog) error {
+	if b == nil {
+		return nil
+	}
+	if (b.Queue == "") == (len(b.SQL) == 0) {
+		return errors.New("want either queue, a queue in RabbitMQ, or sql, statements for Postgres")
+	}
+	server := "rabbitmq"
+	if b.Queue == "" {
+		server = "postgres"
+	}
+	for _, need := range s.Needs {
+		if kind, _, _ := strings.Cut(need, " "); kind == server {
+			return nil
+		}
+	}
+	return fmt.Errorf("the step does not need %s", server)
 }

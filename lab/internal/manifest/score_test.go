@@ -49,15 +49,42 @@ func TestScoreDefaults(t *testing.T) {
 	}
 }
 
+func TestWithEnvChangesACopy(t *testing.T) {
+	t.Parallel()
+	step, err := readScore(t, "score: {scaled: [worker, shipper]}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := step.Scoring().Counted()
+	changed := step.WithEnv(map[string]string{"WORKERS": "1"}, counted...)
+	for _, p := range changed.Processes {
+		if want := p.Name != "web"; (p.Env["WORKERS"] == "1") != want {
+			t.Errorf("%s has %v", p.Name, p.Env)
+		}
+	}
+	for _, p := range step.Processes {
+		if len(p.Env) > 0 {
+			t.Errorf("the step itself was changed: %s has %v", p.Name, p.Env)
+		}
+	}
+	if c := (Score{Consumer: "worker"}).Counted(); len(c) != 1 || c[0] != "worker" {
+		t.Errorf("counted are %v", c)
+	}
+}
+
 func TestScoreSlips(t *testing.T) {
 	t.Parallel()
 	for section, want := range map[string]string{
 		"score: {consumer: wrker}":              `score: there is no process "wrker"`,
 		"score: {single: [gateway]}":            `score: there is no process "gateway"`,
+		"score: {scaled: [wrker]}":              `score: there is no process "wrker"`,
+		"score: {open: -1}":                     "score: open",
 		"score: {middle: postgres}":             "score: middle:",
 		"score: {workers: W, unscaled: never}":  "score: workers says",
 		`score: {env: {U: '{{url "nobody"}}'}}`: "score: env: U",
 		"score: {consumers: worker}":            "consumers",
+		"score: {backlog: {}}":                  "score: backlog: want either",
+		"score: {backlog: {sql: [SELECT 1]}}":   "score: backlog: the step does not need postgres",
 	} {
 		if _, err := readScore(t, section+"\n"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", section, err, want)

@@ -128,31 +128,101 @@ func (c *chart) labels(all []label) {
 
 // ThroughputChart is throughput against consumers, a line for each architecture.
 func (r *Report) ThroughputChart() string {
-	most := 1.0
+	var rates []float64
 	for _, row := range r.Rows {
 		for _, p := range row.Scale.Points {
-			most = max(most, p.SpeedUp, 8)
+			rates = append(rates, p.Rate.Value)
 		}
 	}
-	c := newChart("Scalability: speed-up with more consumers", 460,
-		axis{low: 1, high: 8, log: true, ticks: []float64{1, 2, 4, 8}, name: "consumers"},
-		axis{low: 1, high: most * 1.05, log: true, ticks: []float64{1, 2, 4, 8}, unit: "×",
-			name: "times the orders per second of one consumer"})
-	c.printf(`<path class="ideal" d="M%.1f %.1fL%.1f %.1f"/>`+"\n",
-		c.x.at(1), c.y.at(1), c.x.at(8), c.y.at(8))
+	x := axis{low: 1, high: 8, log: true, ticks: []float64{1, 2, 4, 8}, name: "consumers"}
+	y := axis{log: true, unit: "/s", name: "orders processed a second, 20 ms of work each; " +
+		"dashed: 50 for every consumer"}
+	y.low, y.high, y.ticks = decades(rates)
+	c := newChart("Scalability: throughput with more consumers", 460, x, y)
+	for i, row := range r.Rows {
+		var points [][2]float64
+		for _, p := range row.Scale.Points {
+			if p.Rate.Value > 0 {
+				points = append(points, [2]float64{float64(p.Consumers), p.Rate.Value})
+			}
+		}
+		c.line(i, points)
+	}
+	if y.low <= 50 && y.high >= 400 {
+		c.printf(`<path class="ideal" d="M%.1f %.1fL%.1f %.1f"/>`+"\n",
+			c.x.at(1), c.y.at(50), c.x.at(8), c.y.at(400))
+	}
+	var names []label
+	for _, row := range r.Rows {
+		if n := len(row.Scale.Points); n > 1 {
+			last := row.Scale.Points[n-1]
+			names = append(names, label{c.y.at(last.Rate.Value), row.Name()})
+		}
+	}
+	c.labels(names)
+	return c.svg()
+}
+
+// line draws one through points, with a dot at each.
+func (c *chart) line(colour int, points [][2]float64) {
+	var path []string
+	for _, p := range points {
+		x, y := c.x.at(p[0]), c.y.at(p[1])
+		path = append(path, fmt.Sprintf("%.1f %.1f", x, y))
+		c.printf(`<circle class="c%d" cx="%.1f" cy="%.1f" r="4"/>`+"\n", colour%8, x, y)
+	}
+	if len(path) > 1 {
+		c.printf(`<path class="line c%d" d="M%s"/>`+"\n", colour%8, strings.Join(path, "L"))
+	}
+}
+
+// DepthCharts are the rate and the wait against how many orders wait; empty when that
+// was not measured.
+func (r *Report) DepthCharts() string {
+	return r.depthChart("How cost grows: the rate with so many orders waiting",
+		"orders processed a second, with no work", "/s",
+		func(d Depth) float64 { return d.Rate.Value }) +
+		r.depthChart("How cost grows: the wait with so many orders waiting",
+			"the time to an answer, p99", " ms",
+			func(d Depth) float64 { return d.Answer99.Value })
+}
+
+// depthChart has a place for each depth, as far apart as the next: zero has no logarithm.
+func (r *Report) depthChart(title, name, unit string, value func(Depth) float64) string {
+	var values []float64
+	var depths []int
+	for _, row := range r.Rows {
+		for _, d := range row.Depths {
+			values = append(values, value(d))
+			if !slices.Contains(depths, d.Waiting) {
+				depths = append(depths, d.Waiting)
+			}
+		}
+	}
+	if len(depths) < 2 {
+		return ""
+	}
+	slices.Sort(depths)
+	y := axis{log: true, unit: unit, name: name}
+	y.low, y.high, y.ticks = decades(values)
+	c := newChart(title, 400, axis{low: 0, high: float64(len(depths) - 1)}, y)
+	c.text((c.x.from+c.x.to)/2, c.y.from+42, "faint mid", "orders that wait")
+	for i, depth := range depths {
+		at := c.x.at(float64(i))
+		c.printf(`<path class="grid" d="M%.1f %.1fV%.1f"/>`+"\n", at, c.y.to, c.y.from)
+		c.text(at, c.y.from+18, "faint mid", number(float64(depth)))
+	}
 	var names []label
 	for i, row := range r.Rows {
-		if len(row.Scale.Points) < 2 {
-			continue
+		var points [][2]float64
+		for _, d := range row.Depths {
+			at := float64(slices.Index(depths, d.Waiting))
+			points = append(points, [2]float64{at, value(d)})
 		}
-		var path []string
-		for _, p := range row.Scale.Points {
-			path = append(path, fmt.Sprintf("%.1f %.1f",
-				c.x.at(float64(p.Consumers)), c.y.at(p.SpeedUp)))
+		if len(points) > 0 {
+			c.line(i, points)
+			names = append(names, label{c.y.at(points[len(points)-1][1]), row.Name()})
 		}
-		c.printf(`<path class="line c%d" d="M%s"/>`+"\n", i%8, strings.Join(path, "L"))
-		last := row.Scale.Points[len(row.Scale.Points)-1]
-		names = append(names, label{c.y.at(last.SpeedUp), row.Name()})
 	}
 	c.labels(names)
 	return c.svg()

@@ -8,6 +8,8 @@
 //	performance.go  how long an answer takes, and the highest rate that is sustained
 //	scalability.go  1, 2, 4 and 8 consumers; how long until a new one has work
 //	resilience.go   kill and restart each part; then one of two
+//	depth.go        rate and wait with up to a million orders waiting
+//	backlog.go      how they come to wait
 //	protocol.go     all of it in order, with the time that is left
 //	report.go       the figures, as they are kept
 //	table.go        the figures as a table

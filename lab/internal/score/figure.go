@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -55,12 +56,10 @@ func round(v float64) float64 {
 // number writes a value as a person would: 1,850 or 21 or 3.4 or 0.62.
 func number(v float64) string {
 	switch size := math.Abs(v); {
-	case size >= 1000:
-		whole := fmt.Sprintf("%.0f", v)
-		if size >= 10_000 { // three figures are all that was measured
-			whole = fmt.Sprintf("%.0f", math.Round(v/100)*100)
-		}
-		return whole[:len(whole)-3] + "," + whole[len(whole)-3:]
+	case size >= 10_000: // three figures are all that was measured
+		return thousands(int(math.Round(v/100) * 100))
+	case size >= 999.5:
+		return thousands(int(math.Round(v)))
 	case size >= 10 || v == 0:
 		return fmt.Sprintf("%.0f", v)
 	case size >= 1:
@@ -68,6 +67,17 @@ func number(v float64) string {
 	default:
 		return fmt.Sprintf("%.2f", v)
 	}
+}
+
+// thousands writes a whole number with a comma before every three digits.
+func thousands(n int) string {
+	if n < 0 {
+		return "-" + thousands(-n)
+	}
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 // String is the value, with a ~ before it when it is noisy.

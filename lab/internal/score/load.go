@@ -102,6 +102,7 @@ func Fire(
 // throughput alone, never for latency.
 type Window struct {
 	free chan struct{}
+	owed atomic.Int64
 }
 
 // NewWindow returns a window of that many orders.
@@ -115,11 +116,20 @@ func NewWindow(size int) *Window {
 
 // Done says that an order has come to its end. It is safe for concurrent use.
 func (w *Window) Done() {
+	for owed := w.owed.Load(); owed > 0; owed = w.owed.Load() {
+		if w.owed.CompareAndSwap(owed, owed-1) {
+			return
+		}
+	}
 	select {
 	case w.free <- struct{}{}:
 	default: // one that was done twice makes no room
 	}
 }
+
+// Owe says that somebody else has placed an order: the next one that is done makes room
+// for none. It is safe for concurrent use.
+func (w *Window) Owe() { w.owed.Add(1) }
 
 // refusedPause is how long a customer who was refused waits before the next one.
 const refusedPause = 20 * time.Millisecond

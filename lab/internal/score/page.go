@@ -16,12 +16,12 @@ var pageHTML string
 
 type pageData struct {
 	*Report
-	Columns                   []string
-	Cells                     [][]string
-	Notes                     []string
-	Cost, Throughput, Latency template.HTML
-	Strips                    []pageStrips
-	Spreads                   []pageSpread
+	Columns                           []string
+	Cells                             [][]string
+	Notes                             []string
+	Cost, Throughput, Latency, Depths template.HTML
+	Strips                            []pageStrips
+	Spreads                           []pageSpread
 }
 
 type pageStrips struct {
@@ -47,6 +47,7 @@ func (r *Report) HTML(w io.Writer) error {
 	data.Cost = template.HTML(r.CostChart())
 	data.Throughput = template.HTML(r.ThroughputChart())
 	data.Latency = template.HTML(r.LatencyChart())
+	data.Depths = template.HTML(r.DepthCharts())
 	for _, c := range columns() {
 		data.Columns = append(data.Columns, c.name)
 	}
@@ -75,25 +76,51 @@ func (r *Report) HTML(w io.Writer) error {
 	return nil
 }
 
-// pictures are the time lines of the fault runs, as `lab break` draws them. Each is an
-// image of its own, because each brings its own styles.
+// pictures are the time lines of the fault runs, as `lab break` draws them.
 func (r Row) pictures() ([]pageStrip, error) {
 	var all []pageStrip
-	for _, f := range r.Faults {
-		if f.Strip == nil {
-			continue
+	add := func(strip *Strip, name, caption string) error {
+		if strip == nil {
+			return nil
 		}
-		history, err := f.Strip.History()
+		picture, err := strip.picture(r.Name()+": "+name, caption)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", r.Name(), f.Act, err)
+			return fmt.Errorf("%s: %s: %w", r.Name(), name, err)
 		}
-		var svg strings.Builder
-		title := r.Name() + ": " + f.Act
-		if err := draw.Run(&svg, history, title, []string{f.cost()}); err != nil {
+		all = append(all, pageStrip{name, picture})
+		return nil
+	}
+	for _, f := range r.Faults {
+		for i, strip := range f.Strips {
+			name := f.Act
+			if len(f.Strips) > 1 {
+				name = fmt.Sprintf("%s, run %d of %d", f.Act, i+1, len(f.Strips))
+			}
+			if err := add(strip, name, f.cost()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, h := range r.Halves {
+		caption := fmt.Sprintf("%s answered, %s processed of the %d seconds after",
+			percent(h.Answered.Value), percent(h.Processed.Value), h.Seconds)
+		if err := add(h.Strip, "one of two: "+h.Kind, caption); err != nil {
 			return nil, err
 		}
-		all = append(all, pageStrip{f.Act, template.URL("data:image/svg+xml;base64," +
-			base64.StdEncoding.EncodeToString([]byte(svg.String())))})
 	}
 	return all, nil
+}
+
+// picture is an image of its own, because each brings its own styles.
+func (s *Strip) picture(title, caption string) (template.URL, error) {
+	history, err := s.History()
+	if err != nil {
+		return "", err
+	}
+	var svg strings.Builder
+	if err := draw.Run(&svg, history, title, []string{caption}); err != nil {
+		return "", err
+	}
+	return template.URL("data:image/svg+xml;base64," +
+		base64.StdEncoding.EncodeToString([]byte(svg.String()))), nil
 }

@@ -238,8 +238,9 @@ func Calibrate(ctx context.Context, lasts time.Duration) (g Generator, err error
 	g.Answer50 = round(milliseconds(low.Answers, 50))
 	g.Answer99 = round(milliseconds(low.Answers, 99))
 	var found []float64
+	guess := 8000.0
 	for range 2 {
-		rate, _, err := bisect(8000, 4, func(rate float64) (Probe, error) {
+		rate, _, err := bisect(guess, 6, func(rate float64) (Probe, error) {
 			a := Fire(ctx, rate, lasts, ask)
 			held := a.Refused == 0 && milliseconds(a.Answers, 99) < 100
 			return Probe{Rate: rate, Held: held}, context.Cause(ctx)
@@ -248,6 +249,7 @@ func Calibrate(ctx context.Context, lasts time.Duration) (g Generator, err error
 			return g, err
 		}
 		found = append(found, rate)
+		guess = max(0.8*rate, 1) // from another place, so as not to try the same rates
 	}
 	g.Rate = figure(found, 5)
 	return g, nil

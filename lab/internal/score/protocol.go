@@ -28,6 +28,10 @@ type pace struct {
 	faultFor  time.Duration
 	half      time.Duration // to look at after one of two was killed
 	stillLost time.Duration // silence after which what is open is lost
+	// depths are how many orders wait, and depthRounds of depthFor are measured at each.
+	depths      []int
+	depthRounds int
+	depthFor    time.Duration
 }
 
 var (
@@ -37,6 +41,8 @@ var (
 		stretches: 2, stretch: 1000 * time.Millisecond,
 		faultRuns: 2, faultRate: 50, faultFor: 2 * time.Second,
 		half: 10 * time.Second, stillLost: 2 * time.Second,
+		depths: []int{0, 10_000, 100_000, 1_000_000}, depthRounds: 3,
+		depthFor: 1500 * time.Millisecond,
 	}
 	quickPace = pace{
 		work: 20 * time.Millisecond, lowRate: 40, rounds: 2, round: time.Second,
@@ -44,6 +50,7 @@ var (
 		stretches: 2, stretch: 700 * time.Millisecond,
 		faultRuns: 1, faultRate: 50, faultFor: 1800 * time.Millisecond,
 		half: 2 * time.Second, stillLost: 1500 * time.Millisecond,
+		depths: []int{0, 10_000}, depthRounds: 2, depthFor: 800 * time.Millisecond,
 	}
 )
 
@@ -75,6 +82,7 @@ type session struct {
 	generator Generator
 	row       *Row
 	benches   int
+	address   map[string]string // where the servers of the bench under way are
 }
 
 // task is one measurement of the protocol.
@@ -165,7 +173,18 @@ func (s *session) tasks() []task {
 		tasks = append(tasks, task{"one of two: " + kind, aroundBench + p.half + 1500*time.Millisecond,
 			func(ctx context.Context) error { return s.redundancy(ctx, kind) }})
 	}
+	if s.score.Backlog != nil {
+		tasks = append(tasks, task{"with orders waiting", s.depthTakes(), s.depth})
+	}
 	return tasks
+}
+
+// depthTakes is mostly the time it takes to make a million orders wait.
+func (s *session) depthTakes() time.Duration {
+	p := s.pace
+	deepest := time.Duration(p.depths[len(p.depths)-1])
+	each := time.Duration(p.depthRounds+1)*p.depthFor + time.Second
+	return aroundBench + time.Duration(len(p.depths))*each + deepest*50*time.Microsecond
 }
 
 // faultRuns is how often a fault is repeated: a kill costs by chance what it costs, an
@@ -212,8 +231,9 @@ func (s *session) show(l bench.Line) {
 // change is what one measurement wants other than the manifest has it.
 type change struct {
 	work  time.Duration
-	env   map[string]string
+	env   map[string]string // for every process
 	scale map[string]int
+	step  *manifest.Step // nil: the session's
 }
 
 // name is that of the vhost or database of the next bench.
@@ -226,13 +246,18 @@ func (s *session) name() string {
 func (s *session) with(
 	ctx context.Context, ch change, do func(*bench.Bench, *meter) error,
 ) (err error) {
-	cfg, cleanup, err := s.stage.Config(ctx, s.step, s.name(), true)
+	step := s.step
+	if ch.step != nil {
+		step = ch.step
+	}
+	cfg, cleanup, err := s.stage.Config(ctx, step, s.name(), true)
 	closing := context.WithoutCancel(ctx)
 	defer func() { err = errors.Join(err, cleanup(closing)) }()
 	if err != nil {
 		return err
 	}
 	m := newMeter()
+	s.address = cfg.Address
 	cfg.Variant, cfg.Seed, cfg.Work = s.row.Variant, s.opt.Seed, &ch.work
 	cfg.Env, cfg.Scale = maps.Clone(ch.env), ch.scale
 	cfg.Watch, cfg.Show = m.watch, s.show

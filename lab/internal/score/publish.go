@@ -3,7 +3,6 @@ package score
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,11 +50,7 @@ func (r *Report) Pages(root string) (map[string]string, error) {
 		if row.Variant != "right" {
 			continue
 		}
-		err := put(row.Step+"/README.md", row.Paragraph(r))
-		if errors.Is(err, ErrNoPlace) || errors.Is(err, fs.ErrNotExist) {
-			continue // a page that is still to be written has no place for it yet
-		}
-		if err != nil {
+		if err := put(row.Step+"/README.md", row.Paragraph(r)); err != nil {
 			return nil, err
 		}
 	}
@@ -83,6 +78,10 @@ func (r *Report) FrontPage() string {
 	b.WriteString("\n" + r.Table() + "\n")
 	b.WriteString("![What it costs to be safe: the rate that each architecture sustains " +
 		"against the time to an answer, and what a kill -9 loses](score/cost.svg)\n\n")
+	if depths := r.DepthTable(); depths != "" {
+		b.WriteString("How cost grows while orders wait: processed a second, and the time to an " +
+			"answer (p99).\n\n" + depths + "\n")
+	}
 	b.WriteString("<details><summary>How it was measured</summary>\n\n")
 	for _, note := range r.notes() {
 		b.WriteString("- " + strings.TrimSpace(note) + "\n")
@@ -95,7 +94,7 @@ func (r *Report) FrontPage() string {
 func (r Row) Paragraph(report *Report) string {
 	l := r.Latency
 	lines := []string{"\n*By the same protocol as the other architectures* (`make score ARGS=" +
-		stepNumber(r.Step) + "`, " + report.Measured.Format("2006-01-02") +
+		stepNumber(r.Step) + "`, " + r.Measured.Format("2006-01-02") +
 		", [all of them](../README.md#the-four-questions-measured)):"}
 	if l.Answer50.Runs > 0 {
 		lines = append(lines, fmt.Sprintf("- **Performance.** An answer takes %s ms (p99 %s ms), "+
@@ -143,7 +142,7 @@ func (r Row) depthText() string {
 	var parts []string
 	for _, d := range r.Depths {
 		parts = append(parts, fmt.Sprintf("%s waiting: %s/s, an answer within %s ms (p99)",
-			number(float64(d.Waiting)), d.Rate, number(d.Answer99)))
+			number(float64(d.Waiting)), d.Rate, d.Answer99))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -67,10 +67,10 @@ func aReport() *Report {
 		}},
 		Faults: []Fault{{
 			Name: KillConsumer, Act: "kill consumer", Lost: some(0), Duplicated: some(3),
-			Recovery: some(0.2), Strip: newStrip(aHistory()),
+			Recovery: some(0.2), Strips: []*Strip{newStrip(aHistory()), newStrip(aHistory())},
 		}},
-		Halves: []Half{{"consumer", 10, some(100), some(99.5)}},
-		Depths: []Depth{{0, some(2000), 3}, {100_000, some(1500), 5}},
+		Halves: []Half{{"consumer", 10, some(100), some(99.5), newStrip(aHistory())}},
+		Depths: []Depth{{0, some(2000), some(3)}, {100_000, some(1500), some(5)}},
 	}
 	r.Put(row)
 	row.Step, row.Variant = "43-<bad>", "wrong"
@@ -106,6 +106,9 @@ func TestTables(t *testing.T) {
 	if text := r.Terminal(false); !strings.Contains(text, "44-nothing: not measured: it did not") {
 		t.Errorf("what was not measured is not said:\n%s", text)
 	}
+	if front := r.FrontPage(); !strings.Contains(front, "| orders waiting | 0 | 100,000 |") {
+		t.Errorf("the front page does not say what a deep queue costs:\n%s", front)
+	}
 	if text := r.Rows[0].Paragraph(r); !strings.Contains(text, "100,000 waiting") {
 		t.Errorf("the cost of a deep queue is not said:\n%s", text)
 	}
@@ -132,7 +135,8 @@ func TestPage(t *testing.T) {
 	page := b.String()
 	for _, want := range []string{
 		"What it costs to be safe", "prefers-color-scheme:dark", "data:image/svg", "(7 lost)",
-		"43-&lt;bad&gt; wrong",
+		"43-&lt;bad&gt; wrong", "throughput with more consumers", "the rate with so many orders waiting",
+		">100,000</text>", "kill consumer, run 2 of 2", "one of two: consumer",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)

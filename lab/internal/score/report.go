@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"course.example/lab/internal/manifest"
 )
 
 // Report is what one or several runs of the score have found.
@@ -92,6 +94,11 @@ type Probe struct {
 type Scale struct {
 	WorkMS float64 `json:"work_ms"`
 	Points []Point `json:"points,omitempty"`
+	// Kinds are those of which so many each were measured, where it was not the
+	// consumer alone; Open is how many orders were open, where it was not a few for
+	// each.
+	Kinds []string `json:"kinds,omitempty"`
+	Open  int      `json:"open,omitempty"`
 	// Join is how long after asking for one more consumer its first order came to
 	// it, in seconds; without runs where a consumer cannot be added while it runs.
 	Join Figure `json:"join"`
@@ -116,7 +123,8 @@ type Fault struct {
 	Duplicated Figure `json:"duplicated"`
 	Refused    Figure `json:"refused"`
 	Recovery   Figure `json:"recovery"`
-	Strip      *Strip `json:"strip,omitempty"`
+	// Strips are the histories of its runs.
+	Strips []*Strip `json:"strips,omitempty"`
 }
 
 // Half is what became of the customers after one of two was killed.
@@ -125,13 +133,15 @@ type Half struct {
 	Seconds   int    `json:"seconds"`
 	Answered  Figure `json:"answered"`  // percent
 	Processed Figure `json:"processed"` // percent
+	Strip     *Strip `json:"strip,omitempty"`
 }
 
-// Depth is rate and latency with so many orders waiting.
+// Depth is rate and latency with so many orders waiting: processed a second, and
+// milliseconds to an answer.
 type Depth struct {
-	Waiting  int     `json:"waiting"`
-	Rate     Figure  `json:"rate"`
-	Answer99 float64 `json:"answer_p99_ms"`
+	Waiting  int    `json:"waiting"`
+	Rate     Figure `json:"rate"`
+	Answer99 Figure `json:"answer_p99"`
 }
 
 // Name is the row's name in the tables.
@@ -149,6 +159,17 @@ func (r Row) Fault(name string) (Fault, bool) {
 		return Fault{}, false
 	}
 	return r.Faults[i], true
+}
+
+// Row returns the row of a step's right variant.
+func (r *Report) Row(step string) (Row, bool) {
+	i := slices.IndexFunc(r.Rows, func(row Row) bool {
+		return row.Step == step && row.Variant == manifest.Right
+	})
+	if i < 0 {
+		return Row{}, false
+	}
+	return r.Rows[i], true
 }
 
 // Put takes a row in, in the place of an older one of the same variant.

@@ -81,9 +81,7 @@ func (s *session) resilience(ctx context.Context, f Fault) error {
 		duplicated = append(duplicated, float64(r.Ledger.Duplicated))
 		refused = append(refused, float64(r.Refused))
 		recovery = append(recovery, r.Recovery.Seconds())
-		if f.Strip == nil {
-			f.Strip = newStrip(r.History)
-		}
+		f.Strips = append(f.Strips, newStrip(r.History))
 	}
 	f.Lost, f.Duplicated = worst(lost), worst(duplicated)
 	f.Refused, f.Recovery = figure(refused, 10), figure(recovery, 0.3)
@@ -171,6 +169,7 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 	}
 	answered, processed := shares(r.History, after)
 	half.Answered, half.Processed = figure([]float64{answered}, 1), figure([]float64{processed}, 1)
+	half.Strip = newStrip(r.History)
 	s.row.Halves = append(s.row.Halves, half)
 	return nil
 }

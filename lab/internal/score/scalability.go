@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -25,9 +26,15 @@ func (s *session) scalability(ctx context.Context) error {
 	if s.score.Workers != "" {
 		return s.scaleWorkers(ctx)
 	}
-	kind := s.score.Consumer
+	kinds := s.score.Counted()
+	s.row.Scale.Kinds, s.row.Scale.Open = s.score.Scaled, s.score.Open
 	var joins []float64
-	ch := change{work: s.pace.work, env: s.score.Env, scale: map[string]int{kind: 1}}
+	ch := change{
+		work: s.pace.work, scale: map[string]int{}, step: s.step.WithEnv(s.score.Env, kinds...),
+	}
+	for _, kind := range kinds {
+		ch.scale[kind] = 1
+	}
 	err := s.with(ctx, ch, func(b *bench.Bench, m *meter) error {
 		for _, n := range consumers {
 			s.say("%d consumers", n)
@@ -92,8 +99,13 @@ func (s *session) join(
 	ctx context.Context, b *bench.Bench, m *meter, n int,
 ) (time.Duration, error) {
 	before, asked := m.processes(), time.Now()
-	if err := b.Do(ctx, fmt.Sprintf("scale %s %d", s.score.Consumer, n)); err != nil {
-		return 0, err
+	for _, kind := range s.score.Counted() {
+		if err := b.Do(ctx, fmt.Sprintf("scale %s %d", kind, n)); err != nil {
+			return 0, err
+		}
+	}
+	if len(s.score.Scaled) > 0 {
+		return 0, s.allUp(ctx, b, n)
 	}
 	if !look(ctx, joinLimit, func() bool { return m.processes() > before }) {
 		return 0, fmt.Errorf("of %d, %w within %v", n, errNoOrder, joinLimit)
@@ -103,6 +115,24 @@ func (s *session) join(
 	all := before + n/2
 	look(ctx, joinLimit/4, func() bool { return m.processes() >= all })
 	return join, nil
+}
+
+// allUp waits for so many of each kind that is counted. Which of them has an order in
+// hand their logs do not tell: several share it.
+func (s *session) allUp(ctx context.Context, b *bench.Bench, n int) error {
+	up := func() bool {
+		status := b.Status()
+		for _, kind := range s.score.Scaled {
+			if status.Up[kind] < n {
+				return false
+			}
+		}
+		return true
+	}
+	if !look(ctx, joinLimit, up) {
+		return fmt.Errorf("of %d of each, not all were ready within %v", n, joinLimit)
+	}
+	return nil
 }
 
 var errNoOrder = errors.New("no new one had an order")
@@ -141,6 +171,9 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // windowSize is how many orders keep n consumers busy: what each may hold, and some.
 func (s *session) windowSize(n int) int {
+	if s.score.Open > 0 {
+		return s.score.Open
+	}
 	holds := 4
 	if p, ok := s.step.Process(s.score.Consumer); ok && s.score.Workers == "" {
 		holds = max(holds, p.InFlight+2)
@@ -153,9 +186,7 @@ func (s *session) windowSize(n int) int {
 func (s *session) scaleWorkers(ctx context.Context) error {
 	for _, n := range consumers {
 		env := map[string]string{s.score.Workers: strconv.Itoa(n)}
-		for name, value := range s.score.Env {
-			env[name] = value
-		}
+		maps.Copy(env, s.score.Env)
 		ch := change{work: s.pace.work, env: env}
 		err := s.with(ctx, ch, func(b *bench.Bench, m *meter) error {
 			window := NewWindow(s.windowSize(n))

@@ -108,6 +108,24 @@ func TestWindow(t *testing.T) {
 	})
 }
 
+// Customers who come beside those of the window take nobody's place: as many are open as
+// there were.
+func TestWindowOwes(t *testing.T) {
+	t.Parallel()
+	w := NewWindow(2)
+	<-w.free
+	<-w.free
+	w.Owe()
+	w.Done() // the other's
+	if n := len(w.free); n != 0 {
+		t.Errorf("%d may be placed, want none", n)
+	}
+	w.Done()
+	if n := len(w.free); n != 1 {
+		t.Errorf("%d may be placed, want one", n)
+	}
+}
+
 func TestBisect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ limit, guess, within float64 }{
@@ -143,6 +161,8 @@ func TestFigure(t *testing.T) {
 		{[]float64{0, 0}, 0, "0"},
 		{[]float64{0.034, 0.034}, 0, "0.03"},
 		{[]float64{52_310}, 0, "52,300"},
+		{[]float64{999.6}, 0, "1,000"},
+		{[]float64{1_000_000}, 0, "1,000,000"},
 	} {
 		if got := figure(c.runs, c.negligible).Spread(); got != c.want {
 			t.Errorf("%v: %q, want %q", c.runs, got, c.want)

@@ -3,6 +3,7 @@ package score
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -219,6 +220,28 @@ func (r *Report) Table() string {
 	return b.String()
 }
 
+// DepthTable is what becomes of rate and wait as more orders wait, for the architectures
+// with a queue that can be filled; empty when none was measured.
+func (r *Report) DepthTable() string {
+	var b strings.Builder
+	for _, row := range r.Rows {
+		if len(row.Depths) == 0 {
+			continue
+		}
+		cells := []string{fmt.Sprintf("[%s](%s/README.md)", row.Name(), row.Step)}
+		heads, rule := []string{"orders waiting"}, []string{"---"}
+		for _, d := range row.Depths {
+			heads, rule = append(heads, number(float64(d.Waiting))), append(rule, "---:")
+			cells = append(cells, fmt.Sprintf("%s/s, %s ms", d.Rate, d.Answer99))
+		}
+		if b.Len() == 0 {
+			fmt.Fprintf(&b, "| %s |\n| %s |\n", strings.Join(heads, " | "), strings.Join(rule, " | "))
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	}
+	return b.String()
+}
+
 // notes say how each column was measured.
 func (r *Report) notes() []string {
 	p := wholePace
@@ -245,14 +268,35 @@ func (r *Report) notes() []string {
 		"– is what an architecture does not have, or what the lines below say was not measured. " +
 			"~ marks a figure that the machine was too noisy for.",
 	}
+	if r.DepthTable() != "" {
+		notes = append(notes, fmt.Sprintf("Orders waiting: the rate at which orders are processed "+
+			"with so many in the queue, and the time to an answer (p99). %d more are always open, "+
+			"which keeps both sides busy and the depth what it is, and %d customers a second on a "+
+			"schedule are those whose wait is measured; orders without work, median of %d rounds "+
+			"of %v.", depthOpen, depthRate, p.depthRounds, p.depthFor))
+	}
 	if g := r.Generator; g.Rate.Runs > 0 {
 		notes = append(notes, fmt.Sprintf("The load generator makes %s requests a second of a "+
 			"handler that does nothing, which answers in %s ms (p50) and %s ms (p99).",
 			g.Rate.Spread(), number(g.Answer50), number(g.Answer99)))
 	}
+	if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Sustained.Generator }) {
+		notes = append(notes, "A rate with > before it is so near to that (more than half: the "+
+			"two share the machine) that the generator may have been the limit.")
+	}
 	for _, row := range r.Rows {
 		if row.Scale.Without != "" {
 			notes = append(notes, row.Name()+": no consumer to add: "+row.Scale.Without+".")
+		}
+		if kinds := row.Scale.Kinds; len(kinds) > 0 {
+			notes = append(notes, fmt.Sprintf("%s: 1, 2, 4 and 8 consumers are as many of each of "+
+				"%s, which share the work of an order. Which of them has one in hand their logs do "+
+				"not tell, so when a new one has work is not measured.",
+				row.Name(), strings.Join(kinds, ", ")))
+		}
+		if row.Scale.Open > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %d orders are open at a time, however many "+
+				"consumers there are.", row.Name(), row.Scale.Open))
 		}
 		for _, problem := range row.Problems {
 			notes = append(notes, row.Name()+": "+problem+".")
@@ -266,6 +310,9 @@ func (r *Report) notes() []string {
 func (r *Report) Markdown() string {
 	var b strings.Builder
 	b.WriteString(r.Table() + "\n")
+	if depths := r.DepthTable(); depths != "" {
+		b.WriteString(depths + "\n")
+	}
 	for _, note := range r.notes() {
 		b.WriteString("- " + strings.TrimSpace(note) + "\n")
 	}
@@ -302,7 +349,8 @@ func (r Row) spreads() []string {
 			h.Kind, percent(h.Answered.Value), percent(h.Processed.Value)))
 	}
 	for _, d := range r.Depths {
-		all = append(all, fmt.Sprintf("with %d waiting: %s/s", d.Waiting, d.Rate.Spread()))
+		all = append(all, fmt.Sprintf("with %s waiting: %s/s, answer p99 %s ms",
+			number(float64(d.Waiting)), d.Rate.Spread(), d.Answer99.Spread()))
 	}
 	return all
 }

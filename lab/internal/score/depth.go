@@ -1,0 +1,118 @@
+package score
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"course.example/lab/internal/bench"
+)
+
+// depth measures rate and wait with more and more orders waiting. The consumers are
+// away while they pile up, and back when it is measured.
+func (s *session) depth(ctx context.Context) error {
+	return s.with(ctx, change{}, func(b *bench.Bench, m *meter) error {
+		waiting := &pile{how: *s.score.Backlog, address: s.address}
+		for _, n := range s.pace.depths {
+			s.say("%s orders waiting", number(float64(n)))
+			if err := s.pileUp(ctx, b, m, waiting, n); err != nil {
+				return err
+			}
+			d, err := s.atDepth(ctx, b, m, n)
+			if err != nil {
+				return err
+			}
+			s.row.Depths = append(s.row.Depths, d)
+		}
+		return nil
+	})
+}
+
+// pileUp makes so many orders wait, and then calls the consumers back.
+func (s *session) pileUp(
+	ctx context.Context, b *bench.Bench, m *meter, waiting *pile, n int,
+) (err error) {
+	if n == 0 {
+		return nil
+	}
+	if waiting.order == "" {
+		s.settle(ctx, b, m, 5*time.Second)
+	}
+	kind, _ := s.step.Process(s.score.Consumer)
+	if err := b.Do(ctx, "scale "+kind.Name+" 0"); err != nil {
+		return err
+	}
+	if waiting.order == "" { // the one that is copied
+		if waiting.order, err = b.PlaceOne(ctx); err != nil {
+			return err
+		}
+	}
+	if err := waiting.add(ctx, n-waiting.made); err != nil {
+		return err
+	}
+	return b.Do(ctx, fmt.Sprintf("scale %s %d", kind.Name, max(1, kind.Count)))
+}
+
+// How the orders come while a pile is measured.
+const (
+	// depthOpen orders are placed and not done, beside those of the pile: when one is
+	// done, whichever, the next is placed. So the depth stays what it is, and producer
+	// and consumers have as much to do as they can, at every depth alike.
+	depthOpen = 32
+	// depthRate is how many customers a second come beside them on a schedule. It is
+	// their wait that is measured: an open loop.
+	depthRate = 100
+)
+
+// atDepth measures while the depth stays what it is.
+func (s *session) atDepth(
+	ctx context.Context, b *bench.Bench, m *meter, n int,
+) (Depth, error) {
+	d := Depth{Waiting: n}
+	window := NewWindow(depthOpen)
+	m.use(window)
+	defer m.use(nil)
+	flow, stop := context.WithCancel(ctx)
+	defer stop()
+	var group sync.WaitGroup
+	group.Go(func() {
+		window.Run(flow, func(ctx context.Context) error {
+			_, err := b.PlaceOne(ctx)
+			return err
+		})
+	})
+	defer group.Wait()
+	defer stop()
+
+	before := m.count()
+	if !look(ctx, joinLimit, func() bool { return m.count() > before }) {
+		return d, fmt.Errorf("with %s waiting, %w within %v", number(float64(n)), errNoOrder,
+			joinLimit)
+	}
+	var rates, waits []float64
+	scheduled := func(ctx context.Context, _ time.Time) error {
+		_, err := b.PlaceOne(ctx)
+		if err == nil {
+			window.Owe() // this one is placed in any case: another is not, for it
+		}
+		return err
+	}
+	Fire(ctx, depthRate, s.pace.depthFor/2, scheduled)
+	for range s.pace.depthRounds {
+		from := time.Now()
+		a := Fire(ctx, depthRate, s.pace.depthFor, scheduled)
+		to := time.Now()
+		if ctx.Err() != nil {
+			return d, context.Cause(ctx)
+		}
+		if a.Refused*100 > a.Sent {
+			return d, fmt.Errorf("%d of %d orders were refused with %s waiting",
+				a.Refused, a.Sent, number(float64(n)))
+		}
+		rates = append(rates, float64(m.between(from, to))/to.Sub(from).Seconds())
+		waits = append(waits, milliseconds(a.Answers, 99))
+	}
+	d.Rate, d.Answer99 = figure(rates, 25), figure(waits, 2)
+	return d, nil
+}
