@@ -30,8 +30,12 @@ type Gateway struct {
 	checks   *http.Transport
 }
 
-// errNobody is the end of a request that no replica could be given.
-var errNobody = errors.New("no replica of payment is there")
+var (
+	// errNobody is the end of a request that no replica could be given.
+	errNobody = errors.New("no replica of payment is there")
+	// errTooLarge is the end of one that is too long to be kept for a second replica.
+	errTooLarge = fmt.Errorf("the body is larger than %d bytes", maxCharge)
+)
 
 // NewGateway returns a gateway to the replicas in the settings.
 func NewGateway(s Settings) (*Gateway, error) {
@@ -105,9 +109,12 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // carried out: whether to try again is for the caller to say, who knows whether it
 // has a key.
 func (g *Gateway) forward(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxCharge))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxCharge+1))
 	if err = errors.Join(err, r.Body.Close()); err != nil {
 		return nil, err
+	}
+	if len(body) > maxCharge {
+		return nil, errTooLarge // half of a charge must not be sent as if it were one
 	}
 	next := g.candidates()
 	if len(next) == 0 {
@@ -180,6 +187,8 @@ func sayWhy(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errNobody):
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "1")
+	case errors.Is(err, errTooLarge):
+		status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusGatewayTimeout
 	case r.Context().Err() != nil:

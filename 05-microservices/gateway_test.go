@@ -257,6 +257,42 @@ func TestNobodyBehindTheGateway(t *testing.T) {
 	}
 }
 
+// A request is kept until a replica has it, so it must be short. One that is not is
+// refused, not cut: what payment gets is what was sent.
+func TestGatewayRefusesWhatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	var got atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if r.Method == http.MethodPost {
+			got.Add(n)
+		}
+	}))
+	t.Cleanup(server.Close)
+	_, address := gateway(t, quick(t), server.URL)
+	for size, want := range map[int]int{
+		maxCharge: http.StatusOK, maxCharge + 1: http.StatusRequestEntityTooLarge,
+	} {
+		resp, err := http.Post(address+"/charges", "text/plain",
+			strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if resp.StatusCode != want {
+			t.Errorf("%d bytes: %s, want %d", size, resp.Status, want)
+		}
+	}
+	if got.Load() != maxCharge {
+		t.Errorf("payment got %d bytes, want %d", got.Load(), maxCharge)
+	}
+}
+
 // As long as no check has come back, nobody is known to be up, and a request is
 // served all the same.
 func TestPanicMode(t *testing.T) {

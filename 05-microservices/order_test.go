@@ -180,6 +180,91 @@ func TestBulkhead(t *testing.T) {
 	})
 }
 
+// Each of these turns red when two neighbours in policies.go change places.
+func TestOrderOfPolicies(t *testing.T) {
+	t.Parallel()
+	scenes := map[string]func(t *testing.T){
+		"the pause before a retry holds no slot": pauseHoldsNoSlot,
+		"that we are full opens no breaker":      fullOpensNoBreaker,
+		"an answer that came too late opens it":  lateAnswersOpenBreaker,
+	}
+	for name, scene := range scenes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, scene)
+		})
+	}
+}
+
+// One slot. While the first customer's order waits for its second try, another
+// customer is served, at once.
+func pauseHoldsNoSlot(t *testing.T) {
+	s := DefaultSettings()
+	s.Bulkhead = 1
+	var tries atomic.Int64
+	o := NewOrders(s, chargerFunc(func(context.Context, string, Charge) (Receipt, error) {
+		if tries.Add(1) == 1 {
+			return Receipt{}, ErrUnavailable
+		}
+		return Receipt{}, nil
+	}))
+	first := make(chan int)
+	go func() {
+		status, _ := place(t, o, shop.SampleEmail)
+		first <- status
+	}()
+	synctest.Wait() // the first try has failed
+	if status, took := place(t, o, shop.SampleEmail); status != http.StatusOK || took > 0 {
+		t.Errorf("during another one's pause: %d after %v", status, took)
+	}
+	if status := <-first; status != http.StatusOK {
+		t.Errorf("after the pause: %d", status)
+	}
+}
+
+// One slot, which is taken. Twenty customers find no place, and payment is well.
+func fullOpensNoBreaker(t *testing.T) {
+	s := DefaultSettings()
+	s.Bulkhead = 1
+	o := NewOrders(s, chargerFunc(func(context.Context, string, Charge) (Receipt, error) {
+		time.Sleep(200 * time.Millisecond)
+		return Receipt{}, nil
+	}))
+	var statuses tally
+	var customers sync.WaitGroup
+	for range 21 {
+		customers.Go(func() {
+			status, _ := place(t, o, shop.SampleEmail)
+			statuses.add(http.StatusText(status))
+		})
+	}
+	customers.Wait()
+	if statuses.of("OK") != 1 || statuses.of("Service Unavailable") != 20 {
+		t.Fatalf("not the scene that was meant: %v", statuses.taken)
+	}
+	if status, _ := place(t, o, shop.SampleEmail); status != http.StatusOK {
+		t.Errorf("payment is well and idle: %d", status)
+	}
+}
+
+// Payment answers, and each time just when nobody waits any more.
+func lateAnswersOpenBreaker(t *testing.T) {
+	o := NewOrders(DefaultSettings(), chargerFunc(
+		func(ctx context.Context, _ string, _ Charge) (Receipt, error) {
+			<-ctx.Done()
+			return Receipt{}, nil
+		}))
+	var customers sync.WaitGroup
+	for range 12 {
+		customers.Go(func() { place(t, o, shop.SampleEmail) })
+	}
+	customers.Wait()
+	status, took := place(t, o, shop.SampleEmail)
+	if status != http.StatusServiceUnavailable || took > 0 {
+		t.Errorf("the next customer: %d after %v", status, took)
+	}
+}
+
 func TestShed(t *testing.T) {
 	t.Parallel()
 	inHand, finish := make(chan struct{}), make(chan struct{})

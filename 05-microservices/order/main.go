@@ -29,7 +29,7 @@ func run(ctx context.Context) (err error) {
 		// 200, not 202: when the customer hears of it, it has been done.
 		Status: http.StatusOK,
 		// A massive request must not take every slot from everybody else.
-		AtOnce: settings.Bulkhead / 2,
+		AtOnce: max(1, settings.Bulkhead/2),
 	}
 	return shop.Serve(ctx, settings.Addr,
 		microservices.Shed(settings.InFlight, counter.Handler()))
