@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"course.example/shop"
 	"go.uber.org/goleak"
@@ -89,6 +90,7 @@ func TestWhoWaitsForWhom(t *testing.T) {
 			t.Parallel()
 			s, pool := onDatabase(t)
 			s.Take, s.Batch = take, 1
+			s.Lease = time.Minute // however slow the machine is, what is held stays held
 			ids := place(t, s, pool, 2)
 			inHand, release := make(chan string, 2), make(chan struct{})
 			first := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
@@ -261,7 +263,7 @@ func TestAMessageThatComesTwiceIsDoneOnce(t *testing.T) {
 }
 
 // One customer's orders come one after the other, however many consumers there
-// are and whatever fails. Without the setting they do not.
+// are and whatever fails.
 func TestPerCustomerKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
@@ -302,6 +304,40 @@ func TestPerCustomerKeepsTheOrder(t *testing.T) {
 			t.Errorf("%s: done in the order %v, placed in %v",
 				customer, got[customer], want[customer])
 		}
+	}
+}
+
+// The first of two orders of a customer fails for a while. With the setting the
+// second waits for it, without the setting it overtakes.
+func TestOnlyPerCustomerHoldsTheNextOneBack(t *testing.T) {
+	t.Parallel()
+	for perCustomer, want := range map[bool][]int{true: {0, 1}, false: {1, 0}} {
+		t.Run(fmt.Sprint(perCustomer), func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.PerCustomer, s.Batch, s.Attempts, s.SlowPoll = perCustomer, 1, 100, s.Poll
+			ids := place(t, s, pool, 2)
+			var mu sync.Mutex
+			var done []int
+			failed := 0
+			c := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
+				mu.Lock()
+				defer mu.Unlock()
+				which := slices.Index(ids, o.ID)
+				// Three times, or else until the second is done: it has all the time it wants.
+				if which == 0 && len(done) == 0 && (failed < 3 || !perCustomer) {
+					failed++
+					return errors.New("not yet")
+				}
+				done = append(done, which)
+				return nil
+			}).Run)
+			drained(t, pool)
+			c.end(t)
+			if !slices.Equal(done, want) {
+				t.Errorf("done in the order %v, want %v", done, want)
+			}
+		})
 	}
 }
 

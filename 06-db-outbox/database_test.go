@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,13 +16,70 @@ import (
 )
 
 // patience bounds every wait in the tests. None takes nearly as long.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
-	if os.Getenv("LOG") == "" { // LOG=1 shows what the code under test logs
-		slog.SetDefault(slog.New(slog.DiscardHandler))
+	log := slog.DiscardHandler
+	if os.Getenv("LOG") != "" { // LOG=1 shows what the code under test logs
+		log = slog.NewTextHandler(os.Stderr, nil)
 	}
+	slog.SetDefault(slog.New(audible{log}))
 	servicestest.Main(m)
+}
+
+// audible is a log that also tells the test whose context a line was written with:
+// there is one log, and many tests at a time.
+type audible struct{ slog.Handler }
+
+func (audible) Enabled(context.Context, slog.Level) bool { return true }
+
+func (a audible) Handle(ctx context.Context, r slog.Record) error {
+	if e, ok := ctx.Value(earKey{}).(*ear); ok {
+		e.hear(r)
+	}
+	if !a.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return a.Handler.Handle(ctx, r)
+}
+
+// ear hears which orders were said to be processed, and by which effect.
+type ear struct {
+	mu   sync.Mutex
+	said []string // "order effect"
+}
+
+type earKey struct{}
+
+func listening(ctx context.Context) (context.Context, *ear) {
+	e := new(ear)
+	return context.WithValue(ctx, earKey{}, e), e
+}
+
+func (e *ear) hear(r slog.Record) {
+	if r.Message != shop.MsgProcessed {
+		return
+	}
+	var order, effect string
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "order":
+			order = a.Value.String()
+		case "effect":
+			effect = a.Value.String()
+		}
+		return true
+	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.said = append(e.said, order+" "+effect)
+}
+
+// lines are what was heard, in alphabetical order.
+func (e *ear) lines() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Sorted(slices.Values(e.said))
 }
 
 // onDatabase returns settings for a database of the test's own, and a pool on it
@@ -149,6 +207,8 @@ const (
 	// the truth about duplicates, whatever a log says.
 	countEffects = `SELECT coalesce(sum(reserved), 0) FROM stock WHERE sku = 'GO-GOPHER'`
 	countInbox   = `SELECT count(*) FROM inbox`
+	// What must be said of the orders in the inbox, see [ear].
+	inboxLines = `SELECT order_id || ' ' || effect FROM inbox`
 )
 
 func drained(t testing.TB, pool *pgxpool.Pool) {

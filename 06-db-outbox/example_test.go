@@ -1,6 +1,9 @@
 package outbox
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A message that nobody can read is parked with the reason in its row, and the
 // reason says what to do.
@@ -12,11 +15,23 @@ func Example_unreadable() {
 		{Kind: Kind{"order.danced", 1}, Body: []byte(`{}`)},
 	} {
 		_, err := m.decode()
-		fmt.Println(err)
+		fmt.Println(strings.ReplaceAll(err.Error(), ": ", ":\n  "))
 	}
 	// Output:
-	// unreadable message: order.placed v1: body is not an order: json: cannot unmarshal string into Go value of type shop.Order
-	// unreadable message: order.placed v1: order_id "7": invalid UUID length: 1
-	// unreadable message: event "order.placed" version 2 is unknown: this consumer reads order.placed v1; deploy consumers before producers
-	// unreadable message: event "order.danced" version 1 is unknown: this consumer reads order.placed v1; deploy consumers before producers
+	// unreadable message:
+	//   order.placed v1:
+	//   body is not an order:
+	//   json:
+	//   cannot unmarshal string into Go value of type shop.Order
+	// unreadable message:
+	//   order.placed v1:
+	//   order_id "7":
+	//   invalid UUID length:
+	//   1
+	// unreadable message:
+	//   event "order.placed" version 2 is unknown:
+	//   this consumer reads order.placed v1; deploy consumers before producers
+	// unreadable message:
+	//   event "order.danced" version 1 is unknown:
+	//   this consumer reads order.placed v1; deploy consumers before producers
 }

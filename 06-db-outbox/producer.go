@@ -108,6 +108,9 @@ func (p *Producer) Ready(ctx context.Context) error {
 	if !p.migrated.Load() {
 		return errors.New("the tables are not there yet")
 	}
+	// Who asks for our health waits no longer than who places an order.
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	defer cancel()
 	if err := p.pool.Ping(ctx); err != nil {
 		return explain(err)
 	}

@@ -75,8 +75,8 @@ func (c *Consumer) hear(ctx context.Context, bells []chan struct{}) (err error) 
 		defer cancel()
 		err = errors.Join(err, conn.Close(closing))
 	}()
-	if _, err := conn.Exec(ctx, `LISTEN outbox`); err != nil {
-		return fmt.Errorf("listen: %w", err)
+	if err := c.subscribe(ctx, conn); err != nil {
+		return err
 	}
 	for {
 		ring(bells) // the first time for what was written before we listened
@@ -84,6 +84,15 @@ func (c *Consumer) hear(ctx context.Context, bells []chan struct{}) (err error) 
 			return err
 		}
 	}
+}
+
+func (c *Consumer) subscribe(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := withTimeout(ctx, c.settings)
+	defer cancel()
+	if _, err := conn.Exec(ctx, `LISTEN outbox`); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	return nil
 }
 
 // next waits for a notification. A connection that is silent for long is asked
