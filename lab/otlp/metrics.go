@@ -98,7 +98,7 @@ func (s *store) addMetric(in pmetric.Metric, instance string) {
 		for _, p := range in.Histogram().DataPoints().All() {
 			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
 				series.Value, series.Count = p.Sum(), p.Count()
-				series.Bounds, series.Buckets = p.ExplicitBounds().AsRaw(), p.BucketCounts().AsRaw()
+				s.keepBuckets(series, p)
 				series.keepExemplars(p.Exemplars())
 			}
 		}
@@ -131,20 +131,53 @@ func (s *store) seriesOf(m *metric, instance string, attrs pcommon.Map) *Series 
 	hash := maphash.String(seed, key.String())
 	series := m.series[hash]
 	if series == nil {
-		if len(m.series) >= s.limits.series {
-			maps.DeleteFunc(m.series, func(_ uint64, old *Series) bool {
-				return s.now().Sub(old.seen) > time.Minute
-			})
+		series = &Series{Instance: instance, Attrs: list}
+		if !s.roomFor(m, series) {
+			s.forgetQuiet()
 		}
-		if len(m.series) >= s.limits.series {
+		if !s.roomFor(m, series) {
 			s.counts.DroppedParts++
 			return nil
 		}
-		series = &Series{Instance: instance, Attrs: list}
 		m.series[hash] = series
+		s.metricBytes += series.size()
 	}
 	series.seen = s.now()
 	return series
+}
+
+func (s *store) roomFor(m *metric, one *Series) bool {
+	return len(m.series) < s.limits.series && s.metricBytes+one.size() <= s.limits.metricBytes
+}
+
+// quietSeries is how long a series that nobody speaks of is safe from having its place taken.
+const quietSeries = time.Minute
+
+func (s *store) forgetQuiet() {
+	for m := range maps.Values(s.metrics) {
+		maps.DeleteFunc(m.series, func(_ uint64, old *Series) bool {
+			quiet := s.now().Sub(old.seen) > quietSeries
+			if quiet {
+				s.metricBytes -= old.size()
+			}
+			return quiet
+		})
+	}
+}
+
+// size is what the series costs, with all the exemplars that it may have.
+func (s *Series) size() int {
+	return 1000 + len(s.Instance) + attrsSize(s.Attrs) + 8*(len(s.Bounds)+len(s.Buckets))
+}
+
+// keepBuckets leaves out those of a histogram that has more of them than anybody can look at.
+func (s *store) keepBuckets(series *Series, p pmetric.HistogramDataPoint) {
+	if max(p.BucketCounts().Len(), p.ExplicitBounds().Len()) > s.limits.buckets {
+		return
+	}
+	s.metricBytes -= series.size()
+	series.Bounds, series.Buckets = p.ExplicitBounds().AsRaw(), p.BucketCounts().AsRaw()
+	s.metricBytes += series.size()
 }
 
 // maxExemplars is how many exemplars of one series are kept.

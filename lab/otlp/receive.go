@@ -24,7 +24,8 @@ const (
 	// maxBody is the most that one request may hold once it is unpacked: the collector's own
 	// limit is 20 MB, and a batch of 512 spans is far below both.
 	maxBody = 16 << 20
-	// maxAtOnce bounds how many requests are decoded at a time, and so the memory they take.
+	// maxAtOnce bounds how many requests are decoded at a time, and so the memory they take: all
+	// of HTTP's together, and those of one connection over gRPC, of which a process has three.
 	maxAtOnce = 8
 )
 

@@ -78,22 +78,28 @@ type trace struct {
 	place  *list.Element
 }
 
-// limits bound what the store keeps.
+// limits bound what the store keeps. Those in bytes are what bounds the memory; the others keep
+// one part from taking the room of all the rest. Bytes are counted roughly.
 type limits struct {
-	bytes         int // of traces and their logs, roughly
+	bytes         int // of traces and their logs
+	traceBytes    int // of one of them
+	looseBytes    int // of log records that belong to no trace
+	metricBytes   int // of series
 	perTrace      int // spans of one trace, and as many logs
 	looseLogs     int // log records that belong to no trace
 	orders        int // order identities of one trace
 	series        int // series of one metric
 	metrics       int // metrics
+	buckets       int // of one histogram
 	value         int // bytes of one text
 	attrs         int // attributes of one span, log or event
 	eventsAndLink int // events, and links, of one span
 }
 
 var defaultLimits = limits{
-	bytes: 64 << 20, perTrace: 2000, looseLogs: 2000, orders: 1000,
-	series: 20_000, metrics: 500, value: 2 << 10, attrs: 64, eventsAndLink: 200,
+	bytes: 64 << 20, traceBytes: 8 << 20, looseBytes: 8 << 20, metricBytes: 64 << 20,
+	perTrace: 2000, looseLogs: 2000, orders: 1000, series: 20_000, metrics: 500, buckets: 200,
+	value: 2 << 10, attrs: 64, eventsAndLink: 200,
 }
 
 // store keeps what was received, the oldest trace being dropped when it is full. It is safe for
@@ -102,13 +108,15 @@ type store struct {
 	limits limits
 	now    func() time.Time
 
-	mu      sync.Mutex
-	traces  map[string]*trace
-	order   *list.List // of *trace, the oldest first
-	loose   []Log
-	metrics map[string]*metric
-	bytes   int
-	counts  Counts
+	mu          sync.Mutex
+	traces      map[string]*trace
+	order       *list.List // of *trace, the oldest first
+	loose       []Log
+	metrics     map[string]*metric
+	bytes       int // of traces
+	looseBytes  int
+	metricBytes int
+	counts      Counts
 }
 
 // Counts says what has arrived since the start and what was dropped for lack of room.
@@ -194,19 +202,23 @@ func (s *store) span(in ptrace.Span, service, instance string) *Span {
 // answer the first time, takes the place of the first.
 func (s *store) addSpan(id string, span *Span) {
 	t := s.trace(id)
-	old, again := t.spans[span.ID]
-	if !again && len(t.spans) >= s.limits.perTrace {
-		s.counts.DroppedParts++
-		return
-	}
 	size := span.size()
+	old, again := t.spans[span.ID]
 	if again {
 		size -= old.size()
 	}
+	if !again && len(t.spans) >= s.limits.perTrace || t.bytes+size > s.limits.traceBytes {
+		s.counts.DroppedParts++
+		return
+	}
 	t.spans[span.ID] = span
+	s.grow(t, size)
+	s.touch(t, span.Attrs)
+}
+
+func (s *store) grow(t *trace, size int) {
 	t.bytes += size
 	s.bytes += size
-	s.touch(t, span.Attrs)
 }
 
 func (s *store) trace(id string) *trace {
@@ -226,6 +238,7 @@ func (s *store) touch(t *trace, attrs []Attr) {
 		if a.Key == orderKey && len(t.orders) < s.limits.orders &&
 			!slices.Contains(t.orders, a.Value) {
 			t.orders = append(t.orders, a.Value)
+			s.grow(t, len(a.Value)+16)
 		}
 	}
 }
@@ -262,7 +275,7 @@ func (s *store) log(in plog.LogRecord, service, instance string) Log {
 		at = in.ObservedTimestamp()
 	}
 	out := Log{
-		Time: int64(at), Level: in.SeverityText(), Text: s.cut(in.Body().AsString()),
+		Time: int64(at), Level: s.cut(in.SeverityText()), Text: s.cut(in.Body().AsString()),
 		Service: service, Instance: instance, Attrs: s.attrs(in.Attributes()),
 	}
 	if out.Level == "" {
@@ -279,23 +292,30 @@ func (s *store) log(in plog.LogRecord, service, instance string) Log {
 
 func (s *store) addLog(l Log) {
 	if l.Trace == "" {
-		s.loose = append(s.loose, l)
-		if extra := len(s.loose) - s.limits.looseLogs; extra > 0 {
-			s.loose = slices.Delete(s.loose, 0, extra)
-			s.counts.DroppedParts += extra
-		}
+		s.addLoose(l)
 		return
 	}
 	t := s.trace(l.Trace)
-	if len(t.logs) >= s.limits.perTrace {
+	if len(t.logs) >= s.limits.perTrace || t.bytes+l.size() > s.limits.traceBytes {
 		s.counts.DroppedParts++
 		return
 	}
-	size := len(l.Text) + attrsSize(l.Attrs) + 200
 	t.logs = append(t.logs, l)
-	t.bytes += size
-	s.bytes += size
+	s.grow(t, l.size())
 	s.touch(t, l.Attrs)
+}
+
+// addLoose keeps a record of no trace, in place of the oldest ones when there is no room.
+func (s *store) addLoose(l Log) {
+	s.loose = append(s.loose, l)
+	s.looseBytes += l.size()
+	extra := 0
+	for len(s.loose)-extra > s.limits.looseLogs || s.looseBytes > s.limits.looseBytes {
+		s.looseBytes -= s.loose[extra].size()
+		extra++
+	}
+	s.loose = slices.Delete(s.loose, 0, extra)
+	s.counts.DroppedParts += extra
 }
 
 func (s *store) attrs(m pcommon.Map) []Attr {
@@ -322,8 +342,13 @@ func (s *store) cut(text string) string {
 	return strings.ToValidUTF8(strings.Clone(text), "?")
 }
 
+func (l Log) size() int {
+	return len(l.Text) + len(l.Level) + len(l.Service) + len(l.Instance) + attrsSize(l.Attrs) + 200
+}
+
 func (sp *Span) size() int {
-	size := len(sp.Name) + len(sp.Status) + attrsSize(sp.Attrs) + len(sp.Links)*80 + 400
+	size := len(sp.Name) + len(sp.Status) + len(sp.Service) + len(sp.Instance) +
+		attrsSize(sp.Attrs) + len(sp.Links)*80 + 400
 	for _, e := range sp.Events {
 		size += len(e.Name) + attrsSize(e.Attrs) + 60
 	}

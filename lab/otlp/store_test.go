@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -165,7 +166,8 @@ func TestPrintsFinishedTraces(t *testing.T) {
 // However much is sent, and of whatever shape, memory stays bounded and the newest is there.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	small := limits{bytes: 100_000, perTrace: 10, looseLogs: 5, orders: 3, series: 20, metrics: 2,
+	small := limits{bytes: 100_000, traceBytes: 50_000, looseBytes: 10_000, metricBytes: 40_000,
+		perTrace: 10, looseLogs: 5, orders: 3, series: 20, metrics: 2, buckets: 5,
 		value: 100, attrs: 4, eventsAndLink: 2}
 	s := newStore(small)
 	long := strings.Repeat("ü", 10_000)
@@ -200,10 +202,17 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(s.loose) > small.looseLogs || len(s.metrics) > small.metrics {
 		t.Errorf("%d loose lines, %d metrics", len(s.loose), len(s.metrics))
 	}
+	sum = 0
 	for name, m := range s.metrics {
 		if len(m.series) > small.series {
 			t.Errorf("%s: %d series", name, len(m.series))
 		}
+		for _, one := range m.series {
+			sum += one.size()
+		}
+	}
+	if sum != s.metricBytes || sum > small.metricBytes {
+		t.Errorf("counted %d bytes of series, are %d", s.metricBytes, sum)
 	}
 	if s.counts.DroppedTraces == 0 || s.counts.DroppedParts == 0 {
 		t.Errorf("it does not say what it dropped: %+v", s.counts)
@@ -212,6 +221,75 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(newest) != 1 {
 		t.Error("the newest trace is gone")
 	}
+}
+
+// Whoever sends much of one thing gets no more room for it: one endless trace, lines without a
+// trace, series, a histogram with a million buckets. Here it is the heap that is asked. Not
+// parallel: the heap is everybody's.
+func TestHeapIsBounded(t *testing.T) {
+	const room = 4 << 20
+	l := defaultLimits
+	l.bytes, l.traceBytes, l.looseBytes, l.metricBytes = room, room/4, room/4, room
+	fat := strings.Repeat("x", l.value)
+	fill := func(m pcommon.Map) {
+		for i := range l.attrs {
+			m.PutStr(fmt.Sprint("key", i), fat)
+		}
+	}
+	for name, send := range map[string]func(*store, int){
+		"spans of one trace": func(s *store, i int) {
+			td := traces(part{1, byte(i), 0, fat, fat, 0, 1, false, ""})
+			span := td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0)
+			span.SetSpanID(pcommon.SpanID{6: byte(i >> 8), 7: byte(i) | 1})
+			fill(span.Attributes())
+			fill(span.Events().AppendEmpty().Attributes())
+			s.addTraces(td)
+		},
+		"lines of one trace":    func(s *store, _ int) { s.addLogs(fatLine(1, fat, fill)) },
+		"lines without a trace": func(s *store, _ int) { s.addLogs(fatLine(0, fat, fill)) },
+		"series": func(s *store, i int) {
+			md := gauge(fmt.Sprint("m", i%7), fmt.Sprint(i))
+			fill(md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).
+				Gauge().DataPoints().At(0).Attributes())
+			s.addMetrics(md)
+		},
+		"buckets": func(s *store, i int) {
+			md := pmetric.NewMetrics()
+			m := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+			m.SetName(fmt.Sprint("m", i%100))
+			m.SetEmptyHistogram().DataPoints().AppendEmpty().ExplicitBounds().
+				FromRaw(make([]float64, 100_000))
+			s.addMetrics(md)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(l)
+			before := heap()
+			for i := range 600 {
+				send(s, i)
+			}
+			// Twice the room: it is counted roughly.
+			if grown := heap() - before; grown > 2*room {
+				t.Errorf("the heap grew by %d MB, its bound is %d MB", grown>>20, 2*room>>20)
+			}
+			runtime.KeepAlive(s)
+		})
+	}
+}
+
+func fatLine(trace byte, fat string, fill func(pcommon.Map)) plog.Logs {
+	ld := line(trace, 1, fat, 0)
+	l := ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	l.SetSeverityText(strings.Repeat(fat, 20))
+	fill(l.Attributes())
+	return ld
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func gauge(name, attr string) pmetric.Metrics {
