@@ -88,13 +88,23 @@ func (s *session) declare() error {
 	} {
 		_, err := s.channel.QueueDeclare(q.name, true, false, false, false, q.args)
 		if err != nil {
-			return fmt.Errorf("declare queue %q: %w", q.name, err)
+			return mismatch(q.name, err)
 		}
 	}
 	if err := s.channel.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	return nil
+}
+
+// mismatch says what to do about a queue of the same name with other properties.
+func mismatch(queue string, err error) error {
+	refused := new(amqp.Error)
+	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
+		return fmt.Errorf("the broker has another queue named %q: delete it on the management "+
+			"page (its messages go with it), or use another vhost in AMQP_URL: %w", queue, err)
+	}
+	return fmt.Errorf("declare queue %q: %w", queue, err)
 }
 
 // errUnconfirmed: the message may be in the queue or not.

@@ -3,6 +3,7 @@ package serialization
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -331,6 +332,26 @@ func TestDeadServerIsAClearError(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	stop()
+}
+
+func TestAnotherQueueOfThatNameIsAClearError(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	conn, err := amqp.Dial(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel, err := conn.Channel()
+	if err == nil {
+		_, err = channel.QueueDeclare(Queue, true, false, false, false, nil) // a classic one
+	}
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t.Context(), s.URL, "test"); err == nil ||
+		!strings.Contains(err.Error(), `another queue named "orders.placed"`) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // Not parallel: the goroutines of another test would be taken for a leak.

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	course.example/lab v0.0.0-00010101000000-000000000000
 	course.example/shop v0.0.0
+	github.com/bufbuild/protocompile v0.14.1
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/go-json-experiment/json v1.27.2

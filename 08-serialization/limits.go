@@ -130,13 +130,13 @@ func walk(d *msgpack.Decoder, r *bytes.Reader, deeper int) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
-	children := 0
+	children, most := 0, MaxElements
 	switch {
 	case msgpcode.IsFixedArray(code), code == msgpcode.Array16, code == msgpcode.Array32:
 		children, err = d.DecodeArrayLen()
 	case msgpcode.IsFixedMap(code), code == msgpcode.Map16, code == msgpcode.Map32:
 		children, err = d.DecodeMapLen()
-		children *= 2 // keys and values
+		children, most = 2*children, 2*most // keys and values
 	case msgpcode.IsString(code), msgpcode.IsBin(code):
 		n, err := d.DecodeBytesLen()
 		return errors.Join(err, pass(r, n))
@@ -151,7 +151,7 @@ func walk(d *msgpack.Decoder, r *bytes.Reader, deeper int) error {
 		return err
 	case deeper == 0:
 		return fmt.Errorf("%w: more than %d levels", ErrTooDeep, MaxDepth)
-	case children > 2*MaxElements:
+	case children > most:
 		return fmt.Errorf("%w: %d elements", ErrTooMany, children)
 	case children > r.Len(): // each takes a byte at least
 		return fmt.Errorf("%w: %d elements were promised", ErrTruncated, children)

@@ -49,15 +49,15 @@ func hostileBodies(t testing.TB, c Codec) map[string][]byte {
 	case MessagePack.ContentType():
 		bodies["deep"] = bytes.Repeat([]byte{0x91}, MaxBytes) // lists of one list
 		bodies["deep map"] = bytes.Repeat([]byte{0x81, 0xa1, 'x'}, MaxBytes/3)
-		bodies["promised list"] = []byte{0x81, 0xa5, 'i', 't', 'e', 'm', 's', 0xdd, 0x7f, 0xff, 0xff, 0xff}
-		bodies["promised string"] = []byte{0x81, 0xa8, 'o', 'r', 'd', 'e', 'r', '_', 'i', 'd', 0xdb, 0x7f, 0xff, 0xff, 0xff}
-		bodies["wrong type"] = []byte{0x81, 0xa8, 'o', 'r', 'd', 'e', 'r', '_', 'i', 'd', 0x07}
+		bodies["promised list"] = []byte("\x81\xa5items\xdd\x7f\xff\xff\xff")
+		bodies["promised string"] = []byte("\x81\xa8order_id\xdb\x7f\xff\xff\xff")
+		bodies["wrong type"] = []byte("\x81\xa8order_id\x07")
 		bodies["more follows"] = append(bytes.Clone(good), 0xc0)
 	case CBOR.ContentType():
 		bodies["deep"] = bytes.Repeat([]byte{0x81}, MaxBytes)
-		bodies["promised list"] = []byte{0xa1, 0x65, 'i', 't', 'e', 'm', 's', 0x9a, 0x7f, 0xff, 0xff, 0xff}
-		bodies["promised string"] = []byte{0xa1, 0x68, 'o', 'r', 'd', 'e', 'r', '_', 'i', 'd', 0x7a, 0x7f, 0xff, 0xff, 0xff}
-		bodies["wrong type"] = []byte{0xa1, 0x68, 'o', 'r', 'd', 'e', 'r', '_', 'i', 'd', 0x07}
+		bodies["promised list"] = []byte("\xa1\x65items\x9a\x7f\xff\xff\xff")
+		bodies["promised string"] = []byte("\xa1\x68order_id\x7a\x7f\xff\xff\xff")
+		bodies["wrong type"] = []byte("\xa1\x68order_id\x07")
 		bodies["two equal names"] = []byte{0xa2, 0x61, 'x', 0x01, 0x61, 'x', 0x02}
 		bodies["more follows"] = append(bytes.Clone(good), 0xf6)
 	case Protobuf.ContentType():
@@ -114,7 +114,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 		"Latin-1":  {JSON, []byte("\"\xeb\""), ErrNotUTF8},
 		"msgpack":  {MessagePack, bytes.Repeat([]byte{0x91}, 18), ErrTooDeep},
 		"promises": {MessagePack, []byte{0x95}, ErrTruncated},
-		"many":     {MessagePack, []byte{0xdd, 0, 1, 0, 0}, ErrTooMany},
+		"many":     {MessagePack, []byte{0xdd, 0, 0, 4, 1}, ErrTooMany}, // a list of 1025
+		"members":  {MessagePack, []byte{0xdf, 0, 0, 4, 1}, ErrTooMany}, // a map
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -101,7 +101,8 @@ func names(full string) (size, codec, way string, ok bool) {
 func table(w io.Writer, r results) {
 	for _, size := range sizes {
 		ref := r.of[size][reference]
-		fmt.Fprintf(w, "\n| %s order | encode ns | × | allocs | decode ns | × | allocs | bytes | × |\n", size)
+		fmt.Fprintf(w, "\n| %s order | encode ns | × | allocs | decode ns | × | allocs | "+
+			"bytes | × |\n", size)
 		fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 		for _, codec := range r.codecs {
 			f := r.of[size][codec]
