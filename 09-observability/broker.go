@@ -67,12 +67,7 @@ func Connect(ctx context.Context, s Settings) (*Broker, error) {
 	config, logger := brokerConfig(s), frameworkLog()
 	conn, err := backoff.Retry(ctx, func() (*wmamqp.ConnectionWrapper, error) {
 		conn, err := wmamqp.NewConnection(config.Connection, logger)
-		refused := new(amqp.Error)
-		if errors.As(err, &refused) && refused.Code == amqp.AccessRefused {
-			return nil, backoff.Permanent(
-				fmt.Errorf("the broker refuses the user or password: %w", err))
-		}
-		return conn, err
+		return conn, hopeless(err)
 	}, backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, in time.Duration) {
 		slog.Warn("the broker does not answer yet", "reason", err.Error(), "again_in", in)
 	}))
@@ -92,10 +87,38 @@ func Connect(ctx context.Context, s Settings) (*Broker, error) {
 	b := &Broker{conn, publisher, subscriber}
 	for _, topic := range []string{OrdersTopic, EmailedTopic, PoisonTopic} {
 		if err := subscriber.SubscribeInitialize(topic); err != nil {
-			return nil, errors.Join(fmt.Errorf("declare %s: %w", topic, err), b.Close())
+			return nil, errors.Join(mismatch(topic, err), b.Close())
 		}
 	}
 	return b, nil
+}
+
+// hopeless makes an error that no second try mends one that is not tried again.
+func hopeless(err error) error {
+	refused := new(amqp.Error)
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.Code == amqp.AccessRefused:
+		return backoff.Permanent(fmt.Errorf(
+			"the broker refuses the user or password: check AMQP_URL: %w", err))
+	case refused.Code == amqp.NotAllowed:
+		return backoff.Permanent(fmt.Errorf(
+			"the broker has no such vhost for this user: check the end of AMQP_URL: %w", err))
+	default:
+		return err
+	}
+}
+
+// mismatch says what to do about a queue of the same name that was made by somebody else.
+func mismatch(topic string, err error) error {
+	refused := new(amqp.Error)
+	if errors.As(err, &refused) && refused.Code == amqp.PreconditionFailed {
+		return fmt.Errorf("the broker has another queue named %q, made by another step or "+
+			"program: delete it on the management page (its messages go with it), or use "+
+			"another vhost in AMQP_URL: %w", topic, err)
+	}
+	return fmt.Errorf("declare %s: %w", topic, err)
 }
 
 // Ready returns why nothing can be published now, or nil.

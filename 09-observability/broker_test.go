@@ -3,10 +3,12 @@ package observability
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"course.example/shop"
 	wmamqp "github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp"
 	"github.com/ThreeDotsLabs/watermill/message"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -127,14 +129,51 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	})
 }
 
+// A process that is asked to end while it begins ends, too: here the broker is gone before the
+// router has subscribed.
+func TestDrainOfARouterThatCannotBegin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tel, b := w.telemetry("consumer", "consumer-1"), w.connect()
+	router, err := NewConsumer(b, tel, w.s)
+	must(t, err)
+	must(t, b.Close())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- Drain(ctx, router) }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("it ran without a broker")
+		}
+	case <-time.After(patience):
+		t.Error("it does not end")
+	}
+	tel.Stop()
+}
+
 func TestConnectSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	wrong := w.s
-	wrong.URL = strings.Replace(w.s.URL, "guest:guest", "guest:wrong", 1)
-	if _, err := Connect(t.Context(), wrong); err == nil ||
-		!strings.Contains(err.Error(), "refuses the user or password") {
-		t.Errorf("a wrong password: %v", err)
+	for _, c := range []struct {
+		name, want string
+		change     func(*url.URL)
+	}{
+		{"a wrong password", "refuses the user or password", func(u *url.URL) {
+			u.User = url.UserPassword(u.User.Username(), "wrong")
+		}},
+		{"no such vhost", "no such vhost", func(u *url.URL) { u.Path = "/nowhere" }},
+	} {
+		u, err := url.Parse(w.s.URL)
+		must(t, err)
+		c.change(u)
+		wrong.URL = u.String()
+		if _, err := Connect(t.Context(), wrong); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 	wrong.URL = "amqp://guest:guest@127.0.0.1:1/"
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -142,8 +181,44 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 	if _, err := Connect(ctx, wrong); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a dead broker, and no more time: %v", err)
 	}
-	if err := Inject(t.Context(), w.s, "flowers", 1); err == nil ||
-		!strings.Contains(err.Error(), "garbage, duplicate") {
-		t.Errorf("an unknown kind: %v", err)
+}
+
+// A queue of the same name that is not ours is no reason to try again for ever.
+func TestConnectMeetsAnotherQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conn, err := amqp.Dial(w.s.URL)
+	must(t, err)
+	channel, err := conn.Channel()
+	must(t, err)
+	_, err = channel.QueueDeclare(OrdersTopic, true, false, false, false, nil) // a classic one
+	must(t, err)
+	must(t, conn.Close())
+	if _, err := Connect(t.Context(), w.s); err == nil ||
+		!strings.Contains(err.Error(), `another queue named "orders"`) {
+		t.Errorf("said %v", err)
+	}
+}
+
+func TestInjectSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	good := DefaultSettings()
+	bad := good
+	bad.URL = "http://localhost/"
+	for _, c := range []struct {
+		s     Settings
+		kind  string
+		count int
+		want  string
+	}{
+		{good, "flowers", 1, "garbage, duplicate"},
+		{good, "garbage", 0, "count must be 1 to"},
+		{bad, "garbage", 1, "AMQP_URL is not an AMQP address"},
+	} {
+		err := Inject(t.Context(), c.s, c.kind, c.count)
+		if usage := new(shop.UsageError); !errors.As(err, &usage) ||
+			!strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %d: %v", c.kind, c.count, err)
+		}
 	}
 }

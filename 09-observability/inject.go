@@ -18,6 +18,12 @@ func Inject(ctx context.Context, s Settings, kind string, count int) (err error)
 	if kind != "garbage" && kind != "duplicate" {
 		return usagef("kind %q is unknown; there are: garbage, duplicate", kind)
 	}
+	if count < 1 || count > shop.MaxCount {
+		return usagef("count must be 1 to %d, is %d", shop.MaxCount, count)
+	}
+	if err := s.Validate(); err != nil {
+		return err
+	}
 	b, err := Connect(ctx, s)
 	if err != nil {
 		return err

@@ -102,13 +102,18 @@ func (g givenUp) Publish(topic string, messages ...*message.Message) error {
 
 // Drain runs the router until ctx ends, then lets it finish what is in hand.
 func Drain(ctx context.Context, router *message.Router) error {
-	closed := make(chan error, 1)
+	closed, ended := make(chan error, 1), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		<-router.Running() // a router that is closed before it runs never ends
-		closed <- router.Close()
+		select {
+		case <-router.Running(): // a router that is closed before it runs never ends
+			closed <- router.Close()
+		case <-ended: // it could not even begin
+			closed <- nil
+		}
 	})
 	// Not ctx itself: with it would end the contexts of the messages in hand.
 	err := router.Run(context.WithoutCancel(ctx))
+	close(ended)
 	if stop() {
 		return err // it has ended by itself
 	}

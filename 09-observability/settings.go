@@ -101,7 +101,11 @@ func (s Settings) Validate() error {
 		}
 	}
 	// The SDK would fall back to its defaults in silence, and send to where nobody listens.
-	for _, name := range []string{endpointVar, tracesEndpointVar, seqVar} {
+	names := []string{endpointVar, seqVar}
+	for _, signal := range signals {
+		names = append(names, endpointOf(signal))
+	}
+	for _, name := range names {
 		if raw := os.Getenv(name); raw != "" {
 			if u, err := url.Parse(raw); err != nil || u.Host == "" {
 				return usagef("%s=%q is not a URL like http://127.0.0.1:4318", name, raw)

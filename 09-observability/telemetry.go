@@ -40,10 +40,15 @@ type Telemetry struct {
 // Where telemetry goes is said by OpenTelemetry's own variables (OpenTelemetry Specification,
 // "Environment Variable Specification"): any backend that takes OTLP is a matter of these.
 const (
-	endpointVar       = "OTEL_EXPORTER_OTLP_ENDPOINT"
-	tracesEndpointVar = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-	seqVar            = "SEQ_URL" // a second place for traces, beside its logs
+	endpointVar = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	seqVar      = "SEQ_URL" // a second place for traces, beside its logs
 )
+
+// signals are what the variables of one signal have in their names.
+var signals = []string{"TRACES", "LOGS", "METRICS"}
+
+// endpointOf is the variable that sends one signal elsewhere.
+func endpointOf(signal string) string { return "OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT" }
 
 // sinks are where the three signals go. A nil one is a signal that is not sent.
 type sinks struct {
@@ -146,8 +151,8 @@ func defaults() {
 		"OTEL_METRIC_EXPORT_INTERVAL": "5000",
 	}
 	if os.Getenv(endpointVar) == "" {
-		for _, signal := range []string{"TRACES", "LOGS", "METRICS"} {
-			if os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") == "" {
+		for _, signal := range signals {
+			if os.Getenv(endpointOf(signal)) == "" {
 				usual["OTEL_"+signal+"_EXPORTER"] = "none"
 			}
 		}

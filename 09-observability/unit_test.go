@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,10 +114,14 @@ func TestSettingsSayWhatIsWrong(t *testing.T) {
 		{args: []string{"-flush", "2h"}, want: "flush must be 0s to 1m"},
 		{args: []string{"-heartbeat", "1ms"}, want: "heartbeat must be 1s to 1h"},
 		{args: []string{"-colour", "red"}, want: "-h lists the flags"},
-		{env: "somewhere", want: "not a URL like http://127.0.0.1:4318"},
+		{env: endpointVar, want: "not a URL like http://127.0.0.1:4318"},
+		{env: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", want: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="},
+		{env: seqVar, want: "SEQ_URL="},
 	} {
 		t.Run(fmt.Sprint(c.args, c.env), func(t *testing.T) {
-			t.Setenv(endpointVar, c.env)
+			if c.env != "" {
+				t.Setenv(c.env, "somewhere")
+			}
 			_, err := ReadSettings("consumer", c.args)
 			if usage := new(shop.UsageError); !errors.As(err, &usage) ||
 				!strings.Contains(err.Error(), c.want) {
@@ -144,18 +150,9 @@ func TestPageForPrometheus(t *testing.T) {
 	for range 3 {
 		w.order("", "") // nobody takes them yet
 	}
-	read := func() string {
-		req, err := http.NewRequest(http.MethodGet, "/metrics", nil)
-		must(t, err)
-		req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
-		answer := &page{header: http.Header{}}
-		tel.Metrics.Handler.ServeHTTP(answer, req)
-		return answer.text.String()
-	}
-	depth := `shop_queue_depth_messages{`
-	if text := read(); !strings.Contains(text, depth) && !strings.Contains(text, "shop_queue_depth{") {
-		t.Errorf("no depth of the queue in\n%s", text)
-	}
+	read := func() string { return scrape(tel) }
+	// The broker counts a message a moment after it has confirmed it.
+	eventually(t, "three orders in the queue", func() bool { return threeWait.MatchString(read()) })
 	s := w.s
 	s.Process = "consumer-1"
 	router, err := NewConsumer(b, tel, s)
@@ -163,7 +160,6 @@ func TestPageForPrometheus(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Drain(ctx, router) }()
-	w.empty(w.connect2(t), OrdersTopic)
 	text := ""
 	eventually(t, "three processed orders", func() bool {
 		text = read()
@@ -194,16 +190,57 @@ func TestPageForPrometheus(t *testing.T) {
 	ask[seenTrace](t, w.receiver+"/api/traces/"+all[i].Series[0].Exemplars[0].Trace)
 }
 
-var threeProcessed = regexp.MustCompile(`(?m)^shop_orders_processed_total\{.*\} 3\.0`)
+var (
+	threeWait      = regexp.MustCompile(`(?m)^shop_queue_depth\w*\{.*\} 3\.0$`)
+	threeProcessed = regexp.MustCompile(`(?m)^shop_orders_processed_total\{.*\} 3\.0`)
+)
 
-type page struct {
-	header http.Header
-	text   strings.Builder
+// scrape reads the page as Prometheus does.
+func scrape(tel *Telemetry) string {
+	req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	answer := httptest.NewRecorder()
+	tel.Metrics.Handler.ServeHTTP(answer, req)
+	return answer.Body.String()
 }
 
-func (p *page) Header() http.Header         { return p.header }
-func (p *page) WriteHeader(int)             {}
-func (p *page) Write(b []byte) (int, error) { return p.text.Write(b) }
+// The lag is how long the message had waited that was taken last, as long as others wait.
+func TestLagOfAConsumer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.produce()
+	b, tel := w.connect(), w.telemetry("consumer", "consumer-1")
+	unobserve, err := tel.Observe(b, OrdersTopic)
+	must(t, err)
+	w.order("?count=30", "") // more than the broker pushes ahead
+	goOn := make(chan struct{})
+	router, err := NewRouter(b, tel, w.s, OrdersTopic, "",
+		func(*message.Message) ([]*message.Message, error) { <-goOn; return nil, nil })
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Drain(ctx, router) }()
+	lag := func() string {
+		found := lagSeconds.FindStringSubmatch(scrape(tel))
+		if found == nil {
+			return ""
+		}
+		return found[1]
+	}
+	eventually(t, "a lag", func() bool {
+		seconds, err := strconv.ParseFloat(lag(), 64)
+		return err == nil && seconds > 0
+	})
+	close(goOn)
+	eventually(t, "the end of the lag", func() bool { return lag() == "0.0" })
+	cancel()
+	must(t, <-ended)
+	must(t, unobserve())
+	check(t, b.Close())
+	tel.Stop()
+}
+
+var lagSeconds = regexp.MustCompile(`(?m)^shop_queue_lag_seconds\{.*\} (\S+)$`)
 
 // Nothing is left running. Not parallel: the goroutines of another test would be taken for a
 // leak.

@@ -46,6 +46,9 @@ type world struct {
 	shop     string // where the producer answers
 	ends     []func()
 	once     sync.Once
+
+	mu      sync.Mutex
+	handled map[string]int // messages whose work is done, by service
 }
 
 // newWorld starts nothing yet: the receiver is the test's own, the broker a part of the shared
@@ -119,6 +122,7 @@ func (w *world) consume(
 	}
 	running, err := router(b, t, s)
 	must(w.t, err)
+	running.AddMiddleware(w.counting(service))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Drain(ctx, running) }()
@@ -221,17 +225,52 @@ func (w *world) figures() map[string]float64 {
 	return ask[map[string]float64](w.t, w.receiver+"/api/figures")
 }
 
-// empty waits until a queue is empty and all that was in it is acknowledged.
-func (w *world) empty(b *Broker, queues ...string) {
+// counting counts the messages whose work is done. It is the innermost middleware: the router
+// takes them in the order in which they were added.
+func (w *world) counting(service string) message.HandlerMiddleware {
+	return func(h message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			events, err := h(m)
+			if err == nil {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if w.handled == nil {
+					w.handled = map[string]int{}
+				}
+				w.handled[service]++
+			}
+			return events, err
+		}
+	}
+}
+
+// worked waits until the processes of a service have done the work for so many messages. That
+// the queue is empty says less: what was taken out of it may still be in somebody's hand, and
+// the event that follows from it in nobody's.
+func (w *world) worked(service string, messages int) {
 	w.t.Helper()
-	eventually(w.t, "empty queues", func() bool {
-		for _, queue := range queues {
-			if n, err := b.Depth(queue); err != nil || n > 0 {
-				return false
+	eventually(w.t, fmt.Sprint("work for ", messages, " messages by the ", service), func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.handled[service] >= messages
+	})
+}
+
+// metric is what the series of a metric add up to at the receiver, 0 when there are none.
+func (w *world) metric(name string) (sum float64) {
+	w.t.Helper()
+	type metric struct {
+		Name   string
+		Series []struct{ Value float64 }
+	}
+	for _, m := range ask[[]metric](w.t, w.receiver+"/api/metrics") {
+		for _, one := range m.Series {
+			if m.Name == name {
+				sum += one.Value
 			}
 		}
-		return true
-	})
+	}
+	return sum
 }
 
 func must(t testing.TB, err error) {
@@ -248,17 +287,20 @@ func check(t testing.TB, err error) {
 	}
 }
 
+// patience bounds every wait in the tests. None takes nearly as long.
+const patience = 30 * time.Second
+
 // eventually waits for something in the world outside of the test.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited 30 s for %s", what)
+			t.Fatalf("waited %s for %s", patience, what)
 		}
 	}
 }
