@@ -15,7 +15,7 @@ import (
 // ledger of the lab cannot: it hears that an order was processed, and has to
 // believe it. Its methods are safe for concurrent use.
 type audit struct {
-	count func(ctx context.Context, sku string) (int64, error)
+	count func(ctx context.Context, sku string) (*CountReply, error)
 
 	mu    sync.Mutex
 	books map[string]*book // by SKU
@@ -34,9 +34,15 @@ type verdict struct {
 	Promised int64 // pieces in accepted orders
 	Missing  int64 // of them, those that are not in the books
 	Surplus  int64 // pieces in the books that nobody has ordered
+	// Overwrites are writes that are not in the books any more: a second activation
+	// has written over them.
+	Overwrites int64
 }
 
-func newAudit(count func(context.Context, string) (int64, error)) *audit {
+// wrong says that the books are.
+func (v verdict) wrong() bool { return v.Missing > 0 || v.Surplus > 0 || v.Overwrites > 0 }
+
+func newAudit(count func(context.Context, string) (*CountReply, error)) *audit {
 	return &audit{count: count, books: map[string]*book{}}
 }
 
@@ -66,14 +72,14 @@ func (a *audit) open(ctx context.Context, sku string) error {
 	if known {
 		return nil
 	}
-	sold, err := a.count(ctx, sku)
+	stock, err := a.count(ctx, sku)
 	if err != nil {
 		return fmt.Errorf("count the stock of %s: %w", sku, err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, known := a.books[sku]; !known {
-		a.books[sku] = &book{before: sold}
+		a.books[sku] = &book{before: stock.GetSold()}
 	}
 	return nil
 }
@@ -100,14 +106,17 @@ func (a *audit) snapshot() map[string]book {
 func (a *audit) check(ctx context.Context) (verdict, error) {
 	var v verdict
 	for sku, was := range a.snapshot() {
-		sold, err := a.count(ctx, sku)
+		stock, err := a.count(ctx, sku)
 		if err != nil {
 			return v, fmt.Errorf("count the stock of %s: %w", sku, err)
 		}
-		is := a.snapshot()[sku]
+		sold, is := stock.GetSold()-was.before, a.snapshot()[sku]
 		v.Promised += was.promised
-		v.Missing += max(0, was.promised-(sold-was.before))
-		v.Surplus += max(0, sold-was.before-is.tried)
+		v.Missing += max(0, was.promised-sold)
+		v.Surplus += max(0, sold-is.tried)
+		// Each write adds one order to the shelf. When the store has counted more
+		// writes than there are orders, two activations have both written.
+		v.Overwrites += max(0, stock.GetVersion()-stock.GetOrders())
 	}
 	return v, nil
 }
@@ -136,14 +145,32 @@ func (a *audit) say(ctx context.Context) {
 	said := a.found
 	a.found = v
 	a.mu.Unlock()
-	bad, was := v.Missing > 0 || v.Surplus > 0, said.Missing > 0 || said.Surplus > 0
 	switch {
-	case bad && v != said:
-		slog.WarnContext(ctx, "the books are wrong", "promised", v.Promised,
-			"missing", v.Missing, "surplus", v.Surplus)
-	case was && !bad:
+	case v.wrong() && v != said:
+		v.log(ctx)
+	case said.wrong() && !v.wrong():
 		slog.InfoContext(ctx, "the books are right again", "promised", v.Promised)
 	}
+}
+
+// conclude checks for the last time, and says in any case what it finds: silence
+// could also mean that nobody has looked.
+func (a *audit) conclude(ctx context.Context) {
+	v, err := a.check(ctx)
+	if err != nil {
+		slog.WarnContext(ctx, "the books could not be checked at the end", "error", err)
+		return
+	}
+	v.log(ctx)
+}
+
+func (v verdict) log(ctx context.Context) {
+	level, text := slog.LevelInfo, "the books are right"
+	if v.wrong() {
+		level, text = slog.LevelWarn, "the books are wrong"
+	}
+	slog.Log(ctx, level, text, "promised", v.Promised, "missing", v.Missing,
+		"surplus", v.Surplus, "overwrites", v.Overwrites)
 }
 
 // last is what the last check has found.
@@ -153,14 +180,13 @@ func (a *audit) last() verdict {
 	return a.found
 }
 
-// sold asks the grain of a product how much of it was sold.
-func (n *Node) sold(try time.Duration) func(context.Context, string) (int64, error) {
-	return func(ctx context.Context, sku string) (int64, error) {
+// count asks the grain of a product what was sold of it.
+func (n *Node) count(try time.Duration) func(context.Context, string) (*CountReply, error) {
+	return func(ctx context.Context, sku string) (*CountReply, error) {
 		stock := GetStockGrainClient(n.cluster, sku)
-		reply, err := Call(ctx, "Stock/"+sku, try,
+		return Call(ctx, "Stock/"+sku, try,
 			func(how ...cluster.GrainCallOption) (*CountReply, error) {
 				return stock.Count(&CountRequest{}, how...)
 			})
-		return reply.GetSold(), err
 	}
 }

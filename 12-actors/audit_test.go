@@ -8,10 +8,14 @@ import (
 	"course.example/shop"
 )
 
-// books are what the stocks say.
-type books map[string]int64
+// books are what the stocks say: pieces, each sold in an order of its own, and with
+// how many writes besides.
+type books map[string]struct{ pieces, lost int64 }
 
-func (b books) count(_ context.Context, sku string) (int64, error) { return b[sku], nil }
+func (b books) count(_ context.Context, sku string) (*CountReply, error) {
+	n := b[sku]
+	return &CountReply{Sold: n.pieces, Orders: n.pieces, Version: n.pieces + n.lost}, nil
+}
 
 func TestAudit(t *testing.T) {
 	t.Parallel()
@@ -21,18 +25,21 @@ func TestAudit(t *testing.T) {
 		after books // what the stocks hold after two orders, of which one was accepted
 		want  verdict
 	}{
-		{"both done", books{"mug": 14, "hat": 2}, verdict{Promised: 3}},
-		{"one done, of the other nobody knows", books{"mug": 12, "hat": 1}, verdict{Promised: 3}},
-		{"the accepted one is half done", books{"mug": 12, "hat": 0},
+		{"both done", books{"mug": {14, 0}, "hat": {2, 0}}, verdict{Promised: 3}},
+		{"one done, of the other nobody knows", books{"mug": {12, 0}, "hat": {1, 0}},
+			verdict{Promised: 3}},
+		{"the accepted one is half done", books{"mug": {12, 0}, "hat": {0, 0}},
 			verdict{Promised: 3, Missing: 1}},
-		{"nothing is there", books{"mug": 0, "hat": 0}, verdict{Promised: 3, Missing: 13}},
-		{"taken twice", books{"mug": 18, "hat": 2}, verdict{Promised: 3, Surplus: 4}},
+		{"nothing is there", books{}, verdict{Promised: 3, Missing: 13}},
+		{"taken twice", books{"mug": {18, 0}, "hat": {2, 0}}, verdict{Promised: 3, Surplus: 4}},
+		{"written over, and made good since", books{"mug": {14, 3}, "hat": {2, 1}},
+			verdict{Promised: 3, Overwrites: 4}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			stocks := books{"mug": 10} // sold before we came
-			a := newAudit(func(ctx context.Context, sku string) (int64, error) {
+			stocks := books{"mug": {10, 0}} // sold before we came
+			a := newAudit(func(ctx context.Context, sku string) (*CountReply, error) {
 				return stocks.count(ctx, sku)
 			})
 			for range 2 {
@@ -55,8 +62,8 @@ func TestAudit(t *testing.T) {
 func TestAuditWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	order := shop.Order{Items: shop.SampleItems()}
-	a := newAudit(func(context.Context, string) (int64, error) {
-		return 0, errors.New("no silo")
+	a := newAudit(func(context.Context, string) (*CountReply, error) {
+		return nil, errors.New("no silo")
 	})
 	if err := a.begin(t.Context(), order); !contains(err, "no silo") {
 		t.Errorf("got %v", err)

@@ -335,8 +335,10 @@ func (*CountRequest) Descriptor() ([]byte, []int) {
 
 type CountReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sold          int64                  `protobuf:"varint,1,opt,name=sold,proto3" json:"sold,omitempty"`     // pieces
-	Orders        int64                  `protobuf:"varint,2,opt,name=orders,proto3" json:"orders,omitempty"` // in which they were sold
+	Sold          int64                  `protobuf:"varint,1,opt,name=sold,proto3" json:"sold,omitempty"`       // pieces
+	Orders        int64                  `protobuf:"varint,2,opt,name=orders,proto3" json:"orders,omitempty"`   // in which they were sold
+	Version       int64                  `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"` // of the state in the store: how often it was written
+	Served        int64                  `protobuf:"varint,4,opt,name=served,proto3" json:"served,omitempty"`   // orders that this activation has served; the next begins at 0
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -385,6 +387,20 @@ func (x *CountReply) GetOrders() int64 {
 	return 0
 }
 
+func (x *CountReply) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *CountReply) GetServed() int64 {
+	if x != nil {
+		return x.Served
+	}
+	return 0
+}
+
 var File_grains_proto protoreflect.FileDescriptor
 
 const file_grains_proto_rawDesc = "" +
@@ -411,11 +427,13 @@ const file_grains_proto_rawDesc = "" +
 	"\tTakeReply\x12\x12\n" +
 	"\x04sold\x18\x01 \x01(\x03R\x04sold\x12\x14\n" +
 	"\x05again\x18\x02 \x01(\bR\x05again\"\x0e\n" +
-	"\fCountRequest\"8\n" +
+	"\fCountRequest\"j\n" +
 	"\n" +
 	"CountReply\x12\x12\n" +
 	"\x04sold\x18\x01 \x01(\x03R\x04sold\x12\x16\n" +
-	"\x06orders\x18\x02 \x01(\x03R\x06orders2:\n" +
+	"\x06orders\x18\x02 \x01(\x03R\x06orders\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\x12\x16\n" +
+	"\x06served\x18\x04 \x01(\x03R\x06served2:\n" +
 	"\x05Order\x121\n" +
 	"\x05Place\x12\x14.actors.PlaceRequest\x1a\x12.actors.PlaceReply2j\n" +
 	"\x05Stock\x12.\n" +

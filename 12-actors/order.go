@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"course.example/shop"
@@ -55,8 +57,9 @@ func (g *orderGrain) Place(
 	if err := shop.Work(ctx, order, g.silo.settings.Work); err != nil {
 		return nil, refuse(err)
 	}
-	for _, line := range req.GetLines() {
-		if err := g.take(ctx, grain.Cluster(), order.ID, line); err != nil {
+	wanted := pieces(req.GetLines())
+	for _, sku := range slices.Sorted(maps.Keys(wanted)) {
+		if err := g.take(ctx, grain.Cluster(), order.ID, sku, wanted[sku]); err != nil {
 			return nil, g.silo.failed(grain, err)
 		}
 	}
@@ -68,14 +71,24 @@ func (g *orderGrain) Place(
 	return &PlaceReply{Effect: done.Effect}, nil
 }
 
+// pieces is what an order wants of each product. It may name one in two lines, and
+// a stock serves an order once: the second line would be taken for a repetition.
+func pieces(lines []*Line) map[string]int32 {
+	wanted := map[string]int32{}
+	for _, line := range lines {
+		wanted[line.GetSku()] += line.GetQuantity()
+	}
+	return wanted
+}
+
 // take calls another grain, wherever it is. The calls go one way only, from
 // orders to stocks: if a stock called back, both would wait for ever.
 func (g *orderGrain) take(
-	ctx context.Context, grains *cluster.Cluster, order string, line *Line,
+	ctx context.Context, grains *cluster.Cluster, order, sku string, quantity int32,
 ) error {
-	stock := GetStockGrainClient(grains, line.GetSku())
-	ask := &TakeRequest{Order: order, Quantity: line.GetQuantity()}
-	_, err := Call(ctx, "Stock/"+line.GetSku(), g.silo.settings.Try,
+	stock := GetStockGrainClient(grains, sku)
+	ask := &TakeRequest{Order: order, Quantity: quantity}
+	_, err := Call(ctx, "Stock/"+sku, g.silo.settings.Try,
 		func(how ...cluster.GrainCallOption) (*TakeReply, error) {
 			return stock.Take(ask, how...)
 		})

@@ -13,6 +13,7 @@ import (
 	"course.example/lab/services/servicestest"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
+	"google.golang.org/protobuf/proto"
 )
 
 // startShop runs the web app with a silo in it: a whole cluster of one. Several
@@ -66,14 +67,18 @@ func ask(t *testing.T, h http.Handler, method, path, body string) (int, map[stri
 
 func TestShop(t *testing.T) {
 	w, h := startShop(t, nil)
+	const mug = `{"sku":"mug","quantity":3,"price_cents":1}`
 	cases := []struct {
 		name, body string
 		status     int
 	}{
 		{"a sample", "", http.StatusOK},
-		{"an order", `{"user_email":"a@example.com","items":[{"sku":"mug","quantity":3,"price_cents":1}]}`,
+		{"an order", `{"user_email":"a@example.com","items":[` + mug + `]}`, http.StatusOK},
+		{"one product in two lines", `{"user_email":"a@example.com","items":[` + mug + `,` + mug + `]}`,
 			http.StatusOK},
-		{"a bounce", `{"user_email":"a@bounce.test","items":[{"sku":"mug","quantity":1,"price_cents":1}]}`,
+		{"a product with a strange name", `{"user_email":"a@example.com","items":[` +
+			`{"sku":"a/b $c: ünï","quantity":1,"price_cents":1}]}`, http.StatusOK},
+		{"a bounce", `{"user_email":"a@bounce.test","items":[` + mug + `]}`,
 			http.StatusUnprocessableEntity},
 		{"a bad one", `{"user_email":"a"}`, http.StatusBadRequest},
 	}
@@ -86,7 +91,7 @@ func TestShop(t *testing.T) {
 		t.Errorf("twenty: %d %v", status, answer)
 	}
 	w.audit.say(t.Context())
-	want := verdict{Promised: 21*3 + 3} // the sample has three pieces
+	want := verdict{Promised: 21*3 + 3 + 6 + 1} // the sample has three pieces
 	if got := w.audit.last(); got != want {
 		t.Errorf("the audit found %+v, want %+v", got, want)
 	}
@@ -108,7 +113,7 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 	}
 	var first *PlaceReply
 	for round := range 3 {
-		got, err := Call(t.Context(), "Order/"+order.ID, 5*time.Second, place)
+		got, err := Call(t.Context(), "Order/"+order.ID, aLongTime, place)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,17 +130,26 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 			}
 		}
 	}
-	if sold, err := w.node.sold(5*time.Second)(t.Context(), "mug"); err != nil || sold != 2 {
-		t.Errorf("%d sold, %v", sold, err)
-	}
+	wantStock(t, w, "mug", &CountReply{Sold: 2, Orders: 1, Version: 1, Served: 1})
 	// And a stock that is asked again for the same order gives nothing.
 	stock := GetStockGrainClient(w.node.cluster, "mug")
-	reply, err := Call(t.Context(), "Stock/mug", 5*time.Second,
+	reply, err := Call(t.Context(), "Stock/mug", aLongTime,
 		func(how ...cluster.GrainCallOption) (*TakeReply, error) {
 			return stock.Take(&TakeRequest{Order: order.ID, Quantity: 2}, how...)
 		})
 	if err != nil || !reply.GetAgain() {
 		t.Errorf("taken again: %v, %v", reply, err)
+	}
+}
+
+// aLongTime is more than any call here needs, also on a busy machine.
+const aLongTime = 30 * time.Second
+
+func wantStock(t *testing.T, w *Web, sku string, want *CountReply) {
+	t.Helper()
+	got, err := w.node.count(aLongTime)(t.Context(), sku)
+	if err != nil || !proto.Equal(got, want) {
+		t.Errorf("the stock of %s: %v, %v; want %v", sku, got, err, want)
 	}
 }
 
@@ -174,14 +188,18 @@ func TestCluster(t *testing.T) {
 		if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil {
 			t.Fatal(err)
 		}
-		return len(v.Grains) == 2 && v.Grains[0].Activations == 3 && len(v.Log) >= 6
+		// It is "late" for a moment when the machine does something else.
+		return len(v.Grains) == 2 && v.Grains[0].Activations == 3 && len(v.Log) >= 6 &&
+			v.Silos[0].State == "up"
 	})
-	if len(v.Silos) != 1 || v.Silos[0].Name != "web" || v.Silos[0].State != "up" ||
-		v.Silos[0].Activations != 5 || v.Silos[0].PID == 0 {
+	if len(v.Silos) != 1 || v.Silos[0].Name != "web" || v.Silos[0].Activations != 5 ||
+		v.Silos[0].PID == 0 {
 		t.Errorf("the silos: %+v", v.Silos)
 	}
+	// A call that took long was made again: there may be more of them than orders.
 	order, stock := v.Grains[0], v.Grains[1]
-	if order.Kind != "Order" || order.Calls != 3 || order.BySilo["web"] != 3 || order.P99Micros == 0 {
+	if order.Kind != "Order" || order.Calls < 3 || order.BySilo["web"] != 3 ||
+		order.P99Micros == 0 {
 		t.Errorf("the orders: %+v", order)
 	}
 	if stock.Kind != "Stock" || stock.Activations != 2 || stock.Calls < 6 {
@@ -204,17 +222,16 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// A grain that nobody calls goes, and comes back with what it had written.
+// A grain that nobody calls goes, and comes back with what it chose to persist, and
+// without what it chose to keep in memory.
 func TestIdleDeactivation(t *testing.T) {
-	w, h := startShop(t, func(s *Settings) { s.Idle = 100 * time.Millisecond })
+	w, h := startShop(t, func(s *Settings) { s.Idle = 300 * time.Millisecond })
 	if status, answer := ask(t, h, http.MethodPost, "/orders", ""); status != http.StatusOK {
 		t.Fatal(answer)
 	}
 	silo := w.node.counter
 	until(t, func() bool { return silo.active() == 0 })
-	if sold, err := w.node.sold(5*time.Second)(t.Context(), "GO-GOPHER"); err != nil || sold != 1 {
-		t.Errorf("%d sold, %v", sold, err)
-	}
+	wantStock(t, w, "GO-GOPHER", &CountReply{Sold: 1, Orders: 1, Version: 1, Served: 0})
 }
 
 // Without a silo nobody is told yes, and nobody waits for ever.

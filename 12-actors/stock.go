@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 
 	"github.com/asynkron/protoactor-go/cluster"
@@ -17,15 +18,19 @@ type shelf struct {
 // for a moment, because a silo was taken for dead and is not, the store lets one
 // of them write.
 type stockGrain struct {
-	silo  *Silo
-	state *State[shelf]
+	silo   *Silo
+	state  *State[shelf]
+	served *State[int64]
 }
 
 func newStock(silo *Silo) Stock { return &stockGrain{silo: silo} }
 
-// Init runs before the first call.
+// Init runs before the first call. A grain chooses for each of its states where it
+// is kept: what was sold must outlive the silo, how much this activation has had to
+// do may go with it.
 func (g *stockGrain) Init(ctx cluster.GrainContext) {
 	g.state = NewState[shelf](g.silo.memory(), name(ctx))
+	g.served = NewState[int64](Volatile(), name(ctx))
 }
 
 // Take takes pieces for an order. The order is the write's effect: the store
@@ -46,10 +51,22 @@ func (g *stockGrain) Take(
 	if errors.Is(err, ErrDone) {
 		return &TakeReply{Again: true}, nil
 	}
+	if err == nil {
+		err = g.note(ctx)
+	}
 	if err != nil {
 		return nil, g.silo.failed(grain, err)
 	}
 	return &TakeReply{Sold: stock.Sold}, nil
+}
+
+// note counts an order that this activation has served.
+func (g *stockGrain) note(ctx context.Context) error {
+	served, err := g.served.Read(ctx)
+	if err != nil {
+		return err
+	}
+	return g.served.Write(ctx, served+1, "")
 }
 
 // Count answers from the store: it is asked by those who doubt the memory.
@@ -62,7 +79,13 @@ func (g *stockGrain) Count(
 	if err != nil {
 		return nil, g.silo.failed(grain, err)
 	}
-	return &CountReply{Sold: stock.Sold, Orders: stock.Orders}, nil
+	served, err := g.served.Read(ctx)
+	if err != nil {
+		return nil, g.silo.failed(grain, err)
+	}
+	return &CountReply{
+		Sold: stock.Sold, Orders: stock.Orders, Version: g.state.Version(), Served: served,
+	}, nil
 }
 
 // Terminate runs when the activation goes. What it knows is in the store.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -18,18 +17,17 @@ import (
 // silo are those of its last report, at most a lease old; rates and latencies are
 // those of the last second or two.
 type View struct {
-	Time    time.Time    `json:"time"`
-	Web     string       `json:"web"`   // the name of the process that answers
-	Lease   string       `json:"lease"` // a silo silent for so long is taken for dead
-	Store   string       `json:"store"`
-	Variant string       `json:"variant"`
-	Silos   []SiloView   `json:"silos"`
-	Grains  []KindView   `json:"grains"` // by type, over all silos
-	Front   KindCensus   `json:"front"`  // POST /orders, as the customers see it
-	Audit   AuditView    `json:"audit"`
-	Log     []Event      `json:"log"` // newest first
-	Error   string       `json:"error,omitempty"`
-	Refresh JSONDuration `json:"refresh_ms"` // how often there is something new
+	Time    time.Time  `json:"time"`
+	Web     string     `json:"web"`   // the name of the process that answers
+	Lease   string     `json:"lease"` // a silo silent for so long is taken for dead
+	Store   string     `json:"store"`
+	Variant string     `json:"variant"`
+	Silos   []SiloView `json:"silos"`
+	Grains  []KindView `json:"grains"` // by type, over all silos
+	Front   KindCensus `json:"front"`  // POST /orders, as the customers see it
+	Audit   AuditView  `json:"audit"`
+	Log     []Event    `json:"log"` // newest first
+	Error   string     `json:"error,omitempty"`
 }
 
 // SiloView is one silo.
@@ -64,17 +62,10 @@ type KindView struct {
 
 // AuditView is what the last audit has found, see audit.go.
 type AuditView struct {
-	Promised int64 `json:"promised"`
-	Missing  int64 `json:"missing"`
-	Surplus  int64 `json:"surplus"`
-}
-
-// JSONDuration is a time in milliseconds.
-type JSONDuration time.Duration
-
-// MarshalJSON writes milliseconds.
-func (d JSONDuration) MarshalJSON() ([]byte, error) {
-	return strconv.AppendInt(nil, time.Duration(d).Milliseconds(), 10), nil
+	Promised   int64 `json:"promised"`
+	Missing    int64 `json:"missing"`
+	Surplus    int64 `json:"surplus"`
+	Overwrites int64 `json:"overwrites"`
 }
 
 const (
@@ -112,8 +103,7 @@ func (v *view) serve(w http.ResponseWriter, r *http.Request) {
 		Time: now, Web: v.settings.Name, Lease: v.settings.Lease.String(),
 		Store: v.settings.Store, Variant: cmp.Or(v.settings.Variant, "right"),
 		Silos: v.silos(now), Grains: []KindView{}, Log: []Event{},
-		Audit:   AuditView(found),
-		Refresh: JSONDuration(v.settings.Lease / 6),
+		Audit: AuditView(found),
 	}
 	answer.Grains = byKind(answer.Silos)
 	for _, k := range v.counter.look(now).Kinds {

@@ -42,9 +42,9 @@ func RunWeb(ctx context.Context, settings Settings) (err error) {
 	group.Go(func() error {
 		defer done()
 		err := shop.Serve(ctx, settings.Addr, w.Handler())
-		last, cancel := context.WithTimeout(needed, 2*settings.Try)
+		last, cancel := context.WithTimeout(needed, 5*settings.Try)
 		defer cancel()
-		w.audit.say(last) // what was promised last has not been audited yet
+		w.audit.conclude(last) // what was promised last has not been audited yet
 		return err
 	})
 	return group.Wait()
@@ -65,7 +65,7 @@ func startWeb(ctx context.Context, settings Settings, b *backing) (*Web, error) 
 		}
 		w.node = node
 	}
-	w.audit = newAudit(w.node.sold(settings.Try))
+	w.audit = newAudit(w.node.count(settings.Try))
 	w.view = newView(w.node, b.table, w.counter, settings, w.audit.last)
 	return w, nil
 }

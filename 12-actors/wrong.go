@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 )
 
 // variants are what each wrong way makes of the store of a silo. The function is
@@ -41,14 +40,11 @@ func noPersistence(Store) func() Store { return Volatile }
 // What goes wrong: a silo that was paused does not know that it has been taken for
 // dead. It goes on where it stopped and writes what it remembers over what the new
 // activation has written since. Experiment: pause a silo for longer than its lease.
-func noVersion(store Store) func() Store { return persisted(&blind{Store: store}) }
+func noVersion(store Store) func() Store { return persisted(blind{store}) }
 
-type blind struct {
-	Store
-	overwrites atomic.Int64
-}
+type blind struct{ Store }
 
-func (b *blind) Write(ctx context.Context, grain string, c Change) error {
+func (b blind) Write(ctx context.Context, grain string, c Change) error {
 	for {
 		err := b.Store.Write(ctx, grain, c)
 		if !errors.Is(err, ErrStale) {
@@ -59,7 +55,7 @@ func (b *blind) Write(ctx context.Context, grain string, c Change) error {
 			return err
 		}
 		slog.Warn("writing over what another activation has written", "grain", grain,
-			"expected", c.Expect, "found", found.Version, "overwrites", b.overwrites.Add(1))
+			"expected", c.Expect, "found", found.Version)
 		// That the effect is in the store is what the others have written, too.
 		c.Expect, c.Effect = found.Version, ""
 	}
