@@ -45,10 +45,12 @@ type KindCensus struct {
 	Grains      []string `json:"grains"` // their names, the newest first, at most 200
 }
 
-// Event is a line in the log of the cluster.
+// Event is a line in the log of the cluster: silo joined, silo left, silo gone,
+// activated, deactivated. Of more than a renewal has room for the last one says how
+// many there were: 57 more events.
 type Event struct {
 	Time   time.Time `json:"time"`
-	Event  string    `json:"event"` // silo joined, silo left, silo gone, activated, deactivated
+	Event  string    `json:"event"`
 	Silo   string    `json:"silo"`
 	Grain  string    `json:"grain,omitempty"` // Stock/MUG-CHAN
 	Reason string    `json:"reason,omitempty"`
@@ -87,6 +89,7 @@ type counter struct {
 	mu     sync.Mutex
 	kinds  map[string]*kindCounter
 	events []Event
+	more   int // events for which there was no room
 	inHand int // calls being served
 }
 
@@ -206,9 +209,11 @@ func (c *counter) deactivated(id *cluster.ClusterIdentity) {
 // note keeps an event for the next renewal. It is called with the lock held.
 func (c *counter) note(e Event) {
 	e.Time, e.Silo = time.Now().UTC(), c.silo
-	if len(c.events) < maxEvents {
-		c.events = append(c.events, e)
+	if len(c.events) == maxEvents {
+		c.more++
+		return
 	}
+	c.events = append(c.events, e)
 }
 
 func (c *counter) begin() {
@@ -261,7 +266,12 @@ func (c *counter) take(now time.Time) (Census, []Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	events := c.events
-	c.events = nil
+	if c.more > 0 {
+		events = append(events, Event{
+			Time: now, Silo: c.silo, Event: fmt.Sprintf("%d more events", c.more),
+		})
+	}
+	c.events, c.more = nil, 0
 	return census, events
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,6 +183,18 @@ func (n *Node) tell(members []Member, forming bool) {
 	}
 	n.seen.Store(&members)
 	n.cluster.MemberList.UpdateClusterTopology(list)
+}
+
+func splitAddress(address string) (host string, port int32, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("read an address: %w", err)
+	}
+	number, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return "", 0, fmt.Errorf("read an address: %w", err)
+	}
+	return host, int32(number), nil
 }
 
 // withKnown adds the members that this node knows to those of a table that is not

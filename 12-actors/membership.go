@@ -64,8 +64,8 @@ const (
 )
 
 // visit does one of the four things above and returns the members there are. While
-// the table is forming, there may be others. For a member that renews a lease which was taken from it the error is
-// [ErrLeaseLost].
+// the table is forming, there may be others. For a member that renews a lease which
+// was taken from it the error is [ErrLeaseLost].
 func (t *Table) visit(
 	ctx context.Context, what string, me Member, events []Event,
 ) (members []Member, forming bool, err error) {

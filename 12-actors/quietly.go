@@ -2,10 +2,7 @@ package actors
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
-	"strconv"
 )
 
 // quietly makes debugging lines of all that the engine logs. It calls every call
@@ -29,15 +26,3 @@ func (q quietly) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (q quietly) WithGroup(name string) slog.Handler { return quietly{q.next.WithGroup(name)} }
-
-func splitAddress(address string) (host string, port int32, err error) {
-	host, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", 0, fmt.Errorf("read an address: %w", err)
-	}
-	number, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		return "", 0, fmt.Errorf("read an address: %w", err)
-	}
-	return host, int32(number), nil
-}

@@ -1,0 +1,35 @@
+package actors
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/cluster"
+)
+
+// What a silo tells is bounded, and says so: of a thousand activations at once
+// some have their names, and none is missing in the figures.
+func TestCensusOfMany(t *testing.T) {
+	t.Parallel()
+	c := newCounter("silo-1")
+	for i := range 1000 {
+		c.activated(cluster.NewClusterIdentity(fmt.Sprint(i), "Order"))
+	}
+	for i := range 10 {
+		c.deactivated(cluster.NewClusterIdentity(fmt.Sprint(i), "Order"))
+	}
+	census, events := c.take(time.Now())
+	order := census.Kinds[0]
+	if order.Activations != 990 || order.Activated != 1000 || len(order.Grains) != maxShown {
+		t.Errorf("%d activations, %d ever, %d of them named", order.Activations,
+			order.Activated, len(order.Grains))
+	}
+	last := events[len(events)-1]
+	if len(events) != maxEvents+1 || last.Event != "810 more events" || last.Silo != "silo-1" {
+		t.Errorf("%d events, the last one is %+v", len(events), last)
+	}
+	if _, events := c.take(time.Now()); len(events) > 0 {
+		t.Errorf("told twice: %+v", events)
+	}
+}
