@@ -15,10 +15,12 @@ type FakeLab struct {
 	mu     sync.Mutex
 	acts   []string
 	answer string // an error; empty for success
+	held   map[string]chan struct{}
 }
 
 func (f *FakeLab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	act, err := io.ReadAll(r.Body)
+	defer f.wait(string(act)) // what the body says is sent when this returns
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -38,6 +40,25 @@ func (f *FakeLab) Told() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strings.Join(f.acts, ", ")
+}
+
+// Hold lets it keep back its answer to an act until the returned function is called: a silo takes
+// seconds to drain, and the page goes on meanwhile.
+func (f *FakeLab) Hold(act string) (answer func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held := make(chan struct{})
+	f.held = map[string]chan struct{}{act: held}
+	return sync.OnceFunc(func() { close(held) })
+}
+
+func (f *FakeLab) wait(act string) {
+	f.mu.Lock()
+	held := f.held[act]
+	f.mu.Unlock()
+	if held != nil {
+		<-held
+	}
 }
 
 // Refuse lets it refuse what it is asked from now on.

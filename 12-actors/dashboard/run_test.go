@@ -35,14 +35,10 @@ func TestPageOfARun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	press := func(query string) {
-		t.Helper()
-		do(t, ctx, chromedp.Click(chromedp.CSS(query), chromedp.NodeVisible))
-	}
-	press(`.silo[data-silo=silo-2] .kill`)
+	press(t, ctx, `.silo[data-silo=silo-2] .kill`)
 	holds(t, ctx, up+" === 'silo-1,silo-3'")
 	run.said(t, "▶ kill silo-2")
-	press("#add")
+	press(t, ctx, "#add")
 	holds(t, ctx, up+" === 'silo-1,silo-2,silo-3'")
 	run.said(t, "▶ scale silo +1")
 	holds(t, ctx, `document.querySelector('#audit.wrong') === null`)
@@ -120,7 +116,7 @@ func (r *labRun) text() string {
 // said waits until the run has printed a line with that text, and returns what it has printed.
 func (r *labRun) said(t *testing.T, text string) string {
 	t.Helper()
-	limit := time.After(3 * time.Minute)
+	limit := time.After(8 * time.Minute) // it may have to compile first
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !strings.Contains(r.text(), text) {

@@ -155,9 +155,10 @@ function showKinds(c) {
   $('kinds').replaceChildren(...rows)
   const a = c.audit
   if (!a) return
+  const lost = a.overwrites > 0 ? ` ${count(a.overwrites)} writes were written over.` : ''
   put($('audit'), `Audit: ${count(a.promised)} pieces promised to customers, ` +
-    `${count(a.missing)} missing in the books, ${count(a.surplus)} too many.`)
-  $('audit').classList.toggle('wrong', a.missing > 0 || a.surplus > 0)
+    `${count(a.missing)} missing in the books, ${count(a.surplus)} too many.${lost}`)
+  $('audit').classList.toggle('wrong', a.missing > 0 || a.surplus > 0 || a.overwrites > 0)
 }
 
 // sentences turns the log, newest first, into text. A grain that was on another silo before has
@@ -201,11 +202,12 @@ function showSum(c) {
     (c.variant && c.variant !== 'right' ? ` · variant ${c.variant}` : ''))
 }
 
-let trouble = ''
-function complain(text) {
-  trouble = text
-  $('trouble').hidden = !text
-  put($('trouble'), text)
+// complain shows what is wrong in a line of its own, '' that nothing is. What a button was answered
+// and what became of the last look are two lines: the next look must not take away the answer
+// before anybody has read it.
+function complain(line, text) {
+  $(line).hidden = !text
+  put($(line), text)
 }
 
 // ask fetches JSON; what went wrong is a text for people.
@@ -236,21 +238,22 @@ async function look() {
     showKinds(c)
     showLog(c.log)
     $('add').hidden = !buttons
-    if (c.error) complain(unseen + c.error)
-    else if (trouble.startsWith(unseen)) complain('')
+    complain('unseen', c.error ? unseen + c.error : '')
   } catch (e) {
-    complain(unseen + e.message)
+    complain('unseen', unseen + e.message)
   }
   setTimeout(look, every)
 }
 
+// act does what a button says. A refusal stays until the next press, of whichever button: an act
+// that succeeds late says nothing of the one that was refused meanwhile.
 async function act(button, path) {
   button.disabled = true
+  complain('refused', '')
   try {
     await ask(path, { method: 'POST' })
-    complain('')
   } catch (e) {
-    complain(e.message)
+    complain('refused', e.message)
   } finally {
     button.disabled = false
   }
