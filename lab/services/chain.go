@@ -70,7 +70,7 @@ type Chain struct {
 
 	mu      sync.Mutex
 	started Servers
-	used    map[Kind]int // how many names of a kind are given
+	used    map[Kind]int // how many servers of a kind were asked for
 	compose []string     // services used, to be released
 	closed  bool
 }
@@ -148,6 +148,7 @@ func (c *Chain) Provide(ctx context.Context, need Need) (Servers, error) {
 	if err := need.check(); err != nil {
 		return nil, err
 	}
+	need = c.number(need)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
@@ -243,20 +244,20 @@ func (c *Chain) unset() []string {
 	return ways
 }
 
-// nameFor gives a server its name: "redis" when it is alone, else "redis-1", "redis-2".
-func (c *Chain) nameFor(need Need) string {
+// number gives a need its place among those of its kind. The names of its servers come from it,
+// whichever link provides them: a link that fails must not use a name up, by which experiments
+// call the server.
+func (c *Chain) number(need Need) Need {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.used[need.Kind]++
-	if n := c.used[need.Kind]; n > 1 || need.count() > 1 {
-		return fmt.Sprintf("%s-%d", need.Kind, n)
-	}
-	return string(need.Kind)
+	need.first = c.used[need.Kind] + 1
+	c.used[need.Kind] += need.count()
+	return need
 }
 
 func (c *Chain) newServer(need Need, provider string, a address) *Server {
 	return &Server{
-		Kind: need.Kind, Name: c.nameFor(need), Provider: provider, URL: a.URL, Page: a.Page,
+		Kind: need.Kind, Name: need.name(), Provider: provider, URL: a.URL, Page: a.Page,
 		Login: a.Login, management: a.Management, handshake: traits[need.Kind].handshake,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -84,8 +85,15 @@ type compose struct{ file, service string }
 
 func (c compose) run(ctx context.Context, args ...string) error {
 	_, err := runDocker(ctx, append([]string{"compose", "--file", c.file}, args...)...)
-	return err
+	if err != nil {
+		return errors.New(progress.ReplaceAllString(err.Error(), ""))
+	}
+	return nil
 }
+
+// progress is what compose tells on its way, which is not why it failed. COMPOSE_PROGRESS keeps
+// the newer versions from it.
+var progress = regexp.MustCompile(` (Container|Network|Volume) \S+  \w+\n`)
 
 func (c compose) start(ctx context.Context) error {
 	return c.run(ctx, "up", "--detach", "--wait", c.service)

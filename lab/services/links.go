@@ -37,12 +37,12 @@ func (c *Chain) provideEnv(ctx context.Context, need Need) (Servers, error) {
 			"by commas, or unset it", t.env, len(urls), need.count())
 	}
 	var all Servers
-	for _, raw := range urls[:need.count()] {
+	for i, raw := range urls[:need.count()] {
 		raw = strings.TrimSpace(raw)
 		if u, err := url.Parse(raw); err != nil || u.Scheme == "" || u.Host == "" {
 			return nil, fmt.Errorf("%s is not a URL like %s", t.env, t.usual.URL)
 		}
-		s := c.newServer(need, t.env, address{URL: raw})
+		s := c.newServer(need.at(i), t.env, address{URL: raw})
 		if err := s.askEnv(ctx); err != nil {
 			return nil, fmt.Errorf("%s is set, but: %w; correct it or unset it", t.env, err)
 		}
@@ -181,8 +181,8 @@ func (c *Chain) provideDocker(ctx context.Context, need Need) (Servers, error) {
 		}
 	}
 	var all Servers
-	for range need.count() {
-		s, err := c.provideContainer(ctx, need)
+	for i := range need.count() {
+		s, err := c.provideContainer(ctx, need.at(i))
 		if err != nil {
 			return nil, fmt.Errorf("docker cannot run %s: %w", traits[need.Kind].image,
 				errors.Join(err, closeAll(ctx, all)))
@@ -328,8 +328,8 @@ func (c *Chain) lookNative(_ context.Context, need Need) (string, error) {
 
 func (c *Chain) provideNative(ctx context.Context, need Need) (Servers, error) {
 	var all Servers
-	for range need.count() {
-		s, err := c.oneNative(ctx, need)
+	for i := range need.count() {
+		s, err := c.oneNative(ctx, need.at(i))
 		if err != nil {
 			return nil, fmt.Errorf("the installed server does not come up: %w",
 				errors.Join(err, closeAll(ctx, all)))
@@ -342,7 +342,7 @@ func (c *Chain) provideNative(ctx context.Context, need Need) (Servers, error) {
 // oneNative tries again with other ports when somebody took one between choice and start.
 func (c *Chain) oneNative(ctx context.Context, need Need) (*Server, error) {
 	t := traits[need.Kind]
-	name := c.nameFor(need)
+	name := need.name()
 	for try := 1; ; try++ {
 		ports, err := c.nativePorts(need.Kind)
 		if err != nil {
@@ -419,8 +419,8 @@ func (c *Chain) lookStandIn(_ context.Context, need Need) (string, error) {
 
 func (c *Chain) provideStandIn(ctx context.Context, need Need) (Servers, error) {
 	var all Servers
-	for range need.count() {
-		s, err := traits[need.Kind].standIn(ctx, c, need)
+	for i := range need.count() {
+		s, err := traits[need.Kind].standIn(ctx, c, need.at(i))
 		if err != nil {
 			return nil, errors.Join(err, closeAll(ctx, all))
 		}

@@ -32,6 +32,8 @@ type Need struct {
 	// Private asks for servers that nobody else uses and that may be broken: environment
 	// variables and servers found running are passed over.
 	Private bool
+
+	first int // which of the chain's servers of this kind its first one is, from 1
 }
 
 // maxCount bounds how many nodes one need may ask for; Redlock's five are the most in use.
@@ -70,6 +72,20 @@ func (n Need) check() error {
 }
 
 func (n Need) count() int { return max(n.Count, 1) }
+
+// at is the need as its i-th server sees it, counted from 0.
+func (n Need) at(i int) Need {
+	n.first = max(n.first, 1) + i
+	return n
+}
+
+// name is that of the need's first server: "redis" when it is alone, else "redis-1", "redis-2".
+func (n Need) name() string {
+	if n.first <= 1 && n.count() == 1 {
+		return string(n.Kind)
+	}
+	return fmt.Sprintf("%s-%d", n.Kind, max(n.first, 1))
+}
 
 // String is the form that [ParseNeed] reads.
 func (n Need) String() string {
