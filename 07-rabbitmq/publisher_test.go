@@ -48,7 +48,7 @@ func TestNothingIsAcceptedWithoutAConfirm(t *testing.T) {
 	if !errors.Is(err, ErrUnconfirmed) {
 		t.Errorf("got %v, want %v", err, ErrUnconfirmed)
 	}
-	if took := time.Since(began); took > publishTimeout+time.Second {
+	if took := time.Since(began); took > 2*publishTimeout {
 		t.Errorf("it took %s", took)
 	}
 }
@@ -94,7 +94,7 @@ func TestDeadConnectionAnswersAtOnce(t *testing.T) {
 			t.Errorf("got %v, want %v", err, ErrUnconfirmed)
 		}
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > publishTimeout/2 {
 		t.Errorf("the last pending order had its answer after %s", took)
 	}
 }
@@ -148,7 +148,7 @@ func TestBrokerAwayMeans503(t *testing.T) {
 		answer.Header().Get("Retry-After") == "" {
 		t.Errorf("without: %d %v %s", answer.Code, answer.Header(), answer.Body)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > publishTimeout/2 {
 		t.Errorf("the answer took %s", took)
 	}
 	var health struct{ Reason string }
