@@ -39,9 +39,9 @@ func (b *Biller) Run(ctx context.Context) error {
 	slots := make(chan struct{}, b.settings.Workers)
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	for wasReady := false; ; {
-		orders, err := b.look(ctx, wasReady)
-		wasReady = b.tell(ctx, wasReady, err)
+	for seen := nothingYet; ; {
+		orders, err := b.look(ctx, seen)
+		seen = b.tell(ctx, seen, err)
 		for _, order := range orders {
 			if !b.pick(order.ID) {
 				continue
@@ -64,10 +64,19 @@ func (b *Biller) Run(ctx context.Context) error {
 	}
 }
 
-// look lists what is open. The first time it asks the nodes, too, so that it is
+// outlook is what a biller has last seen of the servers that it needs.
+type outlook int
+
+const (
+	nothingYet outlook = iota
+	ready
+	away
+)
+
+// look lists what is open. Until it is ready it asks the nodes, too, so that it is
 // ready when it says so.
-func (b *Biller) look(ctx context.Context, wasReady bool) ([]shop.Order, error) {
-	if !wasReady {
+func (b *Biller) look(ctx context.Context, seen outlook) ([]shop.Order, error) {
+	if seen != ready {
 		if err := b.locker.nodes.Check(ctx); err != nil {
 			return nil, err
 		}
@@ -75,17 +84,24 @@ func (b *Biller) look(ctx context.Context, wasReady bool) ([]shop.Order, error) 
 	return b.account.Pending(ctx)
 }
 
-// tell logs a change of the weather, once.
-func (b *Biller) tell(ctx context.Context, wasReady bool, err error) (isReady bool) {
+// tell says once that all is there, and once that something is away: also at the
+// start, or a program without its servers would wait and say nothing.
+func (b *Biller) tell(ctx context.Context, seen outlook, err error) outlook {
 	switch {
-	case err == nil && !wasReady:
+	case ctx.Err() != nil:
+		return seen // it was asked to end: nothing is away
+	case err == nil && seen != ready:
 		shop.Ready(ctx, slog.Int("nodes", len(b.locker.nodes.clients)),
 			slog.Int("quorum", b.locker.nodes.Quorum()),
 			slog.Duration("expiry", b.locker.expiry))
-	case err != nil && wasReady:
-		slog.WarnContext(ctx, "cannot see what is open", "reason", err)
+	case err != nil && seen != away:
+		slog.WarnContext(ctx, "cannot see what is open: trying again until it can",
+			"reason", err)
 	}
-	return err == nil
+	if err != nil {
+		return away
+	}
+	return ready
 }
 
 func (b *Biller) pick(id string) bool {

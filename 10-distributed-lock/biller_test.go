@@ -1,8 +1,10 @@
 package lock
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -104,7 +106,7 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 func TestLostLockWritesNothing(t *testing.T) {
 	t.Parallel()
 	s := onRedis(t)
-	s.Work, s.Expiry = time.Hour, 500*time.Millisecond
+	s.Work, s.Expiry = time.Hour, 5*time.Second
 	a, id := opened(t)
 	l := locker(t, s, a)
 	lease := acquire(t, l, id)
@@ -134,5 +136,36 @@ func TestShopRefusesWhileNobodyCanLock(t *testing.T) {
 	err := b.Place(t.Context(), newOrder(t, shop.SampleEmail))
 	if !errors.Is(err, ErrNoQuorum) || !strings.Contains(err.Error(), "0 of 1") {
 		t.Errorf("error %v, want ErrNoQuorum", err)
+	}
+}
+
+// Not parallel: the logger is everybody's.
+func TestBillerSaysOnceWhatIsAway(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+
+	s := DefaultSettings()
+	s.Redis = "redis://127.0.0.1:1/0" // nobody listens there
+	b := NewBiller(s, locker(t, s, nil), NewAccount())
+	look := func(ctx context.Context, seen outlook) outlook {
+		_, err := b.look(ctx, seen)
+		return b.tell(ctx, seen, err)
+	}
+	seen := nothingYet
+	for range 3 {
+		seen = look(t.Context(), seen)
+	}
+	for _, part := range []string{"cannot see what is open", "0 of 1, and 1 are needed"} {
+		if n := strings.Count(log.String(), part); n != 1 {
+			t.Errorf("said %d times %q, want once:\n%s", n, part, &log)
+		}
+	}
+	log.Reset()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if look(ended, nothingYet); log.Len() > 0 {
+		t.Errorf("asked to end it complains: %s", &log)
 	}
 }
