@@ -20,7 +20,7 @@ func (e NewOrder) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("order", e.Order.ID))
 }
 
-// StockLevel is a request: how many pieces have been taken, and of how many?
+// StockLevel is a request: how many pieces are left?
 type StockLevel struct{ SKU string }
 
 // LogValue makes what is asked for the attribute "sku" of a log line.

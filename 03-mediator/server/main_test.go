@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -154,6 +157,54 @@ func TestACustomerWhoHangsUpIsServedAllTheSame(t *testing.T) {
 			t.Error(left)
 		}
 	})
+}
+
+var orderID = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// What a handler could not do stands in the log, with the order: it is all that
+// anybody has who must make it good. Not parallel: the log is the process's own.
+func TestTheLogSaysWhatBecameOfTheOrder(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	for _, c := range []struct {
+		variant, email string
+		slow           time.Duration // the inventory
+		want, never    string
+	}{
+		{
+			"right", "nobody@bounce.test", 0,
+			`msg="handler failed" order=ID handler=SendEmail ` +
+				`reason="e-mail to nobody@bounce.test: the e-mail bounced"`,
+			`msg="order failed"`,
+		},
+		{
+			"right", shop.SampleEmail, 5 * time.Second,
+			`msg="order failed" order=ID reason="UpdateInventory: ` +
+				`took longer than it may: 1s: nothing was taken from the stock: ` +
+				`context deadline exceeded" done=[SendEmail]`,
+			`msg="order processed"`,
+		},
+		{
+			"stop-at-first-error", "nobody@bounce.test", 0,
+			`msg="order failed" order=ID reason="SendEmail: ` +
+				`e-mail to nobody@bounce.test: the e-mail bounced; ` +
+				`UpdateInventory: was not told" done=[]`,
+			`msg="order processed"`,
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+			s := quick(c.variant)
+			s.InventoryWork, s.Timeout = c.slow, time.Second
+			order(t.Context(), open(t, s), c.email)
+			text := orderID.ReplaceAllString(log.String(), "ID")
+			if !strings.Contains(text, c.want) || strings.Contains(text, c.never) {
+				t.Errorf("%s, %s: want a line with\n%s\nand none with %s, got\n%s",
+					c.variant, c.email, c.want, c.never, text)
+			}
+		})
+	}
 }
 
 // There is nothing to add consumers to: a second process is a second shop, with
