@@ -174,17 +174,17 @@ func TestReasonDuringTheDrain(t *testing.T) {
 
 // The log tells of a queue that is not empty, once a second, and ends with Run.
 // That it ends is checked by synctest, which waits for every goroutine.
-func TestReportEndsWithTheConsumer(t *testing.T) {
+func TestReportTellsTheDepthAndEndsWithTheConsumer(t *testing.T) {
 	t.Parallel()
+	const capacity = 11 // of no other test, so that the lines can be told apart
 	synctest.Test(t, func(t *testing.T) {
-		s := settings(10, 1)
+		s := settings(capacity, 1)
 		q := NewQueue(s)
 		fill(t, q, 3)
-		c := NewConsumer(q, s, working(time.Second))
+		c := NewConsumer(q, s, working(1400*time.Millisecond))
 		stop, wait := run(t, c)
 		go c.Report()
-		time.Sleep(1500 * time.Millisecond)
-		synctest.Wait()
+		time.Sleep(2500 * time.Millisecond)
 		if c.InHand() != 1 || c.Details(t.Context())["depth"] != 1 {
 			t.Errorf("in the middle of the second of three: %v", c.Details(t.Context()))
 		}
@@ -192,6 +192,10 @@ func TestReportEndsWithTheConsumer(t *testing.T) {
 		wait()
 		if c.InHand() != 0 {
 			t.Errorf("%d in hand after the end", c.InHand())
+		}
+		// After one second and after two. From then on it was empty.
+		if told := lines.depths(capacity); !slices.Equal(told, []string{"2", "1"}) {
+			t.Errorf("the log told the depths %q", told)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -17,13 +18,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// lines is all that was logged of orders. Every test has orders of its own, so
-// that tests in parallel do not get in each other's way.
+// lines is all that was logged of orders, and of queues. Every test has orders of
+// its own, so that tests in parallel do not get in each other's way.
 var lines recorder
 
 type recorder struct {
-	mu  sync.Mutex
-	all []slog.Record
+	mu     sync.Mutex
+	all    []slog.Record // of orders
+	queues []slog.Record // the lines with the depth
 }
 
 func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
@@ -31,13 +33,28 @@ func (r *recorder) WithAttrs([]slog.Attr) slog.Handler       { return r }
 func (r *recorder) WithGroup(string) slog.Handler            { return r }
 
 func (r *recorder) Handle(_ context.Context, record slog.Record) error {
-	if attr(record, "order") == "" {
-		return nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all = append(r.all, record)
+	switch {
+	case attr(record, "order") != "":
+		r.all = append(r.all, record)
+	case record.Message == "queue":
+		r.queues = append(r.queues, record)
+	}
 	return nil
+}
+
+// depths is what the log said of the queue of that capacity, line by line.
+func (r *recorder) depths(capacity int) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []string
+	for _, record := range r.queues {
+		if attr(record, "capacity") == strconv.Itoa(capacity) {
+			all = append(all, attr(record, "depth"))
+		}
+	}
+	return all
 }
 
 func attr(record slog.Record, key string) string {

@@ -53,8 +53,7 @@ func unbounded(q *Queue) {
 // until the customer gives up. The order goes on the queue all the same, later,
 // for somebody who believes that it was not taken. And the queue in front of the
 // channel, of handlers and connections, has no bound. Experiment: more orders
-// than the workers can do, from customers who give up
-// after two seconds.
+// than the workers can do, from customers who give up after two seconds.
 func block(q *Queue) {
 	q.send = func(order shop.Order) error {
 		q.waiting.Add(1)
