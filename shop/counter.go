@@ -111,22 +111,11 @@ func (c Counter) placeOrders(w http.ResponseWriter, r *http.Request) {
 		reject(w, http.StatusBadRequest, err)
 		return
 	}
-	mayTakeItsTime(w)
 	if count == 1 {
 		c.placeOne(w, r, order)
 		return
 	}
 	c.placeMany(w, r, order, count)
-}
-
-// mayTakeItsTime lifts the server's limit on reading a request that has been read. It is for a
-// customer who sends slowly; for as long as it holds, net/http ends the context of a request
-// that takes long to answer, too, and a massive one does.
-func mayTakeItsTime(w http.ResponseWriter) {
-	err := http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		slog.Debug("the limit on reading stays", "error", err) // the customer has gone
-	}
 }
 
 func (c Counter) placeOne(w http.ResponseWriter, r *http.Request, like Order) {

@@ -287,38 +287,6 @@ func TestCustomerWhoHangsUp(t *testing.T) {
 	}
 }
 
-// A server's limit on reading a request is no limit on answering it.
-func TestAnswerMayTakeLongerThanReading(t *testing.T) {
-	t.Parallel()
-	const limit = 2 * time.Second
-	server := httptest.NewUnstartedServer(Counter{
-		Place: func(ctx context.Context, _ Order) error {
-			select {
-			case <-time.After(limit + time.Second):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		},
-	}.Handler())
-	server.Config.ReadTimeout = limit
-	server.Start()
-	defer server.Close()
-	for _, path := range []string{"/orders", "/orders?count=2"} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := server.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusAccepted {
-			t.Errorf("%s: status %d, %v", path, resp.StatusCode, err)
-		}
-	}
-}
-
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	status, _, answer := ask(t, Counter{}, "GET", "/healthz", "")
