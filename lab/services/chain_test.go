@@ -64,6 +64,10 @@ func TestHandshakeNeedsMoreThanAnOpenPort(t *testing.T) {
 				if err == nil {
 					t.Errorf("took a %s for %s", what, kind)
 				}
+				if kind == RabbitMQ && what == "silent" && err != nil &&
+					!strings.Contains(err.Error(), "no AMQP handshake in time") {
+					t.Errorf("said %v", err)
+				}
 				if took := time.Since(begun); took > 3*time.Second {
 					t.Errorf("took %v to find out, with a limit of 300 ms", took)
 				}

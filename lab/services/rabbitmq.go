@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -57,7 +58,8 @@ func dialRabbit(ctx context.Context, rawURL string) (*amqp.Connection, error) {
 				return nil, err
 			}
 			if deadline, ok := ctx.Deadline(); ok {
-				if err := conn.SetDeadline(deadline); err != nil {
+				// A little later than the context, so that it is the one to say what happened.
+				if err := conn.SetDeadline(deadline.Add(time.Second)); err != nil {
 					return nil, errors.Join(err, conn.Close())
 				}
 			}
@@ -73,7 +75,7 @@ func dialRabbit(ctx context.Context, rawURL string) (*amqp.Connection, error) {
 	case err == nil:
 		return conn, nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("no AMQP handshake in time: %w", err)
+		return nil, fmt.Errorf("no AMQP handshake in time: %w", ctx.Err())
 	case errors.As(err, &refused) && refused.Code == amqp.AccessRefused:
 		return nil, fmt.Errorf("the broker refuses the user name or password: %w", err)
 	default:
@@ -131,7 +133,6 @@ func managementOf(amqpURL string) string {
 	return "http://" + net.JoinHostPort(uri.Host, "15672")
 }
 
-// isolateRabbit makes a vhost of one's own: exchanges and queues in it never meet others.
 func removeVhost(ctx context.Context, a address, name string) error {
 	_, err := manage(ctx, a, http.MethodDelete, "/api/vhosts/"+url.PathEscape(name), nil)
 	if err != nil && !errors.Is(err, errNoSuch) {
@@ -140,6 +141,7 @@ func removeVhost(ctx context.Context, a address, name string) error {
 	return nil
 }
 
+// isolateRabbit makes a vhost of one's own: exchanges and queues in it never meet others.
 func isolateRabbit(
 	ctx context.Context, a address, name string,
 ) (string, func(context.Context) error, error) {
