@@ -29,7 +29,8 @@ func scoreCommand() *cli.Command {
 		Usage:     "ask the four questions of every architecture, and measure the answers",
 		ArgsUsage: "[STEP…]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "quick", Usage: "measure for a shorter time, and each thing once"},
+			&cli.BoolFlag{Name: "quick",
+				Usage: "measure for a shorter time and each thing once, without restarts and deep queues"},
 			&cli.BoolFlag{Name: "variants", Usage: "measure the wrong variants as well"},
 			&cli.StringFlag{Name: "json",
 				Usage: "keep the figures in `FILE`, beside those of other steps that it has"},
@@ -74,7 +75,7 @@ func runScore(ctx context.Context, cmd *cli.Command) error {
 
 	scr := screen.New(nil)
 	scr.Say("measuring the load generator against a handler that does nothing")
-	report.Generator, err = score.Calibrate(ctx, 500*time.Millisecond)
+	report.Generator, err = score.Calibrate(ctx, opt.Calibration())
 	if err != nil {
 		return err
 	}
@@ -133,6 +134,13 @@ func publish(root string) error {
 		return err
 	}
 	fmt.Println("the pages tell of", path)
+	missing, err := report.Missing(root)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		fmt.Println("which lacks:", strings.Join(missing, ", "))
+	}
 	fmt.Println("the pictures:", filepath.Join(last, "score.html"))
 	return keep(report, filepath.Join(last, "score.json"))
 }

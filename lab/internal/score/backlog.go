@@ -22,6 +22,7 @@ type pile struct {
 	order   string         // the identity of the one that was placed
 	message *amqp.Delivery // in RabbitMQ it looks like this
 	made    int            // copies so far
+	left    int            // of the pile, when it was looked at last
 }
 
 // add makes n more copies wait.
@@ -58,12 +59,18 @@ func (p *pile) insert(ctx context.Context, n int) (err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	for _, statement := range p.how.SQL {
-		var args []any
-		if strings.Contains(statement, "$1") {
-			args = []any{p.made + 1, p.made + n}
+		if !strings.Contains(statement, "$1") {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return err
+			}
+			continue
 		}
-		if _, err := conn.Exec(ctx, statement, args...); err != nil {
+		tag, err := conn.Exec(ctx, statement, p.made+1, p.made+n)
+		if err != nil {
 			return err
+		}
+		if made := tag.RowsAffected(); made != int64(n) {
+			return fmt.Errorf("%d copies were made: does an order wait that can be copied?", made)
 		}
 	}
 	return nil

@@ -129,6 +129,10 @@ func TestPileUpInPostgres(t *testing.T) {
 	if err := p.add(t.Context(), 1); err == nil {
 		t.Error("a statement with a parameter too many is taken")
 	}
+	p.how.SQL = []string{`INSERT INTO waiting SELECT id FROM waiting WHERE $1 < 0 AND $2 < 0`}
+	if err := p.add(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "0 copies") {
+		t.Errorf("nothing was copied, and nobody says so: %v", err)
+	}
 	p.how.SQL = []string{
 		`INSERT INTO waiting SELECT (left(id::text, 24) || lpad(to_hex(n), 12, '0'))::uuid
 		FROM generate_series($1::bigint, $2::bigint) n, (SELECT id FROM waiting LIMIT 1) one`,

@@ -88,16 +88,24 @@ func newChart(title string, height float64, x, y axis) *chart {
 	for _, t := range c.x.ticks {
 		at := c.x.at(t)
 		c.printf(`<path class="grid" d="M%.1f %.1fV%.1f"/>`+"\n", at, c.y.to, c.y.from)
-		c.text(at, c.y.from+18, "faint mid", number(t)+c.x.unit)
+		c.text(at, c.y.from+18, "faint mid", tick(t)+c.x.unit)
 	}
 	for _, t := range c.y.ticks {
 		at := c.y.at(t)
 		c.printf(`<path class="grid" d="M%.1f %.1fH%.1f"/>`+"\n", c.x.from, at, c.x.to)
-		c.text(c.x.from-8, at+4, "faint end", number(t)+c.y.unit)
+		c.text(c.x.from-8, at+4, "faint end", tick(t)+c.y.unit)
 	}
 	c.text((c.x.from+c.x.to)/2, c.y.from+42, "faint mid", c.x.name)
 	c.text(20, 50, "faint", c.y.name)
 	return c
+}
+
+// tick is a number on an axis: 2 and not 2.0.
+func tick(v float64) string {
+	if v == math.Trunc(v) && v < 10 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return number(v)
 }
 
 func (c *chart) printf(format string, args ...any) { fmt.Fprintf(&c.b, format, args...) }

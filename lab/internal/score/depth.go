@@ -4,9 +4,20 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"course.example/lab/internal/bench"
+)
+
+// How the orders come while so many wait.
+const (
+	// depthOpen customers order again as soon as an order is done, whichever. So
+	// producer and consumers have as much to do as they can, at every depth alike.
+	depthOpen = 32
+	// depthRate is how many a second come beside them on a schedule. It is their wait
+	// that is measured: an open loop.
+	depthRate = 200
 )
 
 // depth measures rate and wait with more and more orders waiting. The consumers are
@@ -19,7 +30,7 @@ func (s *session) depth(ctx context.Context) error {
 			if err := s.pileUp(ctx, b, m, waiting, n); err != nil {
 				return err
 			}
-			d, err := s.atDepth(ctx, b, m, n)
+			d, err := s.atDepth(ctx, b, m, waiting, n)
 			if err != nil {
 				return err
 			}
@@ -48,58 +59,57 @@ func (s *session) pileUp(
 			return err
 		}
 	}
-	if err := waiting.add(ctx, n-waiting.made); err != nil {
+	if err := waiting.add(ctx, n-waiting.left); err != nil {
 		return err
 	}
 	return b.Do(ctx, fmt.Sprintf("scale %s %d", kind.Name, max(1, kind.Count)))
 }
 
-// How the orders come while a pile is measured.
-const (
-	// depthOpen orders are placed and not done, beside those of the pile: when one is
-	// done, whichever, the next is placed. So the depth stays what it is, and producer
-	// and consumers have as much to do as they can, at every depth alike.
-	depthOpen = 32
-	// depthRate is how many customers a second come beside them on a schedule. It is
-	// their wait that is measured: an open loop.
-	depthRate = 100
-)
-
-// atDepth measures while the depth stays what it is.
+// atDepth measures while so many wait. Between two rounds it makes up for what the
+// consumers have taken and the customers not brought.
 func (s *session) atDepth(
-	ctx context.Context, b *bench.Bench, m *meter, n int,
+	ctx context.Context, b *bench.Bench, m *meter, waiting *pile, n int,
 ) (Depth, error) {
 	d := Depth{Waiting: n}
 	window := NewWindow(depthOpen)
 	m.use(window)
 	defer m.use(nil)
-	flow, stop := context.WithCancel(ctx)
-	defer stop()
-	var group sync.WaitGroup
-	group.Go(func() {
-		window.Run(flow, func(ctx context.Context) error {
-			_, err := b.PlaceOne(ctx)
-			return err
-		})
-	})
-	defer group.Wait()
-	defer stop()
-
+	var placed atomic.Int64
 	before := m.count()
-	if !look(ctx, joinLimit, func() bool { return m.count() > before }) {
-		return d, fmt.Errorf("with %s waiting, %w within %v", number(float64(n)), errNoOrder,
-			joinLimit)
-	}
-	var rates, waits []float64
-	scheduled := func(ctx context.Context, _ time.Time) error {
+	left := func() int { return n + int(placed.Load()) - (m.count() - before) }
+	place := func(ctx context.Context) error {
 		_, err := b.PlaceOne(ctx)
+		if err == nil {
+			placed.Add(1)
+		}
+		return err
+	}
+	scheduled := func(ctx context.Context, _ time.Time) error {
+		err := place(ctx)
 		if err == nil {
 			window.Owe() // this one is placed in any case: another is not, for it
 		}
 		return err
 	}
-	Fire(ctx, depthRate, s.pace.depthFor/2, scheduled)
+	flow, stop := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	group.Go(func() { window.RunBy(flow, depthOpen, place) })
+	defer func() {
+		stop()
+		group.Wait()
+		waiting.left = max(0, left())
+	}()
+
+	if !look(ctx, joinLimit, func() bool { return m.count() > before }) {
+		return d, fmt.Errorf("with %s waiting, %w within %v",
+			number(float64(n)), errNoOrder, joinLimit)
+	}
+	var rates, waits []float64
 	for range s.pace.depthRounds {
+		if err := waiting.add(ctx, min(n, n-left())); err != nil {
+			return d, err
+		}
+		Fire(ctx, depthRate, s.pace.depthFor/4, scheduled)
 		from := time.Now()
 		a := Fire(ctx, depthRate, s.pace.depthFor, scheduled)
 		to := time.Now()

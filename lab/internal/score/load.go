@@ -148,15 +148,44 @@ func (w *Window) Run(ctx context.Context, place func(context.Context) error) int
 		case <-w.free:
 		}
 		group.Go(func() {
-			if err := place(context.WithoutCancel(ctx)); err == nil {
-				return
+			if !w.place(ctx, place) {
+				refused.Add(1)
 			}
-			refused.Add(1)
-			select {
-			case <-time.After(refusedPause):
-			case <-ctx.Done():
-			}
-			w.Done()
 		})
 	}
+}
+
+// RunBy does the same with no more than so many customers at the door at a time. Where
+// orders are done faster than they can be placed, the others would pile up there.
+func (w *Window) RunBy(
+	ctx context.Context, customers int, place func(context.Context) error,
+) {
+	var group sync.WaitGroup
+	for range customers {
+		group.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-w.free:
+				}
+				w.place(ctx, place)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// place places an order, and says whether it was taken. One that was not makes room for
+// the next, after a pause.
+func (w *Window) place(ctx context.Context, place func(context.Context) error) bool {
+	if err := place(context.WithoutCancel(ctx)); err == nil {
+		return true
+	}
+	select {
+	case <-time.After(refusedPause):
+	case <-ctx.Done():
+	}
+	w.Done()
+	return false
 }

@@ -14,6 +14,10 @@ import (
 //go:embed page.html
 var pageHTML string
 
+// together keeps a number and its unit on one line, and drops the marks of Markdown.
+var together = strings.NewReplacer("**", "", " ms", "\u00a0ms", " s", "\u00a0s",
+	" %", "\u00a0%", " lost", "\u00a0lost", " twice", "\u00a0twice", " ±", "\u00a0±")
+
 type pageData struct {
 	*Report
 	Columns                           []string
@@ -54,7 +58,7 @@ func (r *Report) HTML(w io.Writer) error {
 	for _, row := range r.Rows {
 		var cells []string
 		for _, c := range columns() {
-			cells = append(cells, strings.ReplaceAll(c.cell(row), "**", ""))
+			cells = append(cells, together.Replace(c.cell(row)))
 		}
 		data.Cells = append(data.Cells, cells)
 		data.Spreads = append(data.Spreads, pageSpread{row.Name(), row.spreads()})

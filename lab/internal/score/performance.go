@@ -62,8 +62,8 @@ func (s *session) latency(ctx context.Context) error {
 // machine was too busy for a p99 to be believed.
 const tooLate = 10
 
-// sustained finds the highest rate that does not make a backlog grow, twice, by
-// bisection, beginning with what a closed loop achieves.
+// sustained finds the highest rate that does not make a backlog grow, by bisection,
+// beginning with what a closed loop achieves.
 func (s *session) sustained(ctx context.Context) error {
 	var out Sustained
 	err := s.with(ctx, change{}, func(b *bench.Bench, m *meter) error {
@@ -73,7 +73,7 @@ func (s *session) sustained(ctx context.Context) error {
 		}
 		probe := func(rate float64) (Probe, error) { return s.probe(ctx, b, m, rate) }
 		var found []float64
-		for range 2 {
+		for range s.pace.searches {
 			rate, probes, err := bisect(guess, s.pace.probes, probe)
 			if err != nil {
 				return err
@@ -154,39 +154,27 @@ func (s *session) flood(
 // What a rate may do to the backlog, to the customers and to the generator before it
 // counts as not sustained.
 const (
-	growth       = 0.05 // of the orders of the second half, and
+	growthShare  = 0.05 // of the orders of the second half, and
 	someOrders   = 25   // so many more: a batch may be under way
 	refusedShare = 0.005
 	slowAnswer   = 1000 // milliseconds, p99
 )
 
-// probe tries one rate. The backlog is what was sent and has not come to an end:
-// between the middle and the end of the probe it must not grow.
+// probe tries one rate. The backlog is what was due and has not come to an end: between
+// the middle and the end of the probe it must not grow.
 func (s *session) probe(
 	ctx context.Context, b *bench.Bench, m *meter, rate float64,
 ) (Probe, error) {
-	before := m.count()
-	backlog := make(chan int, 1)
 	half := s.pace.probe / 2
-	sampling, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		timer := time.NewTimer(half)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			backlog <- int(rate*half.Seconds()) - (m.count() - before)
-		case <-sampling.Done():
-			backlog <- 0
-		}
-	}()
+	growing := make(chan int, 1)
+	go func() { growing <- growth(ctx, rate, s.pace.probe, m.count) }()
 	a := Fire(ctx, rate, s.pace.probe, func(ctx context.Context, _ time.Time) error {
 		_, err := b.PlaceOne(ctx)
 		return err
 	})
+	grown := <-growing
 	p := Probe{Rate: round(rate), P99: round(milliseconds(a.Answers, 99))}
-	grown := a.Sent - a.Refused - (m.count() - before) - <-backlog
-	allowed := int(growth*rate*half.Seconds()) + someOrders
+	allowed := int(growthShare*rate*half.Seconds()) + someOrders
 	behind := milliseconds(a.Late, 99)
 	switch {
 	case a.Refused > int(refusedShare*float64(a.Sent)):
@@ -204,6 +192,22 @@ func (s *session) probe(
 		p.Held, p.Why = false, "the backlog stayed"
 	}
 	return p, context.Cause(ctx)
+}
+
+// growth is by how much the backlog grows between the middle and the end of a probe that
+// begins now. It is looked at while customers come, not when the last one has his answer:
+// a shop that answers when the work is done has no backlog by then, whatever the rate, for
+// it stood at the door.
+func growth(ctx context.Context, rate float64, lasts time.Duration, ended func() int) int {
+	begun, before := time.Now(), ended()
+	backlog := func(at time.Duration) int {
+		if pause(ctx, time.Until(begun.Add(at))) != nil {
+			return 0 // nobody wants to know any more
+		}
+		return int(rate*time.Since(begun).Seconds()) - (ended() - before)
+	}
+	half := backlog(lasts / 2)
+	return backlog(lasts) - half
 }
 
 // Calibrate measures the load generator against a handler that does nothing, in this

@@ -19,11 +19,13 @@ type pace struct {
 	lowRate   float64       // orders a second, for latency
 	rounds    int           // of latency
 	round     time.Duration
-	probes    int // of each of two bisections
+	searches  int // of the rate that is sustained
+	probes    int // of each of them
 	probe     time.Duration
 	stretches int // of throughput with so many consumers
 	stretch   time.Duration
 	faultRuns int
+	restarts  bool // as well as kills
 	faultRate float64
 	faultFor  time.Duration
 	half      time.Duration // to look at after one of two was killed
@@ -37,20 +39,20 @@ type pace struct {
 var (
 	wholePace = pace{
 		work: 20 * time.Millisecond, lowRate: 40, rounds: 3, round: 2500 * time.Millisecond,
-		probes: 5, probe: 1200 * time.Millisecond,
+		searches: 2, probes: 5, probe: 1200 * time.Millisecond,
 		stretches: 2, stretch: 1000 * time.Millisecond,
-		faultRuns: 2, faultRate: 50, faultFor: 2 * time.Second,
+		faultRuns: 2, restarts: true, faultRate: 50, faultFor: 2 * time.Second,
 		half: 10 * time.Second, stillLost: 2 * time.Second,
-		depths: []int{0, 10_000, 100_000, 1_000_000}, depthRounds: 3,
-		depthFor: 1500 * time.Millisecond,
+		depths: []int{0, 10_000, 100_000, 1_000_000}, depthRounds: 3, depthFor: time.Second,
 	}
+	// quickPace leaves out the orderly restarts and the deep queue: two architectures take
+	// less than two minutes.
 	quickPace = pace{
-		work: 20 * time.Millisecond, lowRate: 40, rounds: 2, round: time.Second,
-		probes: 3, probe: 800 * time.Millisecond,
-		stretches: 2, stretch: 700 * time.Millisecond,
+		work: 20 * time.Millisecond, lowRate: 40, rounds: 1, round: 1200 * time.Millisecond,
+		searches: 1, probes: 4, probe: 800 * time.Millisecond,
+		stretches: 1, stretch: 800 * time.Millisecond,
 		faultRuns: 1, faultRate: 50, faultFor: 1800 * time.Millisecond,
 		half: 2 * time.Second, stillLost: 1500 * time.Millisecond,
-		depths: []int{0, 10_000}, depthRounds: 2, depthFor: 800 * time.Millisecond,
 	}
 )
 
@@ -63,6 +65,14 @@ type Options struct {
 	Say       func(bench.Line)
 	Begin     func(what string, left time.Duration)
 	Generator Generator
+}
+
+// Calibration is how long each try of [Calibrate] lasts.
+func (o Options) Calibration() time.Duration {
+	if o.Quick {
+		return 200 * time.Millisecond
+	}
+	return 500 * time.Millisecond
 }
 
 func (o Options) pace() pace {
@@ -152,7 +162,7 @@ func (s *session) tasks() []task {
 			s.latency},
 		{"the highest rate it sustains",
 			aroundBench + 2500*time.Millisecond +
-				time.Duration(2*p.probes)*(p.probe+500*time.Millisecond), s.sustained},
+				time.Duration(p.searches*p.probes)*(p.probe+500*time.Millisecond), s.sustained},
 	}
 	if s.score.Unscaled == "" {
 		takes := time.Duration(len(consumers)) *
@@ -162,7 +172,10 @@ func (s *session) tasks() []task {
 		s.row.Scale.Without = s.score.Unscaled
 	}
 	for _, f := range s.faults() {
-		one := aroundBench + p.faultFor + time.Second
+		if strings.HasPrefix(f.Name, "restart ") && !p.restarts {
+			continue
+		}
+		one := aroundBench + s.lasts(f) + time.Second
 		if f.Act == "restart "+s.score.Middle || f.Act == "kill "+s.score.Middle {
 			one += 3 * time.Second
 		}
@@ -173,7 +186,7 @@ func (s *session) tasks() []task {
 		tasks = append(tasks, task{"one of two: " + kind, aroundBench + p.half + 1500*time.Millisecond,
 			func(ctx context.Context) error { return s.redundancy(ctx, kind) }})
 	}
-	if s.score.Backlog != nil {
+	if s.score.Backlog != nil && len(p.depths) > 0 {
 		tasks = append(tasks, task{"with orders waiting", s.depthTakes(), s.depth})
 	}
 	return tasks
@@ -183,8 +196,8 @@ func (s *session) tasks() []task {
 func (s *session) depthTakes() time.Duration {
 	p := s.pace
 	deepest := time.Duration(p.depths[len(p.depths)-1])
-	each := time.Duration(p.depthRounds+1)*p.depthFor + time.Second
-	return aroundBench + time.Duration(len(p.depths))*each + deepest*50*time.Microsecond
+	each := time.Duration(p.depthRounds)*p.depthFor*5/4 + time.Second
+	return aroundBench + time.Duration(len(p.depths))*each + deepest*30*time.Microsecond
 }
 
 // faultRuns is how often a fault is repeated: a kill costs by chance what it costs, an

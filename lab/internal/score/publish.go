@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"course.example/lab/internal/manifest"
 )
 
 // Between these two lines of a page stands what [Publish] has written.
@@ -56,6 +59,44 @@ func (r *Report) Pages(root string) (map[string]string, error) {
 	}
 	pages["score/cost.svg"] = r.CostChart()
 	return pages, nil
+}
+
+// Missing are the measurements that a whole report of the steps below root has and this
+// one has not, with the architecture that they are missing of.
+func (r *Report) Missing(root string) ([]string, error) {
+	names, err := manifest.Find(root)
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, name := range names {
+		step, err := manifest.LoadStep(root, name)
+		if err != nil {
+			return nil, err
+		}
+		if step.Score == nil {
+			continue
+		}
+		row, ok := r.Row(step.Name)
+		if !ok {
+			missing = append(missing, step.Name)
+			continue
+		}
+		for what, has := range map[string]bool{
+			"latency":        row.Latency.Answer50.Runs > 0,
+			"sustained rate": row.Sustained.Rate.Runs > 0,
+			"scalability":    len(row.Scale.Points) == len(consumers) || row.Scale.Without != "",
+			"resilience":     len(row.Faults) > 0,
+			"redundancy":     len(row.Halves) > 0,
+			"waiting orders": len(row.Depths) == len(wholePace.depths) || step.Score.Backlog == nil,
+		} {
+			if !has {
+				missing = append(missing, step.Name+": "+what)
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing, nil
 }
 
 // Publish writes the pages.

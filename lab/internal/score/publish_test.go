@@ -36,6 +36,31 @@ func TestPagesTellOfTheNewest(t *testing.T) {
 	}
 }
 
+// What a report lacks is told by name.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..", "..")
+	r := &Report{}
+	r.Put(Row{Step: "06-db-outbox", Variant: "right", Halves: []Half{{}}})
+	missing, err := r.Missing(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(missing, "\n") + "\n"
+	for _, want := range []string{
+		"07-rabbitmq\n", "06-db-outbox: waiting orders\n", "06-db-outbox: scalability\n",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not said to be missing:\n%s", want, all)
+		}
+	}
+	for _, bad := range []string{"06-db-outbox: redundancy", "01-"} {
+		if strings.Contains(all, bad) {
+			t.Errorf("%q is said to be missing:\n%s", bad, all)
+		}
+	}
+}
+
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	page := "before\n" + beginMark + "\nold\n" + endMark + "\nafter\n"

@@ -60,8 +60,8 @@ func timeline(act string) manifest.Timeline {
 // repeated.
 func (s *session) resilience(ctx context.Context, f Fault) error {
 	var lost, duplicated, refused, recovery []float64
-	lasts := s.pace.faultFor
-	for len(lost) < s.faultRuns(f) {
+	lasts := s.lasts(f)
+	for len(recovery) < s.faultRuns(f) {
 		r, err := s.experiment(ctx, manifest.Experiment{
 			Name: "score", About: f.Act, Faults: timeline(f.Act),
 			Load: manifest.Load{Rate: s.pace.faultRate, For: manifest.Duration(lasts)},
@@ -73,12 +73,14 @@ func (s *session) resilience(ctx context.Context, f Fault) error {
 		if err != nil {
 			return err
 		}
-		if r.Recovery < 0 && lasts < longRecovery {
-			lasts = longRecovery // it takes longer than customers came: again, for longer
-			continue
-		}
 		lost = append(lost, float64(r.Lost))
 		duplicated = append(duplicated, float64(r.Ledger.Duplicated))
+		if r.Recovery < 0 && lasts < longRecovery {
+			// It takes longer than customers came. Again, for longer; what was lost
+			// counts all the same.
+			lasts = longRecovery
+			continue
+		}
 		refused = append(refused, float64(r.Refused))
 		recovery = append(recovery, r.Recovery.Seconds())
 		f.Strips = append(f.Strips, newStrip(r.History))
@@ -90,6 +92,15 @@ func (s *session) resilience(ctx context.Context, f Fault) error {
 	}
 	s.row.Faults = append(s.row.Faults, f)
 	return nil
+}
+
+// lasts is how long customers come. Whoever has lost the middle is in a pause before the
+// next try when it is back, and that is no reason to call it silent for good.
+func (s *session) lasts(f Fault) time.Duration {
+	if f.Name == KillMiddle {
+		return s.pace.faultFor + 3500*time.Millisecond
+	}
+	return s.pace.faultFor
 }
 
 // longRecovery is how long customers come when a shop was still silent as they stopped.

@@ -126,6 +126,36 @@ func TestWindowOwes(t *testing.T) {
 	}
 }
 
+// A shop that answers when it has done the work has nothing open once the last customer
+// has his answer. The backlog was at the door all the same.
+func TestGrowthIsSeenWhileCustomersCome(t *testing.T) {
+	t.Parallel()
+	for rate, want := range map[float64]int{500: 0, 1000: 0, 2000: 500} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			var ended atomic.Int64
+			shop := func(ctx context.Context, due time.Time) error { // does 1000 a second
+				n := float64(due.Sub(start)) / float64(time.Second) * rate
+				time.Sleep(time.Until(start.Add(time.Duration(n * float64(time.Millisecond)))))
+				ended.Add(1)
+				return nil
+			}
+			growing := make(chan int, 1)
+			go func() {
+				growing <- growth(t.Context(), rate, time.Second,
+					func() int { return int(ended.Load()) })
+			}()
+			a := Fire(t.Context(), rate, time.Second, shop)
+			if open := a.Sent - int(ended.Load()); open != 0 {
+				t.Errorf("at %v a second %d are open after the last answer", rate, open)
+			}
+			if got := <-growing; got < want-5 || got > want+5 {
+				t.Errorf("at %v a second the backlog grew by %d, want %d", rate, got, want)
+			}
+		})
+	}
+}
+
 func TestBisect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ limit, guess, within float64 }{

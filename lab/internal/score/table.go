@@ -220,6 +220,17 @@ func (r *Report) Table() string {
 	return b.String()
 }
 
+// count is a number with its noun, of the regular kind.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "one " + noun
+	}
+	if n == 2 {
+		return "two " + noun + "s"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // DepthTable is what becomes of rate and wait as more orders wait, for the architectures
 // with a queue that can be filled; empty when none was measured.
 func (r *Report) DepthTable() string {
@@ -251,16 +262,16 @@ func (r *Report) notes() []string {
 	notes := []string{
 		fmt.Sprintf("Measured %s on %s with %d CPUs, %s, everything on one machine.",
 			r.Measured.Format("2006-01-02"), r.Machine.System, r.Machine.CPUs, r.Machine.Go),
-		fmt.Sprintf("Performance: %.0f orders a second that take %v each, median of %d rounds of "+
+		fmt.Sprintf("Performance: %.0f orders a second that take %v each, median of %s of "+
 			"%v; an open loop, timed from when an order was due.",
-			p.lowRate, p.work, p.rounds, p.round),
+			p.lowRate, p.work, count(p.rounds, "round"), p.round),
 		fmt.Sprintf("  Sustains: the highest rate of orders without work at which no backlog "+
-			"grows; two bisections of %d probes of %v each.", p.probes, p.probe),
+			"grows; %s of %d probes of %v each.", count(p.searches, "bisection"), p.probes, p.probe),
 		fmt.Sprintf("Scalability: speed-up over one consumer, and the efficiency of eight; "+
 			"%v of work, the orders always enough.", p.work),
 		fmt.Sprintf("Resilience: kill -9 and half a second later a new start, or an orderly "+
-			"restart, at %.0f orders a second; the worst loss of %d kills, and the longest silence.",
-			p.faultRate, p.faultRuns),
+			"restart, at %.0f orders a second; the worst loss of %s, and the longest silence.",
+			p.faultRate, count(p.faultRuns, "kill")),
 		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed for good; "+
 			"the share of the orders of the next %v, one run each. %.0f orders a second are just "+
 			"what one consumer can do: less than 100 %% is the capacity that is gone.",
@@ -268,12 +279,17 @@ func (r *Report) notes() []string {
 		"– is what an architecture does not have, or what the lines below say was not measured. " +
 			"~ marks a figure that the machine was too noisy for.",
 	}
+	if r.Quick {
+		notes = append(notes, "With -quick each thing is measured once, and orderly restarts and "+
+			"deep queues are left out.")
+	}
 	if r.DepthTable() != "" {
 		notes = append(notes, fmt.Sprintf("Orders waiting: the rate at which orders are processed "+
-			"with so many in the queue, and the time to an answer (p99). %d more are always open, "+
-			"which keeps both sides busy and the depth what it is, and %d customers a second on a "+
-			"schedule are those whose wait is measured; orders without work, median of %d rounds "+
-			"of %v.", depthOpen, depthRate, p.depthRounds, p.depthFor))
+			"with so many in the queue, and the time to an answer (p99). %d customers order again "+
+			"as soon as an order is done, which keeps both sides busy, and %d a second on a "+
+			"schedule are those whose wait is measured; orders without work, median of %s of %v, "+
+			"before each of which the queue is filled up.",
+			depthOpen, depthRate, count(p.depthRounds, "round"), p.depthFor))
 	}
 	if g := r.Generator; g.Rate.Runs > 0 {
 		notes = append(notes, fmt.Sprintf("The load generator makes %s requests a second of a "+
