@@ -16,15 +16,17 @@ func main() { shop.Main(run) }
 
 func run(ctx context.Context) error {
 	flags := shop.NewFlags("01-message-passing")
-	n := flags.Int("n", 3, "how many `messages` a producer sends")
+	n := flags.Int("n", 3, fmt.Sprintf("how many `messages` a producer sends, at most %d; "+
+		"the wrong variants have numbers of their own", maxMessages))
 	variant := flags.String("variant", "right",
 		"right, shared-memory, panic-in-call or panic-in-mailbox")
 	flags.Env("variant", "VARIANT")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return err
 	}
-	if *n < 0 {
-		return &shop.UsageError{Problem: fmt.Sprintf("-n %d: messages cannot be negative", *n)}
+	if *n < 0 || *n > maxMessages {
+		return &shop.UsageError{Problem: fmt.Sprintf(
+			"-n %d: a producer sends 0 to %d messages", *n, maxMessages)}
 	}
 	switch out := os.Stdout; *variant {
 	case "right":
@@ -42,6 +44,10 @@ func run(ctx context.Context) error {
 			"right, shared-memory, panic-in-call and panic-in-mailbox", *variant)}
 	}
 }
+
+// maxMessages bounds what a signal has to wait for: nobody can break off a call,
+// so a program that is asked to end finishes its calls first.
+const maxMessages = 10_000
 
 // show holds the conversation three ways.
 func show(ctx context.Context, out io.Writer, n int) error {

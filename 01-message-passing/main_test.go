@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,6 +65,36 @@ func TestNoLostUpdate(t *testing.T) {
 	}
 }
 
+// A signal in the middle of the third conversation ends it, and what would come next.
+func TestSignalEndsTheConversation(t *testing.T) {
+	t.Parallel()
+	ctx, signal := context.WithCancel(t.Context())
+	defer signal()
+	const n = 100
+	out := &interrupted{after: 2*n + n/2, signal: signal}
+	if err := show(ctx, out, n); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if text := out.String(); !strings.Contains(text, "Through a mailbox") ||
+		strings.Contains(text, "Two producers") {
+		t.Errorf("printed\n%s", text)
+	}
+}
+
+// interrupted is a terminal at which somebody presses Ctrl-C after so many lines.
+type interrupted struct {
+	strings.Builder
+	after  int
+	signal func()
+}
+
+func (i *interrupted) Write(line []byte) (int, error) {
+	if i.after--; i.after == 0 {
+		i.signal()
+	}
+	return i.Builder.Write(line)
+}
+
 // slow takes a second for an answer.
 type slow struct{}
 
@@ -76,19 +107,34 @@ func (slow) Elaborate(a, b int) int {
 // with five calls. This is the question that step 02 answers.
 func TestTheProducerWaits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		mailbox := NewMailbox()
-		stop := open(t.Context(), mailbox, slow{})
-		began := time.Now()
-		var out strings.Builder
-		if err := Exchange(t.Context(), &out, mailbox, 5); err != nil {
-			t.Fatal(err)
-		}
-		if waited := time.Since(began); waited != 5*time.Second {
-			t.Errorf("the producer waited %v", waited)
-		}
-		stop()
-	})
+	for name, way := range map[string]func(context.Context, io.Writer) error{
+		"call": func(_ context.Context, out io.Writer) error {
+			Dispatch(out, slow{}, 5)
+			return nil
+		},
+		"mailbox": func(ctx context.Context, out io.Writer) error {
+			mailbox := NewMailbox()
+			defer open(ctx, mailbox, slow{})()
+			return Exchange(ctx, out, mailbox, 5)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var out strings.Builder
+				if err := way(t.Context(), &out); err != nil {
+					t.Fatal(err)
+				}
+				if waited := time.Since(began); waited != 5*time.Second {
+					t.Errorf("the producer waited %v", waited)
+				}
+				if !strings.HasSuffix(out.String(), "Counter: 5 with result: 10\n") {
+					t.Errorf("it printed\n%s", &out)
+				}
+			})
+		})
+	}
 }
 
 // A sender that gives up is not waited for: the receiver serves the next one.

@@ -45,9 +45,10 @@ func TestSharedMemoryByChance(t *testing.T) {
 	}
 }
 
-// TestRaceDetector: the detector finds the race in the wrong variant and none in
-// the right one. It needs cgo, and cgo a C compiler; go run ./lab test provides
-// one, and go run ./lab doctor says how to get one.
+// TestRaceDetector: the detector finds the race in the wrong variant, in the lines
+// that the README says, and none in the right one. It needs cgo, and cgo a C
+// compiler; go run ./lab test provides one, and go run ./lab doctor says how to
+// get one.
 func TestRaceDetector(t *testing.T) {
 	t.Parallel()
 	program := build(t, "-race")
@@ -56,8 +57,18 @@ func TestRaceDetector(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 66 { // its own exit code
 		t.Errorf("the detector let the shared counter pass: %v", err)
 	}
-	if !strings.Contains(out, "WARNING: DATA RACE") || !strings.Contains(out, "wrong.go") {
-		t.Errorf("no report of wrong.go:\n%s", out)
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`wrong\.go:\d+`).FindAllString(string(page), -1)
+	if len(lines) != 2 {
+		t.Errorf("the README shows %q, want a read and a write", lines)
+	}
+	for _, want := range append(lines, "WARNING: DATA RACE") {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in the report:\n%s", want, out)
+		}
 	}
 	if out, err := start(t, program, "right"); err != nil || strings.Contains(out, "DATA RACE") {
 		t.Errorf("the mailbox: %v\n%s", err, out)
@@ -102,7 +113,7 @@ func TestMistakes(t *testing.T) {
 	program := build(t)
 	for args, want := range map[string]string{
 		"-variant luck": "there is no variant", "-n x": "invalid value", "-m 3": "-h lists the flags",
-		"-n -1": "cannot be negative",
+		"-n -1": "0 to 10000 messages", "-n 10001": "0 to 10000 messages",
 	} {
 		out, err := start(t, program, "", strings.Fields(args)...)
 		exit := new(exec.ExitError)
