@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"course.example/shop"
@@ -52,24 +53,33 @@ func (o *Orders) Place(ctx context.Context, order shop.Order) error {
 		ctx, cancel = context.WithTimeout(ctx, o.deadline)
 		defer cancel()
 	}
+	var unanswered atomic.Bool // one of the tries
 	_, err := o.around.WithContext(ctx).GetWithExecution(
 		func(try failsafe.Execution[Receipt]) (Receipt, error) {
 			// The try's context, not ours: it ends with the try's timeout.
-			return o.payment.Charge(try.Context(), key, charge)
+			receipt, err := o.payment.Charge(try.Context(), key, charge)
+			if try.Context().Err() != nil {
+				unanswered.Store(true)
+			}
+			return receipt, err
 		})
 	if err != nil {
-		return explain(fmt.Errorf("order %s: %w", order.ID, err))
+		return explain(fmt.Errorf("order %s: %w", order.ID, err), unanswered.Load())
 	}
 	return nil
 }
 
-// explain gives an error the status that the customer will see.
-func explain(err error) error {
+// explain gives an error the status that the customer will see. The last try alone
+// does not decide: one before it may have got no answer, and have charged.
+func explain(err error, unanswered bool) error {
 	const soon = time.Second
 	switch {
 	case errors.Is(err, ErrDeclined):
 		return shop.Rejected(err, http.StatusPaymentRequired)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, timeout.ErrExceeded):
+	case errors.Is(err, ErrInvalid), errors.Is(err, ErrKeyReused):
+		return err // an answer, too: the order service is at fault
+	case unanswered, errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, timeout.ErrExceeded):
 		// Payment may have charged or not. To say so is all that is honest.
 		err = fmt.Errorf("outcome unknown, payment did not answer in time: %w", err)
 		return shop.Unavailable(shop.Rejected(err, http.StatusGatewayTimeout), soon)

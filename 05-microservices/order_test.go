@@ -115,7 +115,14 @@ func TestBreakerOpensAndCloses(t *testing.T) {
 			}))
 		var customers sync.WaitGroup
 		for range 12 {
-			customers.Go(func() { place(t, o, shop.SampleEmail) })
+			customers.Go(func() {
+				// Their retries find the breaker open. What became of the first try
+				// is unknown all the same, and they must hear so.
+				status, _ := place(t, o, shop.SampleEmail)
+				if status != http.StatusGatewayTimeout {
+					t.Errorf("closed, and no answer came: %d", status)
+				}
+			})
 		}
 		customers.Wait()
 		before := calls.Load()

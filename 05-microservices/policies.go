@@ -67,7 +67,7 @@ func DefaultPolicies(s Settings) Policies {
 			WithDelay(500 * time.Millisecond).WithJitterFactor(0.2).
 			WithSuccessThreshold(3).
 			OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
-				slog.Warn("circuit breaker", "was", e.OldState, "is", e.NewState)
+				slog.Warn("circuit breaker", "was", e.OldState.String(), "is", e.NewState.String())
 			}).Build(),
 
 		// So many calls at a time, and a place in it within 50 ms or not at all.
