@@ -131,6 +131,35 @@ func TestWhoWaitsForWhom(t *testing.T) {
 	}
 }
 
+// Who is asked to stop finishes what he has in hand, and takes nothing more.
+func TestAStoppedConsumerFinishesItsBatch(t *testing.T) {
+	t.Parallel()
+	for take, batch := range map[string]int{
+		"naive": 1, "row-lock": 3, "skip-locked": 3, "optimistic": 1,
+	} {
+		t.Run(take, func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.Take, s.Batch, s.Lease = take, 3, time.Minute
+			place(t, s, pool, 6)
+			inHand, release := make(chan string, 6), make(chan struct{})
+			c := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
+				inHand <- o.ID
+				<-release
+				return nil
+			}).Run)
+			receive(t, "first order", inHand)
+			c.stop()
+			close(release)
+			c.end(t)
+			done, open := count(t, pool, countEffects), count(t, pool, countOpen)
+			if done != batch || open != 6-batch {
+				t.Errorf("%d done and %d open, want %d and %d", done, open, batch, 6-batch)
+			}
+		})
+	}
+}
+
 // Two optimists read the same version. The one that comes second throws its work
 // away, and the retry is counted.
 func TestOptimisticCountsRetries(t *testing.T) {

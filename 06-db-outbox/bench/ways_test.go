@@ -51,7 +51,7 @@ func measureWay(b *testing.B, way string, crowd int) {
 		c, _ := consumer(b, s, fmt.Sprint("consumer-", i+1))
 		all, runs = append(all, c), append(runs, c.Run)
 	}
-	took := timeUntilNone(b, pool, openMessages, runs...)
+	took := timeUntil(b, func() bool { return number(b, pool, openMessages) == 0 }, runs...)
 	r := result{
 		rate:       float64(n) / took.Seconds(),
 		duplicates: number(b, pool, effects) - n,
