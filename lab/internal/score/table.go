@@ -288,7 +288,8 @@ func (r *Report) notes() []string {
 			"with so many in the queue, and the time to an answer (p99). %d customers order again "+
 			"as soon as an order is done, which keeps both sides busy, and %d a second on a "+
 			"schedule are those whose wait is measured; orders without work, median of %s of %v, "+
-			"before each of which the queue is filled up.",
+			"before each of which the queue is filled up. With none waiting the rate is that of the "+
+			"front door.",
 			depthOpen, depthRate, count(p.depthRounds, "round"), p.depthFor))
 	}
 	if g := r.Generator; g.Rate.Runs > 0 {
