@@ -44,8 +44,7 @@ func startContainer(
 	case services.RabbitMQ:
 		var made *rabbitmq.RabbitMQContainer
 		made, err = rabbitmq.Run(ctx, image, bindings([]string{"5672/tcp", "15672/tcp"}, ports),
-			testcontainers.WithWaitStrategyAndDeadline(bootTime,
-				wait.ForLog("Server startup complete")))
+			says("Server startup complete", 1))
 		if made != nil {
 			c = made.Container
 		}
@@ -53,7 +52,9 @@ func startContainer(
 		var made *postgres.PostgresContainer
 		made, err = postgres.Run(ctx, image, bindings([]string{"5432/tcp"}, ports),
 			postgres.WithUsername("shop"), postgres.WithPassword("shop"),
-			postgres.WithDatabase("shop"), postgres.BasicWaitStrategies(),
+			postgres.WithDatabase("shop"),
+			// The first time it is ready for the scripts alone that make the database.
+			says("database system is ready to accept connections", 2),
 			// The module turns fsync off, and durability is what the lessons are about.
 			testcontainers.WithCmd("postgres"))
 		if made != nil {
@@ -61,7 +62,9 @@ func startContainer(
 		}
 	case services.Redis:
 		var made *redis.RedisContainer
-		if made, err = redis.Run(ctx, image, bindings([]string{"6379/tcp"}, ports)); made != nil {
+		made, err = redis.Run(ctx, image, bindings([]string{"6379/tcp"}, ports),
+			says("Ready to accept connections", 1))
+		if made != nil {
 			c = made.Container
 		}
 	default:
@@ -71,6 +74,14 @@ func startContainer(
 		return nil, errors.Join(err, testcontainers.TerminateContainer(c))
 	}
 	return &docked{c}, nil
+}
+
+// says waits for a line of the container's log, in place of the modules' own ways, which have a
+// minute for it and some of which dial the port at another address than ours. Whether the server
+// serves is for the chain's handshake to find out.
+func says(line string, times int) testcontainers.CustomizeRequestOption {
+	return testcontainers.WithWaitStrategyAndDeadline(bootTime,
+		wait.ForLog(line).WithOccurrence(times))
 }
 
 // bindings maps the container's ports to fixed local ones. Left to itself Docker would choose
