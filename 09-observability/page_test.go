@@ -110,7 +110,9 @@ func browse(t *testing.T, url string) browser {
 	})
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
 	must(t, err)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(url)))
+	loading, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	must(t, chromedp.Do(loading, chromedp.Navigate(url)))
 	return browser{t, ctx}
 }
 
