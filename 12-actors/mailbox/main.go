@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 	switch *variant {
 	case "right":
 	case "no-supervisor":
-		supervise, wait = Careless, 500*time.Millisecond
+		supervise, wait = Careless, 2*time.Second
 	default:
 		return &shop.UsageError{Problem: fmt.Sprintf(
 			"there is no variant %q: there are right and no-supervisor", *variant)}

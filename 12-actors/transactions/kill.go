@@ -153,8 +153,10 @@ func process(ctx context.Context, variant, path string, killAfter int) (Report, 
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	// Who is killed has no last words. A bank that fails by itself has, and is no
+	// proof of anything.
 	if killed := new(exec.ExitError); killAfter > 0 && errors.As(err, &killed) &&
-		len(out) == 0 {
+		len(out) == 0 && errs.Len() == 0 {
 		return Report{}, errKilled
 	}
 	if err != nil {
