@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"time"
@@ -15,7 +16,9 @@ const (
 	// connectTimeout bounds everything up to the declared topology. A broker
 	// that is starting up, or frozen, takes the connection and then says nothing.
 	connectTimeout = 10 * time.Second
-	closeTimeout   = 2 * time.Second
+	// answerTimeout bounds one question on a connection that is there.
+	answerTimeout = 5 * time.Second
+	closeTimeout  = 2 * time.Second
 )
 
 // session is one connection to the broker and the one channel on it. When either
@@ -133,6 +136,15 @@ func (s *session) cause() error {
 // Deliveries without an acknowledgement are back in the queue afterwards.
 func (s *session) close() error {
 	return ignoreClosed(s.conn.CloseDeadline(time.Now().Add(closeTimeout)))
+}
+
+// closeUnlessIn closes the session if the answer that the caller waits for has not
+// come in time. The caller says with the function it returns that it has.
+func (s *session) closeUnlessIn(limit time.Duration) (answered func() bool) {
+	return time.AfterFunc(limit, func() {
+		slog.Warn("the broker does not answer: closing the connection", "after", limit)
+		_ = s.close()
+	}).Stop
 }
 
 func ignoreClosed(err error) error {

@@ -88,21 +88,15 @@ func (s *Subscriber) session(ctx context.Context) error {
 }
 
 func (s *Subscriber) consume(ctx context.Context, conn *session) error {
-	// Prefetch: the broker pushes this many orders ahead of their
-	// acknowledgements. It hides the network's round trip, and it is how much
-	// one consumer can keep from the others (rabbitmq.com/docs/consumer-prefetch).
-	if err := conn.channel.Qos(s.prefetch, 0, false); err != nil {
-		return fmt.Errorf("set the prefetch to %d: %w", s.prefetch, err)
-	}
-	deliveries, err := conn.channel.Consume(
-		s.topology.queue, consumerTag, s.autoAck, false, false, false, nil)
+	deliveries, err := s.subscribe(ctx, conn)
 	if err != nil {
-		return fmt.Errorf("consume from %s: %w", s.topology.queue, err)
+		return err
 	}
 	shop.Ready(ctx, slog.String("queue", s.topology.queue),
 		slog.Int("prefetch", s.prefetch), slog.Int("workers", s.settings.Workers))
 
 	stop := context.AfterFunc(ctx, func() {
+		defer conn.closeUnlessIn(answerTimeout)()
 		if err := ignoreClosed(conn.channel.Cancel(consumerTag, false)); err != nil {
 			slog.Warn("cannot cancel the consumer", "reason", err)
 		}
@@ -114,6 +108,29 @@ func (s *Subscriber) consume(ctx context.Context, conn *session) error {
 	}
 	workers.Wait()
 	return nil
+}
+
+// subscribe asks the broker to push. A queue that has lost its leader does not
+// answer, and meanwhile the connection is as alive as any: so the question ends
+// with ctx, or after [answerTimeout], by closing what it was asked on.
+func (s *Subscriber) subscribe(
+	ctx context.Context, conn *session,
+) (<-chan amqp.Delivery, error) {
+	defer conn.closeUnlessIn(answerTimeout)()
+	stop := context.AfterFunc(ctx, func() { _ = conn.close() })
+	defer stop()
+	// Prefetch: the broker pushes this many orders ahead of their
+	// acknowledgements. It hides the network's round trip, and it is how much
+	// one consumer can keep from the others (rabbitmq.com/docs/consumer-prefetch).
+	if err := conn.channel.Qos(s.prefetch, 0, false); err != nil {
+		return nil, fmt.Errorf("set the prefetch to %d: %w", s.prefetch, err)
+	}
+	deliveries, err := conn.channel.Consume(
+		s.topology.queue, consumerTag, s.autoAck, false, false, false, nil)
+	if err != nil {
+		return nil, fmt.Errorf("consume from %s: %w", s.topology.queue, err)
+	}
+	return deliveries, nil
 }
 
 // work is one worker. It leaves alone what is not its own any more: of a

@@ -317,3 +317,55 @@ func TestDeletedQueueIsDeclaredAnew(t *testing.T) {
 	ids := place(t, s, 10)
 	eventually(t, "orders are handled", func() bool { return seen.missing(ids) == 0 })
 }
+
+// A queue that has lost its leader lets the question for deliveries wait while the
+// connection lives. Here the network is silent instead, and no heartbeat tells: a
+// consumer that is asked to end, ends.
+func TestUnansweredSubscribingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s, network := through(t, onBroker(t))
+	s.Heartbeat = time.Hour
+	conn, err := connect(t.Context(), s, "test", quorumOrders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	network.freeze(true, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	c := NewSubscriber(s, newTally().handle)
+	began := time.Now()
+	if err := c.consume(ctx, conn); err == nil {
+		t.Error("subscribed without an answer")
+	}
+	if took := time.Since(began); took > answerTimeout {
+		t.Errorf("it took %s to give up", took)
+	}
+}
+
+// The same for one that has subscribed, and whose wish to end is not answered.
+func TestUnansweredCancelEndsTheConsumer(t *testing.T) {
+	t.Parallel()
+	direct := onBroker(t)
+	place(t, direct, 1)
+	s, network := through(t, direct)
+	s.Heartbeat = time.Hour
+	conn, err := connect(t.Context(), s, "test", quorumOrders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handled := make(chan string, 1)
+	c := NewSubscriber(s, func(_ context.Context, order shop.Order) error {
+		handled <- order.ID
+		return nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- c.consume(ctx, conn) }()
+	receive(t, "order, which tells that it has subscribed", handled)
+	network.freeze(true, false)
+	cancel()
+	if err := receive(t, "the end of the consumer", ended); err != nil {
+		t.Error(err)
+	}
+}
