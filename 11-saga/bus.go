@@ -34,6 +34,10 @@ type bus struct {
 	queue    string
 	bindings map[string][]Kind // of every queue
 
+	// last is called when the program ends and its messages are finished, with
+	// the connections still there. It may be nil.
+	last func(context.Context)
+
 	mu      sync.Mutex // one batch at a time
 	channel *amqp.Channel
 	returns chan amqp.Return
@@ -116,7 +120,11 @@ func (b *bus) session(
 	}
 	b.set(out)
 	defer b.set(nil)
-	return b.consume(ctx, in, out, handle)
+	err = b.consume(ctx, in, out, handle)
+	if ctx.Err() != nil && b.last != nil {
+		b.last(ctx)
+	}
+	return err
 }
 
 func closeBroker(c *amqp.Connection) error {
@@ -177,8 +185,12 @@ func (b *bus) publish(ctx context.Context, messages []Message) error {
 		return err
 	}
 	for _, c := range confirms {
-		if ok, err := c.WaitContext(ctx); err != nil || !ok {
-			return fmt.Errorf("the broker did not confirm a message: %w", err)
+		ok, err := c.WaitContext(ctx)
+		if err != nil {
+			return fmt.Errorf("wait for the broker's confirm: %w", err)
+		}
+		if !ok {
+			return errors.New("the broker did not take a message (basic.nack)")
 		}
 	}
 	// For what no queue wants the broker first sends basic.return, and then

@@ -12,31 +12,36 @@ import (
 const (
 	beforeTheCommit = "before-commit"
 	afterTheCommit  = "after-commit"
-	// AnyPoint counts every point that is passed.
+	// anyPoint counts every point that is passed.
 	anyPoint = "any"
 )
 
-// CrashPoints are the places at which CRASH_AT can kill a process: at both sides
-// of the commit of every transition, command and order, and of every publish.
-func CrashPoints() []string {
-	whats := []string{"placed", "relay"}
-	for _, s := range []State{ChargingPayment, ReservingStock, ArrangingShip, Accepted,
-		RecallingShip, ReleasingStock, RefundingPayment, Cancelled, Parked} {
-		whats = append(whats, string(s))
+// whats are the commits that have a crash point on both sides: an order placed,
+// messages relayed, every transition of the machine, every command of a service,
+// and an event taken into the website's pages.
+func whats() []string {
+	all := []string{"placed", "relay"}
+	for _, t := range transitions() {
+		all = append(all, t.String())
 	}
 	for _, k := range []Kind{ChargePayment, ReserveStock, ShipOrder,
 		RefundPayment, ReleaseStock, RecallShipment, SagaMoved} {
-		whats = append(whats, string(k))
+		all = append(all, string(k))
 	}
+	return all
+}
+
+// CrashPoints are the places at which CRASH_AT can kill a process.
+func CrashPoints() []string {
 	var points []string
-	for _, what := range whats {
+	for _, what := range whats() {
 		points = append(points, what+"/"+beforeTheCommit, what+"/"+afterTheCommit)
 	}
 	return points
 }
 
-// crash is where to die, and the how manieth time there: Accepted/after-commit:5.
-// A nil crash never does.
+// crash is where to die, and at which visit: placed/after-commit:5 is the fifth. A
+// nil crash never does.
 type crash struct {
 	point string
 	left  atomic.Int64
@@ -59,9 +64,9 @@ func parseCrash(text string) (*crash, error) {
 			return c, nil
 		}
 	}
-	return nil, usagef("CRASH_AT=%q: want a point and a number of times, such as %s/%s:5; "+
-		"the points are any, %s", text, Accepted, afterTheCommit,
-		strings.Join(CrashPoints(), ", "))
+	return nil, usagef("CRASH_AT=%q: want a point and at which visit of it to die, such as "+
+		"any:250 or placed/%s:5; before and behind the slash stand one of %s and one of %s, %s",
+		text, afterTheCommit, strings.Join(whats(), ", "), beforeTheCommit, afterTheCommit)
 }
 
 // at ends the process with SIGKILL if this is the point and the time: no defer is

@@ -12,36 +12,47 @@ var (
 	row  = regexp.MustCompile(`<TD ALIGN="LEFT">([^<]*)</TD>`)
 )
 
+// transition is an edge of the machine, and the messages that lead along it, with
+// their guards.
+type transition struct {
+	from, to State
+	by       []string
+}
+
+// String is the transition's name as a crash point.
+func (t transition) String() string { return string(t.from) + "-to-" + string(t.to) }
+
 // Diagram is the state machine as a Mermaid diagram. It is made from the machine
 // itself, so that the picture in the README cannot tell another story: a test
 // compares them.
 func Diagram() string {
-	s := &Saga{State: Initially}
 	var b strings.Builder
-	b.WriteString("stateDiagram-v2\n")
-	dot := s.machine(Rules{Attempts: 3, Compensating: true}, func(Kind) {}).ToGraph()
-	lines := edges(dot)
-	fmt.Fprintf(&b, "    [*] --> %s\n%s", Initially, strings.Join(lines, ""))
+	fmt.Fprintf(&b, "stateDiagram-v2\n    [*] --> %s\n", Initially)
+	for _, t := range transitions() {
+		fmt.Fprintf(&b, "    %s --> %s: %s\n", t.from, t.to, strings.Join(t.by, ", "))
+	}
 	for _, end := range []State{Accepted, Cancelled} {
 		fmt.Fprintf(&b, "    %s --> [*]\n", end)
 	}
 	return b.String()
 }
 
-// edges turns the edges of DOT into those of Mermaid.
-func edges(dot string) []string {
-	var lines []string
+// transitions lists what the machine can do, in the order in which the library
+// draws it.
+func transitions() []transition {
+	s := &Saga{State: Initially}
+	dot := s.machine(Rules{Attempts: 3, Compensating: true}, func(Kind) {}).ToGraph()
+	var all []transition
 	for line := range strings.Lines(dot) {
 		m := edge.FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}
-		var labels []string
+		t := transition{from: State(m[1]), to: State(m[2])}
 		for _, r := range row.FindAllStringSubmatch(m[3], -1) {
-			labels = append(labels, strings.ReplaceAll(r[1], "-fm", ""))
+			t.by = append(t.by, strings.ReplaceAll(r[1], "-fm", ""))
 		}
-		lines = append(lines, fmt.Sprintf("    %s --> %s: %s\n",
-			m[1], m[2], strings.Join(labels, ", ")))
+		all = append(all, t)
 	}
-	return lines
+	return all
 }

@@ -60,9 +60,14 @@ func TestAThousandSagasMeetRandomFaults(t *testing.T) {
 				})
 			}
 			a := w.settled()
+			if a.Parked > 0 { // somebody was away for longer than all deadlines
+				resumed(w)
+				a = w.settled()
+			}
 			stop()
 			group.Wait()
-			if a.Accepted+a.Cancelled+a.Parked < sagas || a.Accepted == 0 || a.Cancelled == 0 {
+			if a.Accepted+a.Cancelled != a.Orders || a.Orders < sagas ||
+				a.Accepted == 0 || a.Cancelled == 0 {
 				t.Errorf("%+v", a)
 			}
 			if len(deaths) == 0 {
@@ -194,10 +199,15 @@ func TestAServiceIsAway(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, "right")
-			w.StepTimeout, w.Attempts = 100*time.Millisecond, 2
+			w.StepTimeout, w.Attempts = 500*time.Millisecond, 2
 			w.start(w.others(role)...)
 			w.place(clients[0], clients[0], clients[0])
-			eventually(t, "all are parked", func() bool { return w.audit().Parked == 3 })
+			// On a machine that is busy with something else one of the others may be
+			// too slow as well, and its saga be cancelled.
+			eventually(t, "they are parked", func() bool {
+				a := w.audit()
+				return a.Open == 0 && a.Parked > 0
+			})
 			w.start(role)
 			eventually(t, "all have ended", func() bool {
 				a := w.audit()

@@ -44,7 +44,7 @@ func RunOrchestrator(ctx context.Context, s Settings) error {
 	}
 	o := &Orchestrator{&tables{p}, s.rules()}
 	return p.run(ctx, o.Handle, func(ctx context.Context) error {
-		return o.watch(ctx, s.StepTimeout/4)
+		return o.watch(ctx, min(s.StepTimeout/4, longestLook))
 	})
 }
 
@@ -77,6 +77,10 @@ func (o *Orchestrator) Handle(ctx context.Context, m Message) error {
 	}
 	return nil
 }
+
+// longestLook is the longest pause between two looks for deadlines, and so the
+// longest time by which one is late.
+const longestLook = 500 * time.Millisecond
 
 // watch looks for deadlines that have passed. The deadline is in the table with
 // the state: it survives the orchestrator that set it.
@@ -114,12 +118,12 @@ func (t *tables) Apply(
 	ctx context.Context, m Message, fire func(*Saga) ([]Message, error),
 ) error {
 	var s *Saga
-	moved := false
+	var from State // until it has moved: nowhere
 	point := func() string {
-		if !moved {
+		if from == "" {
 			return ""
 		}
-		return string(s.State)
+		return transition{from: from, to: s.State}.String()
 	}
 	return t.transact(ctx, point, func(tx pgx.Tx) (out []Message, err error) {
 		// The same deadline is found by every orchestrator: its message needs no
@@ -132,12 +136,12 @@ func (t *tables) Apply(
 		if s, err = load(ctx, tx, m.Order.ID); err != nil {
 			return nil, err
 		}
-		before := s.Version
-		if out, err = fire(s); err != nil || s.Version == before {
+		before := *s
+		if out, err = fire(s); err != nil || s.Version == before.Version {
 			return nil, err
 		}
-		moved = true
-		return out, save(ctx, tx, s, before, t.deadline(s))
+		from = before.State
+		return out, save(ctx, tx, s, before.Version, t.deadline(s))
 	})
 }
 

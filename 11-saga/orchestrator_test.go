@@ -1,7 +1,12 @@
 package saga
 
 import (
+	"context"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // Every customer's order ends as it should, with one orchestrator and with two,
@@ -32,5 +37,129 @@ func TestOrdersEnd(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The README says how many messages a good order takes in either architecture.
+func TestMessagesOfAGoodOrder(t *testing.T) {
+	t.Parallel()
+	for variant, want := range map[string]int{"right": 11, "choreography": 4} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, variant)
+			w.StepTimeout = time.Hour // nothing is said again
+			w.start(w.others("")...)
+			w.place(clients[0])
+			if a := w.settled(); a.Accepted != 1 {
+				t.Fatalf("%+v", a)
+			}
+			n := 0
+			eventually(t, "all messages have come", func() bool {
+				if err := w.pool.QueryRow(t.Context(), `SELECT count(DISTINCT message_id) FROM (
+					SELECT message_id FROM website.inbox
+					UNION ALL SELECT message_id FROM orchestrator.inbox
+					UNION ALL SELECT message_id FROM payment.inbox
+					UNION ALL SELECT message_id FROM inventory.inbox
+					UNION ALL SELECT message_id FROM shipping.inbox) m`).Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				return n >= want
+			})
+			if n != want {
+				t.Errorf("%d messages, want %d", n, want)
+			}
+		})
+	}
+}
+
+// Events overtake each other. A customer who has seen the later one must not see
+// the earlier one after it: these are monotonic reads.
+func TestPagesDoNotGoBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "right")
+	id := w.place(clients[0])[0]
+	for _, m := range []Message{
+		{ID: "later", State: ReservingStock, Version: 2},
+		{ID: "earlier", State: ChargingPayment, Version: 1},
+	} {
+		m.Kind, m.Order.ID = SagaMoved, id
+		if err := w.site.Handle(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := w.site.Status(t.Context(), id); err != nil || s.State != ReservingStock {
+			t.Errorf("after the %s event: %+v, %v", m.ID, s, err)
+		}
+	}
+	s, err := w.site.Status(t.Context(), id)
+	if err != nil || len(s.History) != 2 || s.History[0].State != ChargingPayment {
+		t.Errorf("history %+v, %v; want both, in their own order", s.History, err)
+	}
+}
+
+// What is taken while a program drains is published before it ends: it is not left
+// for the next life, which may be a long time coming.
+func TestDrainPublishesTheLast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "right")
+	p, err := newParticipant(t.Context(), "payment", w.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	last := Message{ID: "last", Kind: PaymentCharged, Order: newOrder(t, clients[0])}
+	inHand := func(ctx context.Context) error {
+		<-ctx.Done()
+		return p.transact(context.WithoutCancel(ctx), func() string { return "" },
+			func(pgx.Tx) ([]Message, error) { return []Message{last}, nil })
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- p.run(ctx, func(context.Context, Message) error { return nil }, inHand)
+	}()
+	eventually(t, "connected", func() bool { return p.bus.publish(t.Context(), nil) == nil })
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	left := -1
+	if err := w.pool.QueryRow(t.Context(), `SELECT count(*) FROM payment.outbox`).
+		Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d messages are left in the outbox, %v", left, err)
+	}
+}
+
+// What no program can read is put aside, and the queue goes on.
+func TestUnreadableMessageIsPutAside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "right")
+	w.start(everybody...)
+	eventually(t, "connected", func() bool {
+		return w.site.bus.publish(t.Context(), nil) == nil
+	})
+	conn, channel, err := w.site.bus.dial("a stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := closeBroker(conn); err != nil {
+			t.Error(err)
+		}
+	}()
+	const nonsense = `{"id": "no kind and no order"}`
+	if err := channel.PublishWithContext(t.Context(), exchange, string(ChargePayment),
+		true, false, amqp.Publishing{Body: []byte(nonsense)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is put aside", func() bool {
+		d, ok, err := channel.Get(deadLetters, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok && string(d.Body) == nonsense
+	})
+	w.place(clients[0])
+	if a := w.settled(); a.Accepted != 1 {
+		t.Errorf("%+v", a)
 	}
 }

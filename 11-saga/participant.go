@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,25 +32,42 @@ func newParticipant(ctx context.Context, name string, s Settings) (*participant,
 		return nil, err
 	}
 	v := variants[s.Variant]
-	return &participant{
+	p := &participant{
 		name: name, settings: s, variant: v, pool: pool,
 		bus:    newBus(s, name, bindings(v)),
 		unsent: make(chan struct{}, 1),
-	}, nil
+	}
+	p.bus.last = p.flush
+	return p, nil
 }
 
-// run consumes and relays until ctx ends, drains and closes.
+// run consumes and relays until ctx ends, and then drains from the front to the
+// back: first whoever takes work from elsewhere (more) ends, then the messages in
+// hand are finished, and then what both have put into the outbox is published. A
+// program that is stopped in order leaves nothing for its next life to find.
 func (p *participant) run(
 	ctx context.Context, handle func(context.Context, Message) error,
 	more ...func(context.Context) error,
 ) error {
 	defer p.pool.Close()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.bus.run(ctx, handle) })
-	group.Go(func() error { return p.relay(ctx) })
+	var front sync.WaitGroup
 	for _, m := range more {
-		group.Go(func() error { return m(ctx) })
+		front.Add(1)
+		group.Go(func() error {
+			defer front.Done()
+			return m(ctx)
+		})
 	}
+	consuming, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer stop()
+		<-ctx.Done()
+		front.Wait()
+		return nil
+	})
+	group.Go(func() error { return p.bus.run(consuming, handle) })
+	group.Go(func() error { return p.relay(ctx) })
 	return group.Wait()
 }
 
@@ -156,6 +175,20 @@ func (p *participant) relay(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// flush is the relay's last round, as the program ends.
+func (p *participant) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), busTimeout)
+	defer cancel()
+	for more := true; more; {
+		var err error
+		if more, err = p.relayBatch(ctx); err != nil {
+			slog.WarnContext(ctx, "not all of the outbox is published: the next life does it",
+				"reason", err)
+			return
 		}
 	}
 }

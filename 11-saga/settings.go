@@ -55,7 +55,7 @@ func ReadSettings(program string, args []string, more ...func(*shop.Flags)) (Set
 	f.Env("attempts", "ATTEMPTS")
 	f.DurationVar(&s.Work, "work", s.Work, "how long a service takes for a command")
 	f.Env("work", "WORK")
-	f.StringVar(&s.CrashAt, "crash-at", s.CrashAt, "where to die, such as Accepted/after-commit:5")
+	f.StringVar(&s.CrashAt, "crash-at", s.CrashAt, "where to die, such as placed/after-commit:5")
 	f.Env("crash-at", "CRASH_AT")
 	f.BoolVar(&s.Echo, "echo", s.Echo, "publish every message three times, in random order")
 	f.Env("echo", "ECHO")

@@ -103,10 +103,13 @@ func (w *Website) note(ctx context.Context, tx pgx.Tx, m Message) error {
 		m.Order.ID, m.Version, m.Kind, m.State, m.SentAt); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	_, err := tx.Exec(ctx, `UPDATE orders SET state = $2, version = $3,
-		reason = coalesce(nullif($4, ''), reason), moved_at = clock_timestamp() WHERE order_id = $1 AND version < $3`,
-		m.Order.ID, m.State, m.Version, m.Reason)
-	return err
+	if _, err := tx.Exec(ctx, `UPDATE orders SET state = $2, version = $3,
+			reason = coalesce(nullif($4, ''), reason), moved_at = clock_timestamp()
+		WHERE order_id = $1 AND version < $3`,
+		m.Order.ID, m.State, m.Version, m.Reason); err != nil {
+		return fmt.Errorf("orders: %w", err)
+	}
+	return nil
 }
 
 // Status is what a customer can know of an order.

@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -115,10 +117,18 @@ func (w *world) others(role string) []string {
 	return others
 }
 
+// child is a program as a process of its own, and what it has logged: to be read
+// after it has ended.
+type child struct {
+	*exec.Cmd
+	log *bytes.Buffer
+}
+
 // child starts a program as a process of its own.
-func (w *world) child(role string, env ...string) *exec.Cmd {
+func (w *world) child(role string, env ...string) child {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := child{exec.Command(os.Args[0]), new(bytes.Buffer)}
+	cmd.Stderr = cmd.log
 	cmd.Env = append(os.Environ(), "ROLE="+role, "AMQP_URL="+w.AMQPURL,
 		"DATABASE_URL="+w.DatabaseURL, "VARIANT="+w.Variant, "ADDR=127.0.0.1:0",
 		"STEP_TIMEOUT="+w.StepTimeout.String(),
@@ -130,21 +140,23 @@ func (w *world) child(role string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// killedAtPoint waits until the child has killed itself.
-func killedAtPoint(t *testing.T, cmd *exec.Cmd, point string) {
+// killedAtPoint waits until the child has killed itself, at that point: one that has
+// ended for another reason proves nothing.
+func killedAtPoint(t *testing.T, cmd child, point string) {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
 	case err := <-ended:
-		if err == nil || err.Error() != "signal: killed" && err.Error() != "exit status 1" {
-			t.Fatalf("%s: it ended with %v", point, err)
+		if err == nil || !strings.Contains(cmd.log.String(), "at="+point+" ") {
+			t.Errorf("%s: it ended with %v and has said\n%s", point, err, cmd.log)
 		}
 	case <-time.After(patience):
 		if err := cmd.Process.Kill(); err != nil {
 			t.Error(err)
 		}
-		t.Fatalf("%s was never reached", point)
+		t.Errorf("%s was never reached; it ended with %v and has said\n%s",
+			point, <-ended, cmd.log)
 	}
 }
 

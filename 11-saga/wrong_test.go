@@ -51,7 +51,7 @@ func TestWithoutOutboxASagaIsStuck(t *testing.T) {
 			eventually(t, "connected", func() bool { // else the first order is lost, too
 				return w.site.bus.publish(t.Context(), nil) == nil
 			})
-			point := "ReservingStock/after-commit"
+			point := "ChargingPayment-to-ReservingStock/after-commit"
 			victim := w.child("orchestrator", "CRASH_AT="+point)
 			w.place(clients[0])
 			killedAtPoint(t, victim, point)
@@ -73,12 +73,12 @@ func TestWithoutOutboxASagaIsStuck(t *testing.T) {
 func TestWithoutOutboxDeadlinesAreNotEnough(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "no-outbox")
-	w.StepTimeout = 100 * time.Millisecond
+	w.StepTimeout = time.Second
 	w.start(w.others("orchestrator")...)
 	eventually(t, "connected", func() bool {
 		return w.site.bus.publish(t.Context(), nil) == nil
 	})
-	point := "Accepted/after-commit"
+	point := "ArrangingShipment-to-Accepted/after-commit"
 	victim := w.child("orchestrator", "CRASH_AT="+point)
 	w.place(clients[0])
 	killedAtPoint(t, victim, point)
@@ -131,7 +131,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%q was taken", args)
 		}
 	}
-	if s, err := ReadSettings("test", []string{"-crash-at", "Accepted/after-commit:3"}); err != nil ||
+	if s, err := ReadSettings("test", []string{"-crash-at", "Parked-to-Cancelled/after-commit:3"}); err != nil ||
 		s.crash.left.Load() != 3 {
 		t.Errorf("%+v, %v", s, err)
 	}
