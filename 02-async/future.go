@@ -10,7 +10,7 @@ import (
 
 // Future is a value that will be there later, or the error that kept it from
 // coming: what C# calls a Task and JavaScript a promise (Baker and Hewitt 1977;
-// Liskov and Shrira 1988). Any number of goroutines may use one at a time.
+// Liskov and Shrira 1988). Any number of goroutines may use the same one at once.
 type Future[T any] struct {
 	done   chan struct{} // closed once value and err are there, never before
 	value  T

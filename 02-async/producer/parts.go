@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -55,7 +54,7 @@ func (s *scene) printf(format string, args ...any) {
 // present runs the chosen parts, and says what they took and left behind.
 func present(ctx context.Context, out io.Writer, s settings) error {
 	running := goleak.IgnoreCurrent()
-	took := map[string]time.Duration{}
+	calls := map[string]float64{}
 	for _, p := range s.parts {
 		sc := newScene(s, out)
 		sc.printf("── %s: %s\n", p.name, p.about)
@@ -63,11 +62,14 @@ func present(ctx context.Context, out io.Writer, s settings) error {
 		if err := p.run(ctx, sc); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		took[p.name] = time.Since(began)
+		took := time.Since(began)
+		if call := sc.producer.Line.MeanWork(); call > 0 {
+			calls[p.name] = took.Seconds() / call.Seconds()
+		}
 		sc.printf("\n")
 	}
 	end := newScene(s, out)
-	end.compare(took)
+	end.compare(calls)
 	end.leaks(goleak.Find(running))
 	return nil
 }
@@ -79,16 +81,15 @@ func newScene(s settings, out io.Writer) *scene {
 		producer: &async.Producer{Consumer: consumer, Line: line, Out: out}}
 }
 
-// compare says the lecture's result in one line. The factors are rounded, since
-// they are about waiting, and not about how busy this machine is.
-func (s *scene) compare(took map[string]time.Duration) {
-	parallel := took["parallel"].Seconds()
-	if parallel == 0 || took["sequence"] == 0 || took["chain"] == 0 {
+// compare says the lecture's result in one line: how long the three ways took, in
+// calls. The reference is how long a call took in that very part, and the factors
+// are rounded: they are about waiting, and not about how busy this machine is.
+func (s *scene) compare(calls map[string]float64) {
+	if calls["sequence"] == 0 || calls["chain"] == 0 || calls["parallel"] == 0 {
 		return
 	}
-	s.printf("of parallel's time, sequence took %.0f times, chain %.0f times\n",
-		math.Round(took["sequence"].Seconds()/parallel),
-		math.Round(took["chain"].Seconds()/parallel))
+	s.printf("two calls, in the time of one: sequence %.0f ×, chain %.0f ×, parallel %.0f ×\n",
+		calls["sequence"], calls["chain"], calls["parallel"])
 }
 
 // leaks says which goroutines are still there, and shows one of them.
@@ -112,7 +113,7 @@ func (s *scene) leaks(found error) {
 var sourceDir = regexp.MustCompile(`^\t.*/`)
 
 // drawn runs a way to call, and draws the time line it has left.
-func (s *scene) drawn(run func(context.Context) error, ctx context.Context) error {
+func (s *scene) drawn(ctx context.Context, run func(context.Context) error) error {
 	if err := run(ctx); err != nil {
 		return err
 	}
@@ -122,10 +123,10 @@ func (s *scene) drawn(run func(context.Context) error, ctx context.Context) erro
 
 func (s *scene) draw() { s.printf("%s", s.producer.Line.Draw(s.delay)) }
 
-func sequence(ctx context.Context, s *scene) error { return s.drawn(s.producer.Sequence, ctx) }
-func chain(ctx context.Context, s *scene) error    { return s.drawn(s.producer.Chain, ctx) }
-func parallel(ctx context.Context, s *scene) error { return s.drawn(s.producer.Parallel, ctx) }
-func inGo(ctx context.Context, s *scene) error     { return s.drawn(s.producer.Errgroup, ctx) }
+func sequence(ctx context.Context, s *scene) error { return s.drawn(ctx, s.producer.Sequence) }
+func chain(ctx context.Context, s *scene) error    { return s.drawn(ctx, s.producer.Chain) }
+func parallel(ctx context.Context, s *scene) error { return s.drawn(ctx, s.producer.Parallel) }
+func inGo(ctx context.Context, s *scene) error     { return s.drawn(ctx, s.producer.Errgroup) }
 
 func deadline(ctx context.Context, s *scene) error {
 	err := s.producer.Deadline(ctx, s.delay/2)
@@ -161,12 +162,14 @@ func race(ctx context.Context, s *scene) error {
 func callbacks(ctx context.Context, s *scene) error {
 	s.producer.Consumer.Delay /= 4
 	l := eventloop.New(nil)
-	var failed error
-	err := l.Run(ctx, func() {
+	failed := errors.New("the last callback was never called")
+	if err := l.Run(ctx, func() {
 		s.producer.Callbacks(l, func(err error) { failed = err })
-	})
-	if err := errors.Join(err, failed); err != nil {
+	}); err != nil {
 		return err
+	}
+	if failed != nil {
+		return failed
 	}
 	s.draw()
 	return nil
@@ -174,7 +177,7 @@ func callbacks(ctx context.Context, s *scene) error {
 
 func promises(ctx context.Context, s *scene) error {
 	s.producer.Consumer.Delay /= 4
-	return s.drawn(s.producer.Promises, ctx)
+	return s.drawn(ctx, s.producer.Promises)
 }
 
 func loop(ctx context.Context, s *scene) error {
@@ -200,12 +203,14 @@ func order(ctx context.Context, s *scene) error {
 	if err != nil {
 		return fmt.Errorf("make an order: %w", err)
 	}
-	var happened atomic.Int64
+	var happened, worked atomic.Int64
 	ended := make(chan struct{}, 3)
 	task := func(do async.Task) async.Task {
 		return func(ctx context.Context) error {
 			defer func() { ended <- struct{}{} }()
+			began := time.Now()
 			err := do(ctx)
+			worked.Add(int64(time.Since(began)))
 			if errors.Is(err, shop.ErrBounced) {
 				happened.Add(1)
 			}
@@ -220,18 +225,26 @@ func order(ctx context.Context, s *scene) error {
 	began := time.Now()
 	err = s.caller.Place(ctx, task(wait), task(wait), task(mail))
 	waited := time.Since(began)
+	if ctx.Err() != nil { // it is we who were asked to end
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		seen++
 		s.printf("the customer is told: %v\n", err)
 	} else {
 		s.printf("the customer is told: thank you, all is well\n")
 	}
-	s.printf("and waited %.0f × the time that one of the three takes\n",
-		math.Round(waited.Seconds()/each.Seconds()))
 	for range cap(ended) { // only to count: the customer has gone by now
-		<-ended
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
+	one := time.Duration(worked.Load()) / time.Duration(cap(ended))
+	s.printf("and waited %.0f × the time that one of the three takes\n",
+		waited.Seconds()/one.Seconds())
 	s.printf("errors that happened: %d, errors that somebody saw: %d\n",
 		happened.Load(), seen)
-	return nil
+	return context.Cause(ctx) // nil, unless a signal came in between
 }

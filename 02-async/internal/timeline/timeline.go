@@ -52,6 +52,33 @@ func (t *Timeline) Elapsed() time.Duration {
 	return time.Since(t.began)
 }
 
+// MeanWork is how long those who work took on average, 0 when nobody has worked.
+// Like [Timeline.Draw] it waits until nobody is busy any more.
+func (t *Timeline) MeanWork() time.Duration {
+	if t == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.untilIdle()
+	total, n := time.Duration(0), 0
+	for _, l := range t.lanes {
+		for _, s := range l.spans {
+			if !s.waits {
+				total, n = total+s.to-s.from, n+1
+			}
+		}
+	}
+	return total / time.Duration(max(1, n))
+}
+
+// untilIdle waits for those who are busy. The caller holds the lock.
+func (t *Timeline) untilIdle() {
+	for t.busy > 0 {
+		t.idle.Wait()
+	}
+}
+
 func (t *Timeline) begin(who string, waits bool) (end func()) {
 	if t == nil {
 		return func() {}
@@ -93,9 +120,7 @@ func (t *Timeline) Draw(unit time.Duration) string {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.busy > 0 {
-		t.idle.Wait()
-	}
+	t.untilIdle()
 	column := func(at time.Duration) int {
 		return int((at*ticks + unit/2) / unit)
 	}

@@ -33,12 +33,29 @@ an instant                                █            works 0.00 s
 	})
 }
 
+func TestMeanWork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		line := New()
+		if mean := line.MeanWork(); mean != 0 {
+			t.Errorf("%v without work", mean)
+		}
+		endWait := line.Waiting("caller") // counts for nothing
+		time.AfterFunc(time.Second, line.Working("a"))
+		time.AfterFunc(2*time.Second, line.Working("b")) // still busy when we ask
+		time.AfterFunc(time.Minute, endWait)
+		if mean := line.MeanWork(); mean != 1500*time.Millisecond {
+			t.Errorf("%v, want 1.5 s", mean)
+		}
+	})
+}
+
 func TestNilRecordsNothing(t *testing.T) {
 	t.Parallel()
 	var line *Timeline
 	line.Working("a")()
 	line.Waiting("b")()
-	if line.Draw(time.Second) != "" || line.Elapsed() != 0 {
+	if line.Draw(time.Second) != "" || line.Elapsed() != 0 || line.MeanWork() != 0 {
 		t.Error("something was recorded")
 	}
 }
