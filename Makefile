@@ -44,7 +44,8 @@ score: ## measure the four questions: make score ARGS="03 07 -quick"
 	@$(LAB) score $(ARGS)
 
 bench-%: ## run the benchmarks of a step: make bench-07
-	@cd $*-* && $(GO) test -run '^$$' -bench . $(ARGS) ./...
+	@for mod in $*-*/go.mod $(wildcard $*-*/bench/go.mod); do \
+		(cd $${mod%/go.mod} && $(GO) test -run '^$$' -bench . $(ARGS) ./...) || exit 1; done
 
 up: ## start the servers and leave them running
 	@$(LAB) up $(ARGS)
