@@ -131,8 +131,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%q was taken", args)
 		}
 	}
-	if s, err := ReadSettings("test", []string{"-crash-at", "Parked-to-Cancelled/after-commit:3"}); err != nil ||
-		s.crash.left.Load() != 3 {
+	s, err := ReadSettings("test", []string{"-crash-at", "Parked-to-Cancelled/after-commit:3"})
+	if err != nil || s.crash.left.Load() != 3 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
