@@ -129,7 +129,7 @@ func build(t *testing.T, flags ...string) string {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	args := append([]string{"build", "-o", program}, flags...)
+	args := append([]string{"build", "-buildvcs=false", "-o", program}, flags...)
 	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build %v: %v\n%s", flags, err, out)

@@ -66,7 +66,7 @@ func startRun(t *testing.T) *labRun {
 		cmd.Env = append(os.Environ(), "GOWORK=off", "LAB_DIR="+filepath.Join(dir, "state"))
 		return cmd
 	}
-	build := command(t.Context(), "go", "build", "-C", "lab", "-o", lab, ".")
+	build := command(t.Context(), "go", "build", "-C", "lab", "-buildvcs=false", "-o", lab, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the lab: %v\n%s", err, out)
 	}

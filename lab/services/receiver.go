@@ -83,8 +83,9 @@ func (c *Chain) buildReceiver(ctx context.Context) (string, error) {
 		program += ".exe"
 	}
 	_, err = child.Run(ctx, child.Spec{
-		Name: "go build ./lab/otlp", Path: compiler, Args: []string{"build", "-o", program, "."},
-		Dir: filepath.Join(root, "lab", "otlp"), Record: c.run.Children,
+		Name: "go build ./lab/otlp", Path: compiler,
+		Args: []string{"build", "-buildvcs=false", "-o", program, "."},
+		Dir:  filepath.Join(root, "lab", "otlp"), Record: c.run.Children,
 	})
 	if err != nil {
 		return "", fmt.Errorf("compile the OTLP receiver: %w", err)

@@ -45,7 +45,10 @@ func Build(ctx context.Context, step *manifest.Step, dir string, wire bool) (str
 }
 
 func goBuild(ctx context.Context, dir string, args ...string) error {
-	build := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...)
+	// Git may refuse to tell the commit of a checkout that belongs to another user, as in a
+	// container, and Go would refuse to build.
+	build := exec.CommandContext(ctx, "go",
+		append([]string{"build", "-buildvcs=false"}, args...)...)
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
