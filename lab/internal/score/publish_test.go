@@ -173,3 +173,26 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+// Every architecture that is scored stands in the newest figures, with all there is to
+// measure.
+func TestNewestIsComplete(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..", "..")
+	path, err := Newest(filepath.Join(root, "score"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := report.Missing(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(missing) > 0 || report.Quick {
+		t.Errorf("%s (quick: %v) lacks %s: go run ./lab score -json %s",
+			path, report.Quick, strings.Join(missing, ", "), path)
+	}
+}
