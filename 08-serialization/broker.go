@@ -60,6 +60,7 @@ func connect(ctx context.Context, address, name string) (*session, error) {
 			withoutPassword(err))
 	}
 	s := &session{conn: conn}
+	defer s.closeWith(ctx)()
 	if s.channel, err = conn.Channel(); err == nil {
 		err = s.declare()
 	}
@@ -129,6 +130,13 @@ func (s *session) put(ctx context.Context, queue string, m amqp.Publishing) erro
 
 func (s *session) close() error {
 	return ignoreClosed(s.conn.CloseDeadline(time.Now().Add(closeTimeout)))
+}
+
+// closeWith closes the session if ctx ends before the caller has said, with the
+// function it returns, that it has its answer. A queue that has lost its leader
+// does not answer, and a program that is asked to end must not wait for it.
+func (s *session) closeWith(ctx context.Context) (answered func() bool) {
+	return context.AfterFunc(ctx, func() { _ = s.close() })
 }
 
 func ignoreClosed(err error) error {

@@ -366,3 +366,30 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	})
 	goleak.VerifyNone(t, others)
 }
+
+// A queue that has lost its leader does not answer while the connection lives on.
+// A consumer that is asked to end meanwhile ends.
+func TestUnansweredSubscribingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	address, silence := servicestest.Silenced(t, s.URL)
+	c, err := NewConsumer(s, func(context.Context, OrderPlaced) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	on, err := connect(t.Context(), address, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silence()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	if err := c.consume(ctx, on); err == nil {
+		t.Error("subscribed without an answer")
+	}
+	// The heartbeat finds a silent broker out later than this.
+	if took := time.Since(began); took > heartbeat {
+		t.Errorf("it took %s to give up", took)
+	}
+}

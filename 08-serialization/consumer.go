@@ -53,13 +53,10 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 func (c *Consumer) consume(ctx context.Context, s *session) error {
-	if err := s.channel.Qos(c.settings.Prefetch, 0, false); err != nil {
-		return fmt.Errorf("set the prefetch: %w", err)
-	}
 	died := s.channel.NotifyClose(make(chan *amqp.Error, 1))
-	deliveries, err := s.channel.Consume(Queue, consumerTag, false, false, false, false, nil)
+	deliveries, err := c.subscribe(ctx, s)
 	if err != nil {
-		return fmt.Errorf("consume from %s: %w", Queue, err)
+		return err
 	}
 	var reads []string
 	for _, codec := range c.reader.Codecs {
@@ -67,6 +64,8 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 	}
 	shop.Ready(ctx, slog.Any("reads", reads), slog.Int("version", c.reader.Version))
 	stop := context.AfterFunc(ctx, func() {
+		// The broker's last answer is not waited for without end either.
+		defer time.AfterFunc(confirmTimeout, func() { _ = s.close() }).Stop()
 		if err := ignoreClosed(s.channel.Cancel(consumerTag, false)); err != nil {
 			slog.Warn("cannot cancel the consumer", "reason", err)
 		}
@@ -87,6 +86,18 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 	default:
 		return errors.New("the broker cancelled the consumer: was the queue deleted?")
 	}
+}
+
+func (c *Consumer) subscribe(ctx context.Context, s *session) (<-chan amqp.Delivery, error) {
+	defer s.closeWith(ctx)()
+	if err := s.channel.Qos(c.settings.Prefetch, 0, false); err != nil {
+		return nil, fmt.Errorf("set the prefetch: %w", err)
+	}
+	deliveries, err := s.channel.Consume(Queue, consumerTag, false, false, false, false, nil)
+	if err != nil {
+		return nil, fmt.Errorf("consume from %s: %w", Queue, err)
+	}
+	return deliveries, nil
 }
 
 // deliver answers for one delivery: done, done before, or given up.

@@ -112,15 +112,16 @@ func (b *bus) session(
 		return err
 	}
 	defer func() { err = errors.Join(err, closeBroker(consuming)) }()
-	if err := b.declare(in); err != nil {
-		return err
-	}
 	if err := out.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
+	incoming, err := b.subscribe(ctx, consuming, in)
+	if err != nil {
+		return err
+	}
 	b.set(out)
 	defer b.set(nil)
-	err = b.consume(ctx, in, out, handle)
+	err = b.consume(ctx, incoming, out, handle)
 	if ctx.Err() != nil && b.last != nil {
 		b.last(ctx)
 	}
@@ -249,23 +250,45 @@ func (b *bus) echo(messages []Message) []Message {
 	return all
 }
 
-// consume hands messages to a few workers, each of which acknowledges after the
-// commit.
-func (b *bus) consume(
-	ctx context.Context, in, out *amqp.Channel, handle func(context.Context, Message) error,
-) error {
+// subscription is what the program consumes, and on what.
+type subscription struct {
+	conn       *amqp.Connection
+	channel    *amqp.Channel
+	deliveries <-chan amqp.Delivery
+}
+
+// subscribe declares the queues and asks for the messages of the program's own. A
+// queue that has lost its leader does not answer, while its connection lives on: a
+// program that is asked to end does not wait for it.
+func (b *bus) subscribe(
+	ctx context.Context, conn *amqp.Connection, in *amqp.Channel,
+) (s subscription, err error) {
+	answered := context.AfterFunc(ctx, func() { _ = closeBroker(conn) })
+	defer answered()
+	if err := b.declare(in); err != nil {
+		return s, err
+	}
 	if err := in.Qos(2*b.settings.Workers, 0, false); err != nil {
-		return fmt.Errorf("set the prefetch: %w", err)
+		return s, fmt.Errorf("set the prefetch: %w", err)
 	}
 	deliveries, err := in.Consume(b.queue, b.queue, false, false, false, false, nil)
 	if err != nil {
-		return fmt.Errorf("consume from %s: %w", b.queue, err)
+		return s, fmt.Errorf("consume from %s: %w", b.queue, err)
 	}
+	return subscription{conn, in, deliveries}, nil
+}
+
+// consume hands messages to a few workers, each of which acknowledges after the
+// commit.
+func (b *bus) consume(
+	ctx context.Context, in subscription, out *amqp.Channel,
+	handle func(context.Context, Message) error,
+) error {
 	shop.Ready(ctx, slog.String("queue", b.queue), slog.String("variant", b.settings.Variant))
 	living, end := context.WithCancel(ctx)
 	defer end()
 	lost := out.NotifyClose(make(chan *amqp.Error, 1))
-	gone := in.NotifyClose(make(chan *amqp.Error, 1))
+	gone := in.channel.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
 		select {
 		case <-lost:
@@ -273,14 +296,17 @@ func (b *bus) consume(
 		case <-living.Done():
 		}
 		end()
-		if err := in.Cancel(b.queue, false); err != nil && !errors.Is(err, amqp.ErrClosed) {
+		// The broker's last answer is not waited for without end either.
+		defer time.AfterFunc(busTimeout, func() { _ = closeBroker(in.conn) }).Stop()
+		err := in.channel.Cancel(b.queue, false)
+		if err != nil && !errors.Is(err, amqp.ErrClosed) {
 			slog.Warn("cannot cancel the consumer", "reason", err)
 		}
 	}()
 	var workers sync.WaitGroup
 	for range b.settings.Workers {
 		workers.Go(func() {
-			for d := range deliveries {
+			for d := range in.deliveries {
 				if living.Err() == nil { // else it is delivered again, to whoever is there
 					b.deliver(living, d, handle)
 				}

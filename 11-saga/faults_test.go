@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"course.example/lab/services/servicestest"
 )
 
 var (
@@ -328,5 +330,30 @@ func TestDecisionsRepeatThemselves(t *testing.T) {
 		if got, effect := c.is.Next(c.undo, c.refuses); got != c.want || effect != c.effect {
 			t.Errorf("%+v: %s, %d", c, got, effect)
 		}
+	}
+}
+
+// A queue that has lost its leader does not answer while the connection lives on.
+// A program that is asked to end meanwhile ends.
+func TestUnansweredSubscribingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := DefaultSettings()
+	var silence func()
+	s.AMQPURL, silence = servicestest.Silenced(t, servicestest.RabbitMQ(t).URL)
+	b := newBus(s, "nobody", map[string][]Kind{"nobody": nil})
+	conn, in, err := b.dial("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silence()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	if _, err := b.subscribe(ctx, conn, in); err == nil {
+		t.Error("subscribed without an answer")
+	}
+	// The heartbeat finds a silent broker out later than this.
+	if took := time.Since(began); took > busHeartbeat {
+		t.Errorf("it took %s to give up", took)
 	}
 }
