@@ -211,8 +211,12 @@ func (s *Stage) Describe() []string {
 		if own, ok := s.used[server.Name]; ok {
 			address = own
 		}
+		what := server.Provider
+		if server.Version != "" { // not every server tells it
+			what = server.Version + ", " + what
+		}
 		lines = append(lines,
-			fmt.Sprintf("  %-11s %s, %s", server.Name, server.Version, server.Provider),
+			fmt.Sprintf("  %-11s %s", server.Name, what),
 			fmt.Sprintf("  %-11s %s", "", server.ShownAs(address)))
 		if server.Page == "" {
 			continue
