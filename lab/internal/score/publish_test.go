@@ -11,15 +11,7 @@ import (
 // The pages tell of the newest figures that are kept, and of no others.
 func TestPagesTellOfTheNewest(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..", "..")
-	path, err := Newest(filepath.Join(root, "score"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	root, path, report := newest(t)
 	pages, err := report.Pages(root)
 	if err != nil {
 		t.Fatal(err)
@@ -178,15 +170,7 @@ func TestPage(t *testing.T) {
 // measure.
 func TestNewestIsComplete(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..", "..")
-	path, err := Newest(filepath.Join(root, "score"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	root, path, report := newest(t)
 	missing, err := report.Missing(root)
 	if err != nil {
 		t.Fatal(err)
@@ -195,4 +179,19 @@ func TestNewestIsComplete(t *testing.T) {
 		t.Errorf("%s (quick: %v) lacks %s: go run ./lab score -json %s",
 			path, report.Quick, strings.Join(missing, ", "), path)
 	}
+}
+
+// newest is the root of the checkout and the newest figures that are kept in it.
+func newest(t *testing.T) (root, path string, report *Report) {
+	t.Helper()
+	root = filepath.Join("..", "..", "..")
+	path, err := Newest(filepath.Join(root, "score"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err = Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root, path, report
 }
