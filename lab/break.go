@@ -15,7 +15,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"course.example/lab/internal/bench"
-	"course.example/lab/internal/draw"
 	"course.example/lab/internal/experiment"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
@@ -187,11 +186,11 @@ func drawAll(scr *screen.Screen, path string, results []experiment.Result) error
 		if r.NotRun != "" || r.History.Started.IsZero() {
 			continue
 		}
-		if err := drawOne(filepath.Join(dir, r.Name+".svg"), r); err != nil {
+		if err := experiment.Draw(filepath.Join(dir, r.Name+".svg"), r); err != nil {
 			return err
 		}
 		if path != "" {
-			if err := drawOne(path, r); err != nil {
+			if err := experiment.Draw(path, r); err != nil {
 				return err
 			}
 		}
@@ -213,14 +212,4 @@ func removeOld(dir string) error {
 		}
 	}
 	return nil
-}
-
-func drawOne(path string, r experiment.Result) (err error) {
-	file, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", r.Name, err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	title := fmt.Sprintf("%s: %s", r.History.Step, r.Experiment.About)
-	return draw.Run(file, r.History, title, r.Caption())
 }

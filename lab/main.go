@@ -33,10 +33,8 @@ type exitCode int
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
 
 func main() {
-	// The window was closed, or what read our output has ended: both come more
-	// than once, and none of them is impatience.
-	ctx, hangUp := signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGPIPE)
-	defer hangUp()
+	ctx, stopListening := hangUp(context.Background())
+	defer stopListening()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends the context and everything drains. From then on
@@ -69,7 +67,7 @@ func command() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			runCommand(), doCommand(), breakCommand(), scoreCommand(), testCommand(),
-			upCommand(), downCommand(), statusCommand(), doctorCommand(),
+			upCommand(), downCommand(), statusCommand(), doctorCommand(), busyCommand(),
 		},
 	}
 	for _, cmd := range append(lab.Commands, lab) {

@@ -2,24 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
-	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
 
+	"course.example/lab/internal/child"
 	"course.example/lab/internal/home"
-	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
-	"course.example/lab/services"
+	"course.example/lab/internal/suite"
 )
 
 func testCommand() *cli.Command {
@@ -28,10 +26,21 @@ func testCommand() *cli.Command {
 		Usage:     "vet, staticcheck and test every module, or those of some steps",
 		ArgsUsage: "[STEP...]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "v", Usage: "pass -v to go test"},
-			&cli.StringFlag{Name: "tests", Usage: "pass -run `PATTERN` to go test"},
+			&cli.BoolFlag{Name: "v", Usage: "show what every test prints"},
+			&cli.StringFlag{Name: "tests", Usage: "only the tests that match `PATTERN`"},
+			&cli.IntFlag{Name: "repeat", Value: 1, Usage: "test everything `N` times"},
+			&cli.BoolFlag{Name: "stress", Usage: "beside a program that keeps all processors busy"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the order of the tests " +
+				"and of the faults; each repetition adds 1"},
+			&cli.IntFlag{Name: "at-once", Value: 2*runtime.NumCPU() + 1,
+				Usage: "test `N` packages at a time"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			for _, name := range []string{"repeat", "at-once"} {
+				if n := cmd.Int(name); n < 1 {
+					return fmt.Errorf("-%s is at least 1, not %d", name, n)
+				}
+			}
 			root, err := home.Root()
 			if err != nil {
 				return err
@@ -40,203 +49,219 @@ func testCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			var flags []string
-			if cmd.Bool("v") {
-				flags = append(flags, "-v")
-			}
-			if pattern := cmd.String("tests"); pattern != "" {
-				flags = append(flags, "-run", pattern)
-			}
-			return testModules(ctx, modules, flags)
+			return (&testRun{cmd: cmd, root: root, modules: modules}).run(ctx)
 		},
 	}
 }
 
-// module is a module of the workspace.
-type module struct {
-	dir  string
-	name string         // its folder as in go.work, without ./
-	step *manifest.Step // nil for shop and lab
+// testRun is one call of lab test.
+type testRun struct {
+	cmd     *cli.Command
+	root    string
+	modules []module
+
+	stage    *stage.Stage
+	packages []suite.Package
+	report   *testReport
 }
 
-// findModules asks go.work, so that a new step is tested without an edit here.
-func findModules(ctx context.Context, root string, only []string) ([]module, error) {
-	list := exec.CommandContext(ctx, "go", "work", "edit", "-json", "go.work")
-	list.Dir = root
-	list.Env = append(os.Environ(), "GOWORK=") // its own tests run with GOWORK=off too
-	raw, err := list.Output()
-	if err != nil {
-		return nil, fmt.Errorf("list the modules of go.work: %w", err)
-	}
-	var work struct{ Use []struct{ DiskPath string } }
-	if err := json.Unmarshal(raw, &work); err != nil {
-		return nil, fmt.Errorf("read go work edit -json: %w", err)
-	}
-	var all []module
-	for _, use := range work.Use {
-		m := module{
-			dir: filepath.Join(root, use.DiskPath), name: path.Clean(filepath.ToSlash(use.DiskPath)),
-		}
-		if _, err := os.Stat(filepath.Join(m.dir, manifest.FileName)); err == nil {
-			if m.step, err = manifest.Read(m.dir); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, m)
-	}
-	if len(only) == 0 {
-		return all, nil
-	}
-	var some []module
-	for _, want := range only {
-		found := false
-		for _, m := range all {
-			if m.is(want) {
-				some, found = append(some, m), true
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("there is no module %q: go.work has %s",
-				want, strings.Join(names(all), ", "))
-		}
-	}
-	return some, nil
-}
-
-// is says whether a reader means this module: by its folder, or by the number or the name of the
-// step that it is or lies in.
-func (m module) is(want string) bool {
-	step, _, _ := strings.Cut(m.name, "/")
-	number, _, _ := strings.Cut(step, "-")
-	return want == m.name || want == step && step != "lab" || want == number && number != step
-}
-
-func names(modules []module) []string {
-	var all []string
-	for _, m := range modules {
-		all = append(all, m.name)
-	}
-	return all
-}
-
-// testModules runs every check of every module, and goes on after a failure:
-// one run tells all that is wrong.
-func testModules(ctx context.Context, modules []module, flags []string) (err error) {
-	st, err := stage.Open(ctx, "test")
+// run makes every check of every module, and goes on after a failure: one run tells all that is
+// wrong.
+func (t *testRun) run(ctx context.Context) (err error) {
+	t.stage, err = stage.Open(ctx, "test")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close(context.WithoutCancel(ctx))) }()
-	race := raceDetector(ctx, st)
-
-	needs, err := sharedNeeds(modules)
-	if err != nil {
+	defer func() { err = errors.Join(err, t.stage.Close(context.WithoutCancel(ctx))) }()
+	t.report = newTestReport(t.stage.Screen, t.cmd.Bool("v"))
+	if err := t.build(ctx); err != nil {
 		return err
 	}
-	env, err := st.Provide(ctx, needs)
-	if err != nil {
-		return err
+	if t.cmd.Bool("stress") {
+		stop, err := startStress(t.stage.Run)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
-	var table []string
-	failed := 0
-	for _, m := range modules {
-		for _, c := range checks(m, race, flags) {
-			took, err := c.run(ctx, m, env)
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			word := "ok"
-			if err != nil {
-				word, failed = "FAILED", failed+1
-				st.Screen.Say("%s: %s: %v", m.name, c.name, err)
-			}
-			table = append(table, fmt.Sprintf("  %-20s %-12s %-7s %6.1f s",
-				m.name, c.name, word, took.Seconds()))
+	// The checks that only compute are done beside the tests, which mostly wait.
+	static := make(chan struct{})
+	go func() {
+		defer close(static)
+		for _, c := range checks(t.modules) {
+			t.report.checked(c, c.run(ctx, t.root))
+		}
+	}()
+	for round := range t.cmd.Int("repeat") {
+		if err := t.round(ctx, round); err != nil {
+			return err
 		}
 	}
-	st.Screen.Print("\n" + strings.Join(table, "\n") + "\n")
-	if failed > 0 {
-		return fmt.Errorf("%d checks failed", failed)
+	<-static
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if t.cmd.String("tests") == "" {
+		if err := t.report.saveTimes(); err != nil {
+			return err
+		}
+	}
+	return t.report.end()
+}
+
+// build compiles all tests, and starts the servers that they share.
+func (t *testRun) build(ctx context.Context) error {
+	needs, err := sharedNeeds(t.modules)
+	if err != nil {
+		return err
+	}
+	race := raceDetector(ctx, t.stage)
+	if t.packages, err = suite.List(ctx, t.root, names(t.modules)); err != nil {
+		return err
+	}
+	t.stage.Screen.Say("compiling the tests of %d packages", len(t.packages))
+	dir, err := t.stage.Run.Mkdir("tests")
+	if err != nil {
+		return err
+	}
+	var (
+		env    map[string]string
+		failed map[string]error
+	)
+	group, building := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		env, err = t.stage.Provide(building, needs)
+		return err
+	})
+	group.Go(func() (err error) {
+		failed, err = suite.Build(building, t.root, dir, race, t.packages)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	t.packages = slices.DeleteFunc(t.packages, func(p suite.Package) bool {
+		err, bad := failed[p.Path]
+		if bad {
+			t.report.notBuilt(p, err)
+		}
+		return bad
+	})
+	return t.prepare(env)
+}
+
+// prepare says of each package which servers its tests may use and how long they may take.
+func (t *testRun) prepare(env map[string]string) error {
+	times, err := readTimes()
+	if err != nil {
+		return err
+	}
+	for i := range t.packages {
+		p := &t.packages[i]
+		p.Expect = expected(t.root, p.Name, times)
+		// The lab's own tests start servers of every kind themselves: an address in the
+		// environment would keep them from it.
+		if m := t.moduleOf(p.Name); m.step != nil {
+			for name, value := range env {
+				p.Env = append(p.Env, name+"="+value)
+			}
+		}
 	}
 	return nil
 }
 
-// sharedNeeds is what the modules need together. Of a kind that one step needs once and another
-// several times there are several: a test that wants one takes the first.
-func sharedNeeds(modules []module) ([]string, error) {
-	most := map[services.Kind]services.Need{}
-	for _, m := range modules {
-		if m.step == nil {
-			continue
-		}
-		for _, text := range m.step.Needs {
-			need, err := services.ParseNeed(text)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", m.name, err)
-			}
-			if need.Count > most[need.Kind].Count {
-				most[need.Kind] = need
-			}
+func (t *testRun) moduleOf(pkg string) (found module) {
+	for _, m := range t.modules {
+		if (pkg == m.name || strings.HasPrefix(pkg, m.name+"/")) && len(m.name) > len(found.name) {
+			found = m
 		}
 	}
-	var all []string
-	for _, need := range most {
-		all = append(all, need.String())
-	}
-	slices.Sort(all)
-	return all, nil
+	return found
 }
 
-// check is one thing that must be true of a module.
-type check struct {
-	name string
-	args []string // of go
-	env  []string
+// testLimit is how long the tests of one package may take. A step that is broken on purpose,
+// again and again, may need most of that on a slow machine.
+const testLimit = 20 * time.Minute
+
+func (t *testRun) round(ctx context.Context, n int) error {
+	seed := t.cmd.Uint64("seed") + uint64(n)
+	logs, err := stage.LastDir("test")
+	if err != nil {
+		return err
+	}
+	args := []string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.timeout=" + testLimit.String()}
+	if pattern := t.cmd.String("tests"); pattern != "" {
+		args = append(args, "-test.run="+pattern)
+	}
+	tests, err := suite.New(ctx, t.packages, suite.Options{
+		AtOnce: t.cmd.Int("at-once"), Args: args, LogDir: logs, Record: t.stage.Run.Children,
+		Env:  []string{fmt.Sprintf("LAB_SEED=%d", seed)},
+		Done: t.report.ended,
+	})
+	if err != nil {
+		return err
+	}
+	if rounds := t.cmd.Int("repeat"); rounds > 1 {
+		t.stage.Screen.Say("round %d of %d, seed %d", n+1, rounds, seed)
+	}
+	t.report.begin(tests, t.packages, seed)
+	return t.report.watch(ctx, func(ctx context.Context) { tests.Run(ctx) })
 }
 
-func checks(m module, race bool, flags []string) []check {
-	test := []string{"test"}
-	if race {
-		test = append(test, "-race")
+// startStress keeps all processors busy until stop is called.
+func startStress(run *home.Run) (stop func() error, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("keep the processors busy: %w", err)
 	}
-	// Go's own limit is ten minutes for a package. A step that is broken on purpose, again and
-	// again, may need most of that on a slow machine.
-	test = append(append(test, "-timeout=20m"), flags...)
-	test = append(test, "./...")
-	return []check{
-		{"vet", []string{"vet", "./..."}, nil},
-		{"staticcheck", []string{"tool", "staticcheck", "./..."}, nil},
-		// As a student builds it who takes this one folder home.
-		// To nowhere: of a module with one program go build would leave it there.
-		{
-			"build alone", []string{"build", "-buildvcs=false", "-o", os.DevNull, "./..."},
-			[]string{"GOWORK=off"},
+	busy, err := child.Start(child.Spec{
+		Name: "busy", Path: self, Args: []string{busyName}, Record: run.Children,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keep the processors busy: %w", err)
+	}
+	return func() error { return errors.Join(busy.Kill(), waitFor(busy)) }, nil
+}
+
+func waitFor(p *child.Process) error {
+	select {
+	case <-p.Done():
+		return nil
+	case <-time.After(10 * time.Second):
+		return fmt.Errorf("%s does not end", p.Name())
+	}
+}
+
+// busyName is the command that lab test -stress starts.
+const busyName = "busy"
+
+// busyCommand computes nothing, on every processor, until it is killed.
+func busyCommand() *cli.Command {
+	return &cli.Command{
+		Name: busyName, Hidden: true, Usage: "keep every processor busy",
+		Action: func(ctx context.Context, _ *cli.Command) error {
+			var group errgroup.Group
+			for range runtime.NumCPU() {
+				group.Go(func() error {
+					for ctx.Err() == nil {
+						for range 1_000_000 {
+						}
+					}
+					return nil
+				})
+			}
+			return group.Wait()
 		},
-		{"test", test, nil},
 	}
 }
 
-func (c check) run(
-	ctx context.Context, m module, services map[string]string,
-) (time.Duration, error) {
-	cmd := exec.CommandContext(ctx, "go", c.args...)
-	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), c.env...)
-	if m.step != nil {
-		// The lab's own tests start servers of every kind themselves: an
-		// address in the environment would keep them from it.
-		for _, name := range slices.Sorted(maps.Keys(services)) {
-			cmd.Env = append(cmd.Env, name+"="+services[name])
-		}
+// lastTimes is where the times of the last run lie, which tell how long the next one will take.
+func lastTimes() (string, error) {
+	state, err := home.Dir()
+	if err != nil {
+		return "", err
 	}
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// Ctrl-C reaches the tests by itself: they are of the terminal's group. go
-	// test is asked besides, for a SIGTERM of the lab alone.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 20 * time.Second
-	started := time.Now()
-	err := cmd.Run()
-	return time.Since(started), err
+	return filepath.Join(state, "times.json"), nil
 }
 
 // raceDetector says whether -race can be used: it needs cgo, and cgo needs a C

@@ -14,6 +14,7 @@ func TestWhichModuleIsMeant(t *testing.T) {
 		is         bool
 	}{
 		{"06-db-outbox", "06", true},
+		{"06-db-outbox", "6", true},
 		{"06-db-outbox", "06-db-outbox", true},
 		{"06-db-outbox/bench", "06", true}, // lies in the step
 		{"06-db-outbox/bench", "06-db-outbox/bench", true},

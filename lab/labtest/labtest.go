@@ -9,20 +9,30 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/experiment"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
 )
 
-// Experiments runs the experiments of the step in whose folder the test runs,
-// each as a subtest: all of them, or those that were named. A promise that is
-// broken fails its test, and so does a wrong variant that does not fail.
+// EnvSeed is the environment variable with the seed of the faults' random times and targets.
+// Without it, it is 1.
+const EnvSeed = "LAB_SEED"
+
+// Experiments runs the experiments of the step in whose folder the test runs, each as a subtest:
+// all of them, or those that were named. A promise that is broken fails its test, and so does a
+// wrong variant that does not fail. What an experiment leaves behind that went wrong (the lines of
+// all processes, the history, the picture) is kept in a folder that the test names.
+//
+// It runs beside the other parallel tests of its package: it mostly waits.
 func Experiments(t *testing.T, names ...string) {
 	t.Helper()
+	t.Parallel()
 	step := thisStep(t)
 	experiments := step.Experiments
 	if len(names) > 0 {
@@ -47,21 +57,47 @@ func Experiments(t *testing.T, names ...string) {
 			t.Error(err)
 		}
 	})
-	var acts []string
-	results, err := experiment.RunAll(t.Context(), st, step, experiments, experiment.Options{
-		Seed: 1,
-		Show: func(l bench.Line) {
-			if l.Process == bench.Lab {
-				acts = append(acts, l.Text)
-			}
-		},
+	if err := experiment.Prepare(t.Context(), st, step, experiments); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range experiments {
+		t.Run(e.Name, func(t *testing.T) { try(t, st, step, e) })
+	}
+}
+
+// try carries one experiment out and judges it.
+func try(t *testing.T, st *stage.Stage, step *manifest.Step, e manifest.Experiment) {
+	t.Helper()
+	var lines []string
+	r, err := experiment.Next(t.Context(), st, step, e, experiment.Options{
+		Seed: seed(t),
+		Show: func(l bench.Line) { lines = append(lines, screen.Record(l)) },
 	})
-	for _, r := range results {
-		t.Run(r.Name, func(t *testing.T) { judge(t, r) })
-	}
 	if err != nil {
-		t.Fatalf("%v\nwhat the lab did: %q", err, acts)
+		t.Errorf("%v", err)
 	}
+	judge(t, r)
+	if !t.Failed() {
+		return
+	}
+	where, err := experiment.Keep(r, step, lines)
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("what the processes wrote, the history and the picture are in %s", where)
+}
+
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv(EnvSeed)
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s is %q, and must be a number", EnvSeed, text)
+	}
+	return n
 }
 
 // Page fails when the step's page does not speak of one of its experiments or
@@ -90,8 +126,8 @@ func judge(t *testing.T, r experiment.Result) {
 	if r.Once != nil {
 		t.Log(strings.Join(r.Caption(), "; "))
 	} else {
-		t.Logf("%s; lost %d, refused %d, in flight at the faults %d, recovery %v",
-			r.Ledger, r.Lost, r.Refused, r.InFlight, r.Recovery)
+		t.Logf("%s; lost %d, refused %d, in flight at the faults %d, recovery %v, seed %d, "+
+			"machine ×%.1f", r.Ledger, r.Lost, r.Refused, r.InFlight, r.Recovery, r.Seed, r.Slow)
 	}
 	if r.NotRun != "" && runtime.GOOS == "windows" {
 		t.Skip(r.NotRun) // it has no SIGSTOP

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +29,11 @@ import (
 // match any others. "…" matches the rest of a line or a part of it, and a line
 // "…" any number of lines. The lines of one process must come in the page's
 // order; between two processes there is no order to speak of.
+//
+// It runs beside the other parallel tests of its package: it mostly waits.
 func Transcript(t *testing.T, files ...string) {
 	t.Helper()
+	t.Parallel()
 	root, err := home.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +113,7 @@ func run(t *testing.T, root, command string) []string {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = root
 	// A page's command is run in the workspace, also by a test that is not.
-	cmd.Env = append(append(os.Environ(), "GOWORK="), ownPlaces(t)...)
+	cmd.Env = append(append(readersEnv(), "GOWORK="), ownPlaces(t)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	out, err := cmd.CombinedOutput()
@@ -117,6 +121,16 @@ func run(t *testing.T, root, command string) []string {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return strings.Split(string(bytes.TrimRight(out, "\n")), "\n")
+}
+
+// readersEnv is the environment of a reader who types a page's command. Under make there is more:
+// what make was told for the tests, such as ARGS, would reach the make that is being tested.
+func readersEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains([]string{"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES",
+			"GNUMAKEFLAGS", "ARGS", "PART"}, name)
+	})
 }
 
 // ownPlaces are the variables that lead a page's command to places of its own on the servers

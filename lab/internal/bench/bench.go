@@ -98,6 +98,7 @@ type Bench struct {
 	// addresses are where the HTTP processes of a kind serve, or will.
 	addresses map[string][]string
 	closing   bool
+	slowest   time.Duration // that a process took to be ready, at the start
 	// downServices are those that an act has stopped or killed.
 	downServices map[string]bool
 	heldServices map[string]bool // those that an act has paused
@@ -198,6 +199,7 @@ func (b *Bench) startAll(ctx context.Context) error {
 // startKind starts so many of a kind and waits for them: what one kind declares
 // as it starts, such as a queue, is there when the next kind looks for it.
 func (b *Bench) startKind(ctx context.Context, kind manifest.Process, n int) error {
+	began := time.Now()
 	var procs []*proc
 	for range n {
 		p, err := b.add(kind)
@@ -211,8 +213,13 @@ func (b *Bench) startKind(ctx context.Context, kind manifest.Process, n int) err
 			return err
 		}
 	}
+	b.slowest = max(b.slowest, time.Since(began))
 	return nil
 }
+
+// Slowest is how long it took until the processes of a kind were ready, at the start of the run,
+// when nothing was broken yet: that of the kind which took longest.
+func (b *Bench) Slowest() time.Duration { return b.slowest }
 
 // environment is what one process gets: what the lab was started with, where
 // the services are, and what the variant and the manifest say.

@@ -136,6 +136,17 @@ func (p *Process) Err() error {
 	return p.err
 }
 
+// CPU is the processor time that the child has used, and those of its children that it waited
+// for. It is 0 while the child runs.
+func (p *Process) CPU() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended || p.cmd.ProcessState == nil {
+		return 0
+	}
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
 // Tail returns the last lines of output, at most as many as [Spec.Tail].
 func (p *Process) Tail() []string {
 	if p.tail == nil {

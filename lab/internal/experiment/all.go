@@ -2,10 +2,16 @@ package experiment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/draw"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
 )
@@ -23,16 +29,12 @@ func RunAll(
 	ctx context.Context, st *stage.Stage, step *manifest.Step,
 	experiments []manifest.Experiment, opt Options,
 ) ([]Result, error) {
-	wire := false
-	for _, e := range experiments {
-		wire = wire || needsWire(e)
-	}
-	if err := st.Prepare(ctx, step, true, wire); err != nil {
+	if err := Prepare(ctx, st, step, experiments); err != nil {
 		return nil, err
 	}
 	var results []Result
 	for _, e := range experiments {
-		r, err := runNext(ctx, st, step, e, opt)
+		r, err := Next(ctx, st, step, e, opt)
 		if err != nil {
 			return results, err
 		}
@@ -44,7 +46,15 @@ func RunAll(
 	return results, nil
 }
 
-func runNext(
+// Prepare builds what the experiments of a step run, and provides servers that they may break.
+func Prepare(
+	ctx context.Context, st *stage.Stage, step *manifest.Step, experiments []manifest.Experiment,
+) error {
+	return st.Prepare(ctx, step, true, slices.ContainsFunc(experiments, needsWire))
+}
+
+// Next carries the next experiment out on a stage that was prepared for it.
+func Next(
 	ctx context.Context, st *stage.Stage, step *manifest.Step, e manifest.Experiment, opt Options,
 ) (r Result, err error) {
 	cfg, cleanup, err := st.Config(ctx, step, e.Name, true)
@@ -54,6 +64,39 @@ func runNext(
 	defer func() { err = errors.Join(err, cleanup(context.WithoutCancel(ctx))) }()
 	cfg.Seed, cfg.Show, cfg.Proxy = opt.Seed, opt.Show, needsWire(e)
 	return Run(ctx, cfg, e)
+}
+
+// Keep writes down all that is known of an experiment that went wrong: the lines of the processes,
+// the history and its picture. It returns the folder.
+func Keep(r Result, step *manifest.Step, lines []string) (dir string, err error) {
+	dir, err = stage.LastDir("red", filepath.FromSlash(step.Name), r.Name)
+	if err != nil {
+		return "", err
+	}
+	history, err := json.MarshalIndent(r, "", " ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "history.json"), history, 0o644)
+	}
+	log := strings.Join(append(lines, ""), "\n")
+	err = errors.Join(err, os.WriteFile(filepath.Join(dir, "processes.log"), []byte(log), 0o644))
+	if err == nil && !r.History.Started.IsZero() {
+		err = Draw(filepath.Join(dir, "picture.svg"), r)
+	}
+	if err != nil {
+		return dir, fmt.Errorf("keep what is known of %s: %w", r.Name, err)
+	}
+	return dir, nil
+}
+
+// Draw draws what happened in an experiment into an SVG file.
+func Draw(path string, r Result) (err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", r.Name, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	title := fmt.Sprintf("%s: %s", r.History.Step, r.Experiment.About)
+	return draw.Run(file, r.History, title, r.Caption())
 }
 
 // needsWire says whether the faults of an experiment are on the network.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/pace"
 )
 
 // Result is what came of one experiment.
@@ -37,6 +39,9 @@ type Result struct {
 	// Telemetry is what the receiver of the run's telemetry has to say of it.
 	Telemetry map[string]float64 `json:"telemetry,omitempty"`
 	Checks    []Check            `json:"checks"`
+	// Slow is how slow the machine was during the run; see [slowness]. Limits on time are
+	// stretched by it.
+	Slow float64 `json:"slow"`
 	// NotRun says why the experiment could not be done, or is empty. Such an
 	// experiment has neither held nor broken anything.
 	NotRun string `json:"not_run,omitempty"`
@@ -53,6 +58,9 @@ type Check struct {
 	Condition manifest.Condition `json:"condition"`
 	Value     float64            `json:"value"`
 	Held      bool               `json:"held"`
+	// Unknown says why the run cannot tell whether the condition holds, or is empty. An unknown
+	// condition does not hold.
+	Unknown string `json:"unknown,omitempty"`
 	// Shows says that the condition is what a wrong variant must show.
 	Shows bool `json:"shows"`
 }
@@ -76,8 +84,10 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
 	cfg.Variant, cfg.Work, cfg.Env, cfg.Scale = e.Variant, e.Load.WorkTime(), e.Env, e.Scale
 	cfg.Keep, cfg.Patience, cfg.Gauges = true, e.Load.Patience.Std(), e.Gauges()
+	meter := pace.Start(ctx)
 	b, err := bench.Start(ctx, cfg)
 	if err != nil {
+		meter.Stop()
 		return r.failed(ctx, err)
 	}
 	// Closing must work after an interrupt too.
@@ -89,6 +99,7 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 	if err == nil {
 		err = b.Drain(ctx, e.Settle.Std())
 	}
+	r.Slow = slowness(meter.Stop(), b.Slowest())
 	after := errors.Join(b.Close(closing), b.Err())
 	if errors.Is(err, bench.ErrCannot) && after == nil {
 		r.NotRun = err.Error()
@@ -199,15 +210,45 @@ func (r *Result) judge(b *bench.Bench) {
 
 // check compares the figures with the conditions.
 func (r *Result) check() {
-	add := func(conditions manifest.Conditions, shows bool) {
-		for _, c := range conditions {
-			value := r.value(c)
-			r.Checks = append(r.Checks, Check{
-				Condition: c, Value: value, Shows: shows,
-				Held: c.Holds(value, float64(r.InFlight)),
-			})
-		}
+	for _, c := range r.Experiment.Promises {
+		r.Checks = append(r.Checks, r.compare(c, false))
 	}
-	add(r.Experiment.Promises, false)
-	add(r.Experiment.Shows, true)
+	for _, c := range r.Experiment.Shows {
+		r.Checks = append(r.Checks, r.compare(c, true))
+	}
+}
+
+// tooSlow is how much slower than usual a machine may be before what depends on its speed cannot
+// be told any more.
+const tooSlow = 5
+
+// compare judges one condition. A limit on time is stretched by as much as the machine was slower
+// than usual. What is missed even so is broken, unless the machine was so slow that nobody can
+// tell: then it is unknown, which is not held either.
+func (r *Result) compare(c manifest.Condition, shows bool) Check {
+	value := r.value(c)
+	check := Check{Condition: c, Value: value, Shows: shows}
+	if math.IsNaN(value) {
+		check.Value, check.Unknown = 0, "nobody has told it"
+		return check
+	}
+	stretched := value
+	if c.Limits() {
+		stretched = value / max(r.Slow, 1)
+	}
+	check.Held = c.Holds(stretched, float64(r.InFlight))
+	if !check.Held && c.NeedsTime() && r.Slow > tooSlow {
+		check.Unknown = fmt.Sprintf("the machine was %.0f times slower than usual: "+
+			"too slow to tell", r.Slow)
+	}
+	return check
+}
+
+// usualStart is more than any process of the course needs to be ready on a machine that is free.
+const usualStart = 500 * time.Millisecond
+
+// slowness is by how much the machine was slower than usual: as a piece of work has measured it
+// all the time, or as the start of the processes did before anything was broken.
+func slowness(measured float64, start time.Duration) float64 {
+	return max(1, measured, float64(start)/float64(usualStart))
 }

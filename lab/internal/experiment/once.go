@@ -8,6 +8,7 @@ import (
 
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/pace"
 )
 
 // Once is what a program that runs once came to.
@@ -22,7 +23,9 @@ type Once struct {
 func runOnce(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, error) {
 	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
 	cfg.Variant, cfg.Env = e.Variant, e.Env
+	meter := pace.Start(ctx)
 	ended, lines, err := bench.OnceLines(ctx, cfg, e.Limit.Std())
+	r.Slow = meter.Stop()
 	if err != nil || ctx.Err() != nil {
 		return r.failed(ctx, err)
 	}

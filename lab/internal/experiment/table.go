@@ -141,15 +141,15 @@ func wrap(texts []string, width int) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// Verdict is one word: held or broken for a promise; for a wrong variant fails
-// as it should, or does not fail.
+// Verdict is one word: held or broken for a promise, or unknown where the run
+// cannot tell; for a wrong variant fails as it should, or does not fail.
 func (r Result) Verdict() string {
-	broken, harmless := false, false
-	wrong := false
+	var wrong, broken, harmless, unknown bool
 	for _, c := range r.Checks {
 		wrong = wrong || c.Shows
-		broken = broken || !c.Held && !c.Shows
-		harmless = harmless || !c.Held && c.Shows
+		unknown = unknown || c.Unknown != ""
+		broken = broken || !c.Held && !c.Shows && c.Unknown == ""
+		harmless = harmless || !c.Held && c.Shows && c.Unknown == ""
 	}
 	switch {
 	case r.NotRun != "":
@@ -160,6 +160,8 @@ func (r Result) Verdict() string {
 		return "BROKEN"
 	case harmless:
 		return "DOES NOT FAIL"
+	case unknown:
+		return "UNKNOWN"
 	case wrong:
 		return "fails, as it should"
 	default:
@@ -209,6 +211,9 @@ func (r Result) Caption() []string {
 	if r.Recovery > 0 {
 		text += " · recovery " + recovery(r.Recovery)
 	}
+	if r.Slow >= 1.5 {
+		how += fmt.Sprintf(" · the machine was %.1f times slower than usual", r.Slow)
+	}
 	return []string{text, how}
 }
 
@@ -220,7 +225,11 @@ func (r Result) Complaints() []string {
 			continue
 		}
 		text := fmt.Sprintf("%s: promised %s, but it was %s", r.Name, c.Condition, c.value())
-		if c.Shows {
+		switch {
+		case c.Unknown != "":
+			text = fmt.Sprintf("%s: whether it is %s (it was %s) is unknown: %s", r.Name,
+				c.Condition, c.value(), c.Unknown)
+		case c.Shows:
 			text = fmt.Sprintf("%s: the wrong variant %s must show %s, but it was %s: "+
 				"a check that is never red proves nothing",
 				r.Name, r.Variant, c.Condition, c.value())

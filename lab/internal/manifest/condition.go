@@ -77,6 +77,18 @@ func IsTime(figure string) bool {
 		strings.HasPrefix(figure, "refusal ")
 }
 
+// Limits says that the condition is an upper limit on a time.
+func (c Condition) Limits() bool {
+	return (IsTime(c.Figure) || c.Figure == ends) && strings.HasPrefix(c.Op, "<")
+}
+
+// NeedsTime says that the figure depends on how fast the machine is: a customer who waits too long
+// gives up, and a queue that is worked off slowly is full.
+func (c Condition) NeedsTime() bool {
+	return IsTime(c.Figure) || slices.Contains([]string{ends, "availability", "amplification",
+		"refused", "unanswered"}, c.Figure)
+}
+
 // Figures of a program that runs once.
 const (
 	exits    = "exits"

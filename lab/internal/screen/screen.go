@@ -66,13 +66,18 @@ func (s *Screen) Record(l bench.Line) {
 
 func (s *Screen) record(l bench.Line) {
 	if s.log != nil {
-		fmt.Fprintf(s.log, "%s %s %s %s", l.Time.Format(time.RFC3339Nano), l.Process,
-			l.Level, printable(l.Text))
-		for _, a := range l.Attrs {
-			fmt.Fprintf(s.log, " %s=%q", a.Key, a.Value)
-		}
-		s.log.WriteByte('\n') // errors stay in the writer until Close
+		fmt.Fprintln(s.log, Record(l)) // errors stay in the writer until Close
 	}
+}
+
+// Record is a line of a process in full, as it stands in a log.
+func Record(l bench.Line) string {
+	text := fmt.Sprintf("%s %s %s %s", l.Time.Format(time.RFC3339Nano), l.Process,
+		l.Level, printable(l.Text))
+	for _, a := range l.Attrs {
+		text += fmt.Sprintf(" %s=%q", a.Key, a.Value)
+	}
+	return text
 }
 
 // Say prints a remark of the lab's own.

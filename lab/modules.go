@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"course.example/lab/internal/manifest"
+	"course.example/lab/services"
+)
+
+// module is a module of the workspace.
+type module struct {
+	dir  string
+	name string         // its folder as in go.work, without ./
+	step *manifest.Step // nil for shop and lab
+}
+
+// findModules asks go.work, so that a new step is tested without an edit here.
+func findModules(ctx context.Context, root string, only []string) ([]module, error) {
+	list := exec.CommandContext(ctx, "go", "work", "edit", "-json", "go.work")
+	list.Dir = root
+	list.Env = append(os.Environ(), "GOWORK=") // its own tests run with GOWORK=off too
+	raw, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the modules of go.work: %w", err)
+	}
+	var work struct{ Use []struct{ DiskPath string } }
+	if err := json.Unmarshal(raw, &work); err != nil {
+		return nil, fmt.Errorf("read go work edit -json: %w", err)
+	}
+	var all []module
+	for _, use := range work.Use {
+		m := module{
+			dir: filepath.Join(root, use.DiskPath), name: path.Clean(filepath.ToSlash(use.DiskPath)),
+		}
+		if _, err := os.Stat(filepath.Join(m.dir, manifest.FileName)); err == nil {
+			if m.step, err = manifest.Read(m.dir); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, m)
+	}
+	if len(only) == 0 {
+		return all, nil
+	}
+	var some []module
+	for _, want := range only {
+		found := false
+		for _, m := range all {
+			if m.is(want) {
+				some, found = append(some, m), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no module %q: go.work has %s",
+				want, strings.Join(names(all), ", "))
+		}
+	}
+	return some, nil
+}
+
+// is says whether a reader means this module: by its folder, or by the number or the name of the
+// step that it is or lies in.
+func (m module) is(want string) bool {
+	want = twoDigits(want)
+	step, _, _ := strings.Cut(m.name, "/")
+	number, _, _ := strings.Cut(step, "-")
+	return want == m.name || want == step && step != "lab" || want == number && number != step
+}
+
+func names(modules []module) []string {
+	var all []string
+	for _, m := range modules {
+		all = append(all, m.name)
+	}
+	return all
+}
+
+// sharedNeeds is what the modules need together. Of a kind that one step needs once and another
+// several times there are several: a test that wants one takes the first.
+func sharedNeeds(modules []module) ([]string, error) {
+	most := map[services.Kind]services.Need{}
+	for _, m := range modules {
+		if m.step == nil {
+			continue
+		}
+		for _, text := range m.step.Needs {
+			need, err := services.ParseNeed(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.name, err)
+			}
+			if need.Count > most[need.Kind].Count {
+				most[need.Kind] = need
+			}
+		}
+	}
+	var all []string
+	for _, need := range most {
+		all = append(all, need.String())
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// twoDigits is the step's number as its folder has it: 7 is 07.
+func twoDigits(want string) string {
+	if len(want) == 1 && want[0] >= '0' && want[0] <= '9' {
+		return "0" + want
+	}
+	return want
+}
