@@ -11,7 +11,7 @@ GO ?= go
 LAB = GOWORK=off $(GO) build -C lab -buildvcs=false -o ../.lab/bin/ . && GOWORK=off .lab/bin/lab
 
 .DEFAULT_GOAL := help
-.PHONY: help test break score up down status doctor fmt tidy clean
+.PHONY: help test soak break score up down status doctor fmt tidy clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -36,6 +36,9 @@ test: ## vet, staticcheck and test every module, with the race detector
 
 test-%: ## the same for one step: make test-07
 	@$(GO) run ./lab test $* $(ARGS)
+
+soak: ## everything again and again, beside a program that keeps the machine busy; hours
+	@$(GO) run ./lab test -repeat 10 -stress $(ARGS)
 
 break: ## break every step
 	@for dir in $(STEPS); do $(LAB) break $${dir%%-*} $(ARGS) || failed=1; done; exit $${failed:-0}

@@ -37,7 +37,7 @@ type testReport struct {
 	times   map[string]float64 // seconds, by name of the package
 	slowest []slowTest
 	cpu     time.Duration
-	passed  int // tests, subtests included
+	passed  int                 // tests, subtests included
 	reds    map[string][]uint64 // the seeds of the rounds in which a test was red
 	errs    []string            // what else is wrong: one line each
 }

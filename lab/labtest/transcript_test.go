@@ -75,3 +75,18 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
+
+// What make was told for the tests is not for the make of a page.
+func TestReadersEnv(t *testing.T) {
+	for _, name := range []string{"MAKEFLAGS", "ARGS", "MAKELEVEL"} {
+		t.Setenv(name, "-v")
+	}
+	t.Setenv("COLOUR", "blue")
+	env := strings.Join(readersEnv(), "\n")
+	if strings.Contains(env, "ARGS=-v") || strings.Contains(env, "MAKE") {
+		t.Error("a page's command sees what make was told")
+	}
+	if !strings.Contains(env, "COLOUR=blue") {
+		t.Error("a page's command does not see the reader's environment")
+	}
+}
