@@ -32,13 +32,13 @@ break-%: ## break a step on purpose: make break-07
 	@$(LAB) break $*$(PART:%=/%) $(ARGS)
 
 test: ## vet, staticcheck and test every module, with the race detector
-	@$(GO) run ./lab test $(ARGS)
+	@$(LAB) test $(ARGS)
 
 test-%: ## the same for one step: make test-07
-	@$(GO) run ./lab test $* $(ARGS)
+	@$(LAB) test $* $(ARGS)
 
 soak: ## everything again and again, beside a program that keeps the machine busy; hours
-	@$(GO) run ./lab test -repeat 10 -stress $(ARGS)
+	@$(LAB) test -repeat 10 -stress $(ARGS)
 
 break: ## break every step
 	@for dir in $(STEPS); do $(LAB) break $${dir%%-*} $(ARGS) || failed=1; done; exit $${failed:-0}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,10 +21,11 @@ type module struct {
 	dir  string
 	name string         // its folder as in go.work, without ./
 	step *manifest.Step // nil for shop and lab
+	bad  error          // its lab.yaml or its go.mod cannot be read
 }
 
 // findModules asks go.work, so that a new step is tested without an edit here.
-func findModules(ctx context.Context, root string, only []string) ([]module, error) {
+func findModules(ctx context.Context, root string) ([]module, error) {
 	list := exec.CommandContext(ctx, "go", "work", "edit", "-json", "go.work")
 	list.Dir = root
 	list.Env = append(os.Environ(), "GOWORK=") // its own tests run with GOWORK=off too
@@ -40,30 +42,59 @@ func findModules(ctx context.Context, root string, only []string) ([]module, err
 		m := module{
 			dir: filepath.Join(root, use.DiskPath), name: path.Clean(filepath.ToSlash(use.DiskPath)),
 		}
-		if _, err := os.Stat(filepath.Join(m.dir, manifest.FileName)); err == nil {
-			if m.step, err = manifest.Read(m.dir); err != nil {
-				return nil, err
-			}
-		}
+		m.read(ctx)
 		all = append(all, m)
 	}
+	return all, nil
+}
+
+// choose returns the modules that a reader means, or all when nothing was named.
+func choose(all []module, only []string) ([]module, error) {
 	if len(only) == 0 {
 		return all, nil
 	}
-	var some []module
 	for _, want := range only {
-		found := false
-		for _, m := range all {
-			if m.is(want) {
-				some, found = append(some, m), true
-			}
-		}
-		if !found {
+		if !slices.ContainsFunc(all, func(m module) bool { return m.is(want) }) {
 			return nil, fmt.Errorf("there is no module %q: go.work has %s",
 				want, strings.Join(names(all), ", "))
 		}
 	}
-	return some, nil
+	return slices.DeleteFunc(slices.Clone(all), func(m module) bool {
+		return !slices.ContainsFunc(only, m.is)
+	}), nil
+}
+
+// read reads what the module says of itself.
+func (m *module) read(ctx context.Context) {
+	edit := exec.CommandContext(ctx, "go", "mod", "edit", "-json")
+	edit.Dir = m.dir
+	if out, err := edit.CombinedOutput(); err != nil {
+		m.bad = fmt.Errorf("its go.mod cannot be read: %s", bytes.TrimSpace(out))
+		return
+	}
+	if _, err := os.Stat(filepath.Join(m.dir, manifest.FileName)); err == nil {
+		m.step, m.bad = manifest.Read(m.dir)
+	}
+}
+
+// readable returns the go.work file of a workspace of those modules that can be read, or "" when
+// all of them can: Go refuses to work in one with a go.mod that it cannot read.
+func readable(all []module, dir string) (workspace string, err error) {
+	text, bad := "go 1.26.0\n", false
+	for _, m := range all {
+		bad = bad || m.bad != nil
+		if m.bad == nil {
+			text += fmt.Sprintf("use %q\n", m.dir)
+		}
+	}
+	if !bad {
+		return "", nil
+	}
+	workspace = filepath.Join(dir, "go.work")
+	if err := os.WriteFile(workspace, []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("make a workspace of what can be read: %w", err)
+	}
+	return workspace, nil
 }
 
 // is says whether a reader means this module: by its folder, or by the number or the name of the

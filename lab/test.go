@@ -45,11 +45,15 @@ func testCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			modules, err := findModules(ctx, root, cmd.Args().Slice())
+			all, err := findModules(ctx, root)
 			if err != nil {
 				return err
 			}
-			return (&testRun{cmd: cmd, root: root, modules: modules}).run(ctx)
+			modules, err := choose(all, cmd.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return (&testRun{cmd: cmd, root: root, all: all, modules: modules}).run(ctx)
 		},
 	}
 }
@@ -58,11 +62,13 @@ func testCommand() *cli.Command {
 type testRun struct {
 	cmd     *cli.Command
 	root    string
-	modules []module
+	all     []module
+	modules []module // of all, those to test
 
-	stage    *stage.Stage
-	packages []suite.Package
-	report   *testReport
+	workspace string // a go.work file, when the checkout's own cannot be used
+	stage     *stage.Stage
+	packages  []suite.Package
+	report    *testReport
 }
 
 // run makes every check of every module, and goes on after a failure: one run tells all that is
@@ -74,6 +80,15 @@ func (t *testRun) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, t.stage.Close(context.WithoutCancel(ctx))) }()
 	t.report = newTestReport(t.stage.Screen, t.cmd.Bool("v"))
+	if t.workspace, err = readable(t.all, t.stage.Run.Dir()); err != nil {
+		return err
+	}
+	t.modules = slices.DeleteFunc(slices.Clone(t.modules), func(m module) bool {
+		if m.bad != nil {
+			t.report.leftOut(m.name, m.bad)
+		}
+		return m.bad != nil
+	})
 	if err := t.build(ctx); err != nil {
 		return err
 	}
@@ -88,7 +103,7 @@ func (t *testRun) run(ctx context.Context) (err error) {
 	static := make(chan struct{})
 	go func() {
 		defer close(static)
-		for _, c := range checks(t.modules) {
+		for _, c := range checks(t.modules, t.workspace) {
 			t.report.checked(c, c.run(ctx, t.root))
 		}
 	}()
@@ -116,7 +131,8 @@ func (t *testRun) build(ctx context.Context) error {
 		return err
 	}
 	race := raceDetector(ctx, t.stage)
-	if t.packages, err = suite.List(ctx, t.root, names(t.modules)); err != nil {
+	w := suite.Workspace{Root: t.root, File: t.workspace}
+	if t.packages, err = suite.List(ctx, w, names(t.modules)); err != nil {
 		return err
 	}
 	t.stage.Screen.Say("compiling the tests of %d packages", len(t.packages))
@@ -134,7 +150,7 @@ func (t *testRun) build(ctx context.Context) error {
 		return err
 	})
 	group.Go(func() (err error) {
-		failed, err = suite.Build(building, t.root, dir, race, t.packages)
+		failed, err = suite.Build(building, w, dir, race, t.packages)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -195,7 +211,7 @@ func (t *testRun) round(ctx context.Context, n int) error {
 	}
 	tests, err := suite.New(ctx, t.packages, suite.Options{
 		AtOnce: t.cmd.Int("at-once"), Args: args, LogDir: logs, Record: t.stage.Run.Children,
-		Env:  []string{fmt.Sprintf("LAB_SEED=%d", seed)},
+		Env:  []string{fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace},
 		Done: t.report.ended,
 	})
 	if err != nil {

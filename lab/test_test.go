@@ -1,10 +1,15 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/suite"
 )
 
 func TestWhichModuleIsMeant(t *testing.T) {
@@ -43,5 +48,96 @@ func TestNeedsOfAllModulesTogether(t *testing.T) {
 	}
 	if _, err := sharedNeeds([]module{needs("oracle")}); err == nil {
 		t.Error("a server that nobody knows was no error")
+	}
+}
+
+func TestModulesThatAreMeant(t *testing.T) {
+	t.Parallel()
+	all := []module{{name: "06-db-outbox"}, {name: "06-db-outbox/bench"}, {name: "shop"}}
+	for _, c := range []struct {
+		only, want []string
+	}{
+		{nil, []string{"06-db-outbox", "06-db-outbox/bench", "shop"}},
+		{[]string{"6", "06"}, []string{"06-db-outbox", "06-db-outbox/bench"}}, // each once
+		{[]string{"shop"}, []string{"shop"}},
+	} {
+		got, err := choose(all, c.only)
+		if err != nil || !slices.Equal(names(got), c.want) {
+			t.Errorf("%q: %q, %v, want %q", c.only, names(got), err, c.want)
+		}
+	}
+	if _, err := choose(all, []string{"06", "nosuch"}); err == nil ||
+		!strings.Contains(err.Error(), `"nosuch"`) {
+		t.Errorf("a module that does not exist: %v", err)
+	}
+}
+
+// A module that cannot be read keeps none of the others from being tested.
+func TestModuleThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.work", "go 1.26.0\nuse (\n./good\n./bad\n./01-typo\n)\n")
+	write("good/go.mod", "module toy.example/good\n")
+	write("bad/go.mod", "module toy.example/bad\nnonsense\n")
+	write("01-typo/go.mod", "module toy.example/typo\n")
+	write("01-typo/lab.yaml", "titel: a slip\n")
+	all, err := findModules(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{"good": "", "bad": "nonsense", "01-typo": "titel"}
+	for _, m := range all {
+		want := said[m.name]
+		if (m.bad != nil) != (want != "") ||
+			m.bad != nil && !strings.Contains(m.bad.Error(), want) {
+			t.Errorf("%s: %v, want %q", m.name, m.bad, want)
+		}
+	}
+	workspace, err := readable(all, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(workspace)
+	if err != nil || !strings.Contains(string(raw), filepath.Join(root, "good")) ||
+		strings.Contains(string(raw), filepath.Join(root, "bad")) {
+		t.Errorf("the workspace is %q (%v)", raw, err)
+	}
+	if workspace, err := readable(all[:1], t.TempDir()); err != nil || workspace != "" {
+		t.Errorf("where all can be read the workspace is %q, %v", workspace, err)
+	}
+}
+
+// The time to go is that of the packages that wait, shared by the places, and never less than what
+// the longest of them takes.
+func TestTimeToGo(t *testing.T) {
+	t.Parallel()
+	tests, err := suite.New(t.Context(), nil, suite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newTestReport(nil, false)
+	r.begin(tests, []suite.Package{
+		{Path: "a", Expect: time.Minute}, {Path: "b", Expect: time.Minute},
+	}, 1)
+	if got := r.left(); got != 2*time.Minute {
+		t.Errorf("%v, want 2m: nothing runs beside anything", got)
+	}
+}
+
+func TestSlowestTests(t *testing.T) {
+	t.Parallel()
+	got := slowest([]slowTest{{"b", 1}, {"c", 3}, {"a", 1}}, 2)
+	if !slices.Equal(got, []slowTest{{"c", 3}, {"a", 1}}) {
+		t.Errorf("got %v", got)
 	}
 }

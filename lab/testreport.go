@@ -72,6 +72,12 @@ func (r *testReport) notBuilt(p suite.Package, err error) {
 	r.fail(p.Name + ": does not compile")
 }
 
+// leftOut takes note of a module that cannot be tested at all.
+func (r *testReport) leftOut(name string, err error) {
+	r.screen.Print(fmt.Sprintf("%s %s: %v", r.screen.Red("FAILED"), name, err))
+	r.fail(name + ": cannot be tested")
+}
+
 func (r *testReport) fail(line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -30,15 +30,25 @@ type Package struct {
 	program string // its tests, compiled
 }
 
-// List finds the packages with tests below folders of the workspace at root.
-func List(ctx context.Context, root string, dirs []string) ([]Package, error) {
+// Workspace is where packages are: a folder with a go.work file.
+type Workspace struct {
+	Root string
+	File string // another go.work file to use instead, or ""
+}
+
+func (w Workspace) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = w.Root, append(os.Environ(), "GOWORK="+w.File)
+	return cmd
+}
+
+// List finds the packages with tests below folders of a workspace.
+func List(ctx context.Context, w Workspace, dirs []string) ([]Package, error) {
 	args := []string{"list", "-e", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles"}
 	for _, dir := range dirs {
 		args = append(args, "./"+path.Join(dir, "..."))
 	}
-	list := exec.CommandContext(ctx, "go", args...)
-	list.Dir, list.Env = root, append(os.Environ(), "GOWORK=")
-	raw, err := list.Output()
+	raw, err := w.command(ctx, args...).Output()
 	if err != nil {
 		if exit := new(exec.ExitError); errors.As(err, &exit) {
 			err = fmt.Errorf("%w\n%s", err, bytes.TrimSpace(exit.Stderr))
@@ -59,7 +69,7 @@ func List(ctx context.Context, root string, dirs []string) ([]Package, error) {
 		if len(found.TestGoFiles)+len(found.XTestGoFiles) == 0 {
 			continue
 		}
-		name, err := filepath.Rel(root, found.Dir)
+		name, err := filepath.Rel(w.Root, found.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("list the packages: %w", err)
 		}
@@ -72,7 +82,7 @@ func List(ctx context.Context, root string, dirs []string) ([]Package, error) {
 // Build compiles the tests of all packages into dir. A package that does not compile keeps no
 // other from being built: its error is in the returned map, under its import path.
 func Build(
-	ctx context.Context, root, dir string, race bool, packages []Package,
+	ctx context.Context, w Workspace, dir string, race bool, packages []Package,
 ) (map[string]error, error) {
 	for n, group := range groups(packages) {
 		folder := filepath.Join(dir, strconv.Itoa(n))
@@ -85,7 +95,7 @@ func Build(
 			paths = append(paths, p.Path)
 		}
 		// What is missing after it is built again below, alone: that tells whose error it is.
-		_ = compile(ctx, root, folder+string(os.PathSeparator), race, paths...)
+		_ = compile(ctx, w, folder+string(os.PathSeparator), race, paths...)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -95,7 +105,7 @@ func Build(
 		if _, err := os.Stat(p.program); err == nil {
 			continue
 		}
-		if err := compile(ctx, root, p.program, race, p.Path); err != nil {
+		if err := compile(ctx, w, p.program, race, p.Path); err != nil {
 			failed[p.Path] = err
 		}
 		if ctx.Err() != nil {
@@ -131,13 +141,12 @@ func program(importPath string) string {
 	return name
 }
 
-func compile(ctx context.Context, root, to string, race bool, paths ...string) error {
+func compile(ctx context.Context, w Workspace, to string, race bool, paths ...string) error {
 	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", to}
 	if race {
 		args = slices.Insert(args, 2, "-race")
 	}
-	build := exec.CommandContext(ctx, "go", append(args, paths...)...)
-	build.Dir, build.Env = root, append(os.Environ(), "GOWORK=")
+	build := w.command(ctx, append(args, paths...)...)
 	build.Cancel = func() error { return build.Process.Signal(os.Interrupt) }
 	build.WaitDelay = 10 * time.Second
 	if out, err := build.CombinedOutput(); err != nil {

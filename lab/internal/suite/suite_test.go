@@ -86,14 +86,14 @@ func runWorkspace(t *testing.T) (results map[string]Result, failed map[string]er
 			t.Fatal(err)
 		}
 	}
-	packages, err := List(t.Context(), root, []string{"one", "two"})
+	packages, err := List(t.Context(), Workspace{Root: root}, []string{"one", "two"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range packages {
 		packages[i].Env = []string{"SHAPE=round"}
 	}
-	failed, err = Build(t.Context(), root, t.TempDir(), false, packages)
+	failed, err = Build(t.Context(), Workspace{Root: root}, t.TempDir(), false, packages)
 	if err != nil {
 		t.Fatal(err)
 	}
