@@ -33,6 +33,7 @@ const EnvSeed = "LAB_SEED"
 func Experiments(t *testing.T, names ...string) {
 	t.Helper()
 	t.Parallel()
+	Sources(t)
 	step := thisStep(t)
 	experiments := step.Experiments
 	if len(names) > 0 {

@@ -34,6 +34,7 @@ import (
 func Transcript(t *testing.T, files ...string) {
 	t.Helper()
 	t.Parallel()
+	Sources(t)
 	root, err := home.Root()
 	if err != nil {
 		t.Fatal(err)
