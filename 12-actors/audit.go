@@ -184,7 +184,7 @@ func (a *audit) last() verdict {
 func (n *Node) count(try time.Duration) func(context.Context, string) (*CountReply, error) {
 	return func(ctx context.Context, sku string) (*CountReply, error) {
 		stock := GetStockGrainClient(n.cluster, sku)
-		return Call(ctx, "Stock/"+sku, try,
+		return Call(ctx, n.budget, "Stock/"+sku, try,
 			func(how ...cluster.GrainCallOption) (*CountReply, error) {
 				return stock.Count(&CountRequest{}, how...)
 			})

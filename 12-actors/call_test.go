@@ -48,7 +48,7 @@ func TestCall(t *testing.T) {
 				defer cancel()
 				var calls atomic.Int64
 				start := time.Now()
-				got, err := Call(ctx, "Order/1", time.Second, answers(&calls, c.says...))
+				got, err := Call(ctx, NewBudget(), "Order/1", time.Second, answers(&calls, c.says...))
 				switch {
 				case c.want == "" && (err != nil || got != "yes"):
 					t.Errorf("got %q, %v", got, err)
@@ -73,7 +73,7 @@ func TestCallThatHangs(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
 		var calls atomic.Int64
-		got, err := Call(ctx, "Order/1", time.Second,
+		got, err := Call(ctx, NewBudget(), "Order/1", time.Second,
 			func(...cluster.GrainCallOption) (string, error) {
 				if calls.Add(1) == 1 {
 					<-time.After(5 * time.Second) // as long as the silo is dead

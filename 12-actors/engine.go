@@ -29,6 +29,7 @@ type Node struct {
 	cluster *cluster.Cluster
 	table   *Table
 	counter *counter
+	budget  *Budget // of calls that are made again
 	name    string
 	client  bool
 
@@ -48,8 +49,8 @@ func startNode(
 	system := actor.NewActorSystem(actor.WithLoggerFactory(
 		func(*actor.ActorSystem) *slog.Logger { return slog.New(quietly{slog.Default().Handler()}) }))
 	n := &Node{
-		table: table, counter: counter, name: settings.Name, client: len(kinds) == 0,
-		ended: make(chan error, 1),
+		table: table, counter: counter, budget: NewBudget(), name: settings.Name,
+		client: len(kinds) == 0, ended: make(chan error, 1),
 	}
 	n.seen.Store(&[]Member{})
 	// Placement is rendezvous hashing (disthash): every node computes from the

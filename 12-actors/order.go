@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,7 +41,7 @@ func (g *orderGrain) Init(ctx cluster.GrainContext) {
 func (g *orderGrain) Place(
 	req *PlaceRequest, grain cluster.GrainContext,
 ) (*PlaceReply, error) {
-	ctx, cancel := g.silo.turn()
+	ctx, cancel := g.silo.turn(grain)
 	defer cancel()
 	done, err := g.state.Read(ctx)
 	if err != nil {
@@ -54,8 +55,12 @@ func (g *orderGrain) Place(
 	}
 	shop.Received(ctx, grain.Identity(), 1)
 	order := orderOf(grain.Identity(), req)
-	if err := shop.Work(ctx, order, g.silo.settings.Work); err != nil {
+	err = shop.Work(ctx, order, g.silo.settings.Work)
+	if errors.Is(err, shop.ErrBounced) {
 		return nil, refuse(err)
+	}
+	if err != nil {
+		return nil, g.silo.failed(grain, err)
 	}
 	wanted := pieces(req.GetLines())
 	for _, sku := range slices.Sorted(maps.Keys(wanted)) {
@@ -81,17 +86,17 @@ func pieces(lines []*Line) map[string]int32 {
 	return wanted
 }
 
-// take calls another grain, wherever it is. The calls go one way only, from
-// orders to stocks: if a stock called back, both would wait for ever.
+// take calls another grain, wherever it is, for as long as the order's own caller
+// waits. The calls go one way only, from orders to stocks: if a stock called back,
+// both would wait for ever.
 func (g *orderGrain) take(
 	ctx context.Context, grains *cluster.Cluster, order, sku string, quantity int32,
 ) error {
 	stock := GetStockGrainClient(grains, sku)
 	ask := &TakeRequest{Order: order, Quantity: quantity}
-	_, err := Call(ctx, "Stock/"+sku, g.silo.settings.Try,
-		func(how ...cluster.GrainCallOption) (*TakeReply, error) {
-			return stock.Take(ask, how...)
-		})
+	_, err := Ask(ctx, func(how ...cluster.GrainCallOption) (*TakeReply, error) {
+		return stock.Take(ask, how...)
+	})
 	return err
 }
 

@@ -113,7 +113,7 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 	}
 	var first *PlaceReply
 	for round := range 3 {
-		got, err := Call(t.Context(), "Order/"+order.ID, aLongTime, place)
+		got, err := Call(t.Context(), w.node.budget, "Order/"+order.ID, aLongTime, place)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 	wantStock(t, w, "mug", &CountReply{Sold: 2, Orders: 1, Version: 1, Served: 1})
 	// And a stock that is asked again for the same order gives nothing.
 	stock := GetStockGrainClient(w.node.cluster, "mug")
-	reply, err := Call(t.Context(), "Stock/mug", aLongTime,
+	reply, err := Call(t.Context(), w.node.budget, "Stock/mug", aLongTime,
 		func(how ...cluster.GrainCallOption) (*TakeReply, error) {
 			return stock.Take(&TakeRequest{Order: order.ID, Quantity: 2}, how...)
 		})

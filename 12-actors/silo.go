@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"course.example/shop"
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -20,6 +21,7 @@ type Silo struct {
 	node     *Node
 	counter  *counter
 	memory   func() Store // where an activation keeps its state
+	mailbox  actor.MailboxProducer
 }
 
 // RunSilo hosts grains until ctx ends.
@@ -39,18 +41,18 @@ func RunSilo(ctx context.Context, settings Settings) (err error) {
 }
 
 func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error) {
+	how := variants[settings.Variant]
 	s := &Silo{
 		settings: settings,
 		counter:  newCounter(settings.Name),
-		memory:   variants[settings.Variant](b.store),
+		memory:   how.memory(b.store),
+		mailbox:  how.mailbox,
 	}
 	// The order of things: grains cannot be called before the silo has joined, and
 	// what joins is a silo that knows its grains.
 	node, err := startNode(ctx, b.table, s.counter, settings,
-		NewOrderKind(func() Order { return newOrder(s) }, settings.Idle,
-			s.counter.middleware()...),
-		NewStockKind(func() Stock { return newStock(s) }, settings.Idle,
-			s.counter.middleware()...))
+		NewOrderKind(func() Order { return newOrder(s) }, settings.Idle, s.props()...),
+		NewStockKind(func() Stock { return newStock(s) }, settings.Idle, s.props()...))
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +60,11 @@ func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error
 	return s, nil
 }
 
-// turn is the context of one call to a grain. The engine gives none. It is longer
-// than any caller waits: a call that was begun is brought to an end.
-func (s *Silo) turn() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 20*s.settings.Try+s.settings.Work)
+// props are what stands between a call and its grain.
+func (s *Silo) props() []actor.PropsOption {
+	return append([]actor.PropsOption{
+		actor.WithMailbox(s.mailbox), actor.WithReceiverMiddleware(dropExpired),
+	}, s.counter.middleware()...)
 }
 
 // failed is what a grain returns to its caller. An activation that the store has
@@ -78,7 +81,7 @@ func (s *Silo) failed(grain cluster.GrainContext, err error) error {
 			"grain", name(grain), "refused", refused)
 		grain.Stop(grain.Self())
 	}
-	if Refused(err) {
+	if Refused(err) || Busy(err) {
 		return err
 	}
 	return cluster.NewGrainErrorResponse(cluster.ErrorReason_ABORTED, err.Error())

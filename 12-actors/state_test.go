@@ -199,7 +199,7 @@ func TestVolatileOrPersisted(t *testing.T) {
 		variant string
 		want    int64 // remembered by the next activation
 	}{{"right", 5}, {"no-version", 5}, {"no-persistence", 0}} {
-		memory := variants[c.variant](store)
+		memory := variants[c.variant].memory(store)
 		write(t, NewState[shelf](memory(), "Stock/"+c.variant), shelf{Sold: 5}, nil)
 		got, err := NewState[shelf](memory(), "Stock/"+c.variant).Read(t.Context())
 		if err != nil || got.Sold != c.want {

@@ -21,6 +21,7 @@ type Web struct {
 	counter  *counter
 	audit    *audit
 	view     *view
+	door     chan struct{} // holds one for each order that is under way
 }
 
 // RunWeb serves HTTP until ctx ends.
@@ -51,7 +52,10 @@ func RunWeb(ctx context.Context, settings Settings) (err error) {
 }
 
 func startWeb(ctx context.Context, settings Settings, b *backing) (*Web, error) {
-	w := &Web{settings: settings, counter: newCounter(settings.Name)}
+	w := &Web{
+		settings: settings, counter: newCounter(settings.Name),
+		door: make(chan struct{}, doorSize),
+	}
 	if settings.Embed {
 		silo, err := startSilo(ctx, settings, b)
 		if err != nil {
@@ -109,6 +113,12 @@ func (w *Web) Place(ctx context.Context, order shop.Order) error {
 const front = "POST /orders"
 
 func (w *Web) place(ctx context.Context, order shop.Order) error {
+	select {
+	case w.door <- struct{}{}:
+		defer func() { <-w.door }()
+	default:
+		return shop.Unavailable(ErrFull, time.Second)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, w.settings.Patience,
 		fmt.Errorf("not done within %s", w.settings.Patience))
 	defer cancel()
@@ -117,7 +127,7 @@ func (w *Web) place(ctx context.Context, order shop.Order) error {
 	}
 	grain := GetOrderGrainClient(w.node.cluster, order.ID)
 	request := requestOf(order)
-	_, err := Call(ctx, "Order/"+order.ID, w.settings.Try+w.settings.Work,
+	_, err := Call(ctx, w.node.budget, "Order/"+order.ID, w.settings.Try+w.settings.Work,
 		func(how ...cluster.GrainCallOption) (*PlaceReply, error) {
 			return grain.Place(request, how...)
 		})

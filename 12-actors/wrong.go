@@ -7,15 +7,25 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/asynkron/protoactor-go/actor"
 )
 
-// variants are what each wrong way makes of the store of a silo. The function is
-// called once for each activation.
-var variants = map[string]func(Store) func() Store{
-	"":               persisted,
-	"right":          persisted,
-	"no-persistence": noPersistence,
-	"no-version":     noVersion,
+// variant is what a silo does in one way or another.
+type variant struct {
+	memory  func(Store) func() Store // called once for each activation
+	mailbox actor.MailboxProducer
+}
+
+var right = variant{memory: persisted, mailbox: newBoundedMailbox}
+
+// variants are the right way and the wrong ones.
+var variants = map[string]variant{
+	"":                  right,
+	"right":             right,
+	"no-persistence":    {memory: noPersistence, mailbox: newBoundedMailbox},
+	"no-version":        {memory: noVersion, mailbox: newBoundedMailbox},
+	"unbounded-mailbox": {memory: persisted, mailbox: unbounded},
 }
 
 func variantNames() string {
