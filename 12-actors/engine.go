@@ -35,6 +35,7 @@ type Node struct {
 
 	seen   atomic.Pointer[[]Member] // the members, as last heard
 	me     Member
+	joined func()             // called when it is in the table
 	stop   context.CancelFunc // of the visits to the table
 	visits sync.WaitGroup
 	ended  chan error // gets one when the visits end
@@ -45,7 +46,7 @@ type Node struct {
 func startNode(
 	ctx context.Context, table *Table, counter *counter, settings Settings,
 	kinds ...*cluster.Kind,
-) (_ *Node, err error) {
+) (*Node, error) {
 	system := actor.NewActorSystem(actor.WithLoggerFactory(
 		func(*actor.ActorSystem) *slog.Logger { return slog.New(quietly{slog.Default().Handler()}) }))
 	n := &Node{
@@ -61,17 +62,27 @@ func startNode(
 		// The lease is what decides who is alive. The engine's own gossip bans for
 		// ever whom it misses, so it must be the slower of the two.
 		cluster.WithHeartbeatExpiration(time.Hour)))
-	defer func() {
-		if reason := recover(); reason != nil { // as the engine reports a port in use
-			err = fmt.Errorf("start the engine: %v", reason)
+	return n, n.start()
+}
+
+// start joins. The engine sleeps for a second after that, and nobody waits for it.
+func (n *Node) start() error {
+	started := make(chan error, 2)
+	n.joined = func() { started <- nil }
+	go func() {
+		defer func() {
+			if reason := recover(); reason != nil { // as the engine reports a port in use
+				started <- fmt.Errorf("start the engine: %v", reason)
+			}
+		}()
+		if n.client {
+			n.cluster.StartClient()
+			started <- nil
+		} else {
+			n.cluster.StartMember()
 		}
 	}()
-	if n.client {
-		n.cluster.StartClient()
-	} else {
-		n.cluster.StartMember()
-	}
-	return n, nil
+	return <-started
 }
 
 // Members are the silos that this node knows.
@@ -224,7 +235,11 @@ func (p *provider) StartMember(c *cluster.Cluster) error {
 		PID: os.Getpid(), Started: time.Now().UTC(), Kinds: c.GetClusterKinds(),
 	}
 	joined := []Event{{Time: time.Now().UTC(), Event: "silo joined", Silo: n.name}}
-	return p.start(join, joined, renew)
+	if err := p.start(join, joined, renew); err != nil {
+		return err
+	}
+	n.joined()
+	return nil
 }
 
 // StartClient reads the table, and goes on reading it.

@@ -66,18 +66,29 @@ func TestMembersFindEachOther(t *testing.T) {
 	}
 }
 
-// until makes visits until done says that it has seen enough.
-func until(t *testing.T, visit func() bool) {
+// until looks again and again until it is so.
+func until(t *testing.T, so func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	eventually(t, func() error {
+		if !so() {
+			return errors.New("it did not happen")
+		}
+		return nil
+	})
+}
+
+// eventually tries until there is no error.
+func eventually(t *testing.T, try func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), aLongTime)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for !visit() {
+	for err := try(); err != nil; err = try() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatal("it did not happen")
+			t.Fatal(err)
 		}
 	}
 }
