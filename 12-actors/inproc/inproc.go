@@ -37,11 +37,27 @@ func StartSilo(kinds ...*cluster.Kind) *cluster.Cluster {
 // time-out an error, and the parts have some on purpose.
 func (m Members) StartSilo(kinds ...*cluster.Kind) *cluster.Cluster {
 	system := actor.NewActorSystem(actor.WithLoggerFactory(engineLog))
-	config := cluster.Configure("course", test.NewTestProvider(m.agent), disthash.New(),
+	list := listed{test.NewTestProvider(m.agent), make(chan error, 1)}
+	config := cluster.Configure("course", list, disthash.New(),
 		remote.Configure("127.0.0.1", 0), cluster.WithKinds(kinds...))
 	silo := cluster.New(system, config)
-	silo.StartMember()
+	go silo.StartMember() // sleeps for a second at its end, and nobody waits for it
+	if err := <-list.joined; err != nil {
+		panic(fmt.Errorf("join the silos of this process: %w", err))
+	}
 	return silo
+}
+
+// listed says when its silo has joined, which is the last thing that a start does.
+type listed struct {
+	cluster.ClusterProvider
+	joined chan error
+}
+
+func (l listed) StartMember(silo *cluster.Cluster) error {
+	err := l.ClusterProvider.StartMember(silo)
+	l.joined <- err
+	return err
 }
 
 func engineLog(*actor.ActorSystem) *slog.Logger {
