@@ -99,24 +99,13 @@ func ready(t testing.TB, p *Publisher) {
 	eventually(t, "publisher ready", func() bool { return p.Ready(t.Context()) == nil })
 }
 
-// subscriber returns a running subscriber that is consuming.
+// subscriber returns a running subscriber. It may not be consuming yet: a test that
+// needs that waits for what only a consumer does. The broker's count of consumers
+// is not it, as long as it may still count one that has just gone.
 func subscriber(t testing.TB, s Settings, handle Handler) (*Subscriber, *background) {
 	t.Helper()
 	sub := NewSubscriber(s, handle)
-	return sub, consume(t, sub)
-}
-
-func consume(t testing.TB, sub *Subscriber) *background {
-	t.Helper()
-	a := admin(t, sub.settings)
-	a.declare(sub.topology)
-	before := a.inspect(sub.topology.queue).Consumers
-	b := start(t, sub.Run)
-	eventually(t, "consumer on the queue", func() bool {
-		return a.inspect(sub.topology.queue).Consumers > before &&
-			sub.dead.Ready(t.Context()) == nil
-	})
-	return b
+	return sub, start(t, sub.Run)
 }
 
 // place publishes n orders and returns their ids.

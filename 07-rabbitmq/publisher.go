@@ -49,7 +49,8 @@ type Publisher struct {
 	outgoing chan *outgoing
 
 	mu       sync.Mutex
-	notReady error // nil while messages can be sent
+	notReady error         // nil while messages can be sent
+	changed  chan struct{} // closed when notReady changes
 }
 
 // outgoing is a message on its way to the broker.
@@ -76,6 +77,7 @@ func newPublisher(name string, settings Settings) *Publisher {
 		confirms: true,
 		outgoing: make(chan *outgoing),
 		notReady: errors.New("not connected to the broker yet"),
+		changed:  make(chan struct{}),
 	}
 }
 
@@ -104,6 +106,26 @@ func (p *Publisher) setReady(notReady error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.notReady = notReady
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// untilConnected waits for a connection, and returns why there is none when ctx
+// ends before. One that is blocked counts: it is the consumers who free memory.
+func (p *Publisher) untilConnected(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		notReady, changed := p.notReady, p.changed
+		p.mu.Unlock()
+		if notReady == nil || errors.Is(notReady, ErrBlocked) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return notReady
+		}
+	}
 }
 
 // Publish returns nil once the order is safe with the broker, and an error from

@@ -88,6 +88,11 @@ func (s *Subscriber) session(ctx context.Context) error {
 }
 
 func (s *Subscriber) consume(ctx context.Context, conn *session) error {
+	// What cannot be done needs a way out before it comes in. Else a bad message
+	// that comes first is put back, and once more counted as delivered in vain.
+	if err := s.dead.untilConnected(ctx); err != nil {
+		return fmt.Errorf("no way to the dead letters: %w", err)
+	}
 	deliveries, err := s.subscribe(ctx, conn)
 	if err != nil {
 		return err
