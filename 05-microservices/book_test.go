@@ -1,12 +1,14 @@
 package microservices
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -115,4 +117,46 @@ func TestBookThatCannotBeWritten(t *testing.T) {
 	if _, entered, err := b.Enter("key", Receipt{}); entered || err == nil {
 		t.Error("a charge was made that stands nowhere")
 	}
+}
+
+// The book is swept at once and again and again, until its program ends.
+func TestBookIsKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := openBook(t, dir, time.Hour, 100)
+		for key, age := range map[string]time.Duration{
+			"old": 2 * time.Hour, "soon": time.Hour - 30*time.Second, "young": 0,
+		} {
+			if _, _, err := b.Enter(key, Receipt{ID: key}); err != nil {
+				t.Fatal(err)
+			}
+			then := time.Now().Add(-age) // the bubble's time, not the file system's
+			if err := os.Chtimes(b.page(key), then, then); err != nil {
+				t.Fatal(err)
+			}
+		}
+		has := func(key string) bool {
+			_, found, err := b.Find(key)
+			return found && err == nil
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.Keep(ctx) }()
+		synctest.Wait()
+		if has("old") || !has("soon") {
+			t.Errorf("at the start: old is there %t, soon is there %t", has("old"), has("soon"))
+		}
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		if has("soon") || !has("young") {
+			t.Errorf("a minute later: soon is there %t, young is there %t",
+				has("soon"), has("young"))
+		}
+		stop()
+		asked := time.Now()
+		if err := <-ended; err != nil || time.Since(asked) > 0 {
+			t.Errorf("it ended after %v with %v", time.Since(asked), err)
+		}
+	})
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"course.example/shop"
 )
@@ -311,5 +313,189 @@ func TestPanicMode(t *testing.T) {
 	}
 	if u, err := url.Parse(s.PaymentURLs); err != nil || g.backends[0].url.Host != u.Host {
 		t.Error("another backend")
+	}
+}
+
+// unwatched returns a gateway that checks nothing, with backends that count as up.
+func unwatched(t *testing.T, urls ...string) *Gateway {
+	t.Helper()
+	s := quick(t)
+	s.PaymentURLs = strings.Join(urls, ",")
+	g, err := NewGateway(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.http1.CloseIdleConnections)
+	t.Cleanup(g.checks.CloseIdleConnections)
+	for _, b := range g.backends {
+		b.up.Store(true)
+	}
+	return g
+}
+
+// forwarded sends one request through the gateway, as its server would.
+func forwarded(t *testing.T, g *Gateway) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	g.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(),
+		http.MethodPost, "/charges", strings.NewReader(`{"order_id":"o"}`)))
+	return w
+}
+
+// The first request that cannot be sent takes a dead replica out, and every other
+// is spared the attempt.
+func TestDeadReplicaIsTakenOutByTheFirstRequest(t *testing.T) {
+	t.Parallel()
+	gone := replica(t, "gone")
+	gone.Close()
+	g := unwatched(t, gone.URL, replica(t, "there").URL)
+	for range 2 { // the round robin's turn comes to either
+		if w := forwarded(t, g); !strings.Contains(w.Body.String(), "there") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if g.backends[0].up.Load() || !g.backends[1].up.Load() {
+		t.Errorf("up: the dead one %t, the other %t",
+			g.backends[0].up.Load(), g.backends[1].up.Load())
+	}
+}
+
+// To give up on a replica for one request is not to forget it.
+func TestPanicModeForgetsNobody(t *testing.T) {
+	t.Parallel()
+	gone := replica(t, "gone")
+	gone.Close()
+	there := replica(t, "there")
+	g := unwatched(t, gone.URL, there.URL)
+	for range 4 {
+		for _, b := range g.backends {
+			b.up.Store(false)
+		}
+		if w := forwarded(t, g); !strings.Contains(w.Body.String(), "there") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if b := g.backends; len(b) != 2 || b[0] == nil || b[1] == nil ||
+		b[0].url.Host == b[1].url.Host {
+		t.Errorf("the backends are %v", b)
+	}
+}
+
+// A request is under way until its answer is read to the end.
+func TestRequestsUnderWayAreCounted(t *testing.T) {
+	t.Parallel()
+	g := unwatched(t, replica(t, "there").URL)
+	b := g.backends[0]
+	ask := func() (*http.Response, error) {
+		return g.send(b, httptest.NewRequestWithContext(t.Context(),
+			http.MethodGet, "/healthz", nil), nil)
+	}
+	resp, err := ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := b.underway.Load(); n != 1 {
+		t.Errorf("before the answer is read %d are under way", n)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := resp.Body.Close(); err != nil { // a proxy may close twice
+		t.Error(err)
+	}
+	if n := b.underway.Load(); n != 0 {
+		t.Errorf("after the answer %d are under way", n)
+	}
+	g.http1.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no way there")
+	}
+	g.http1.CloseIdleConnections()
+	if _, err := ask(); err == nil || b.underway.Load() != 0 {
+		t.Errorf("after %v %d are under way", err, b.underway.Load())
+	}
+}
+
+// One check that fails is no death, two in a row are, and one that goes well is the
+// way back. Each check meets what a new caller would meet.
+func TestTwoFailedChecksInARow(t *testing.T) {
+	t.Parallel()
+	var g *Gateway
+	const ill = http.StatusInternalServerError
+	script := []struct {
+		before bool // whether it is up when this check comes
+		status int
+	}{
+		{false, 200}, {true, ill}, {true, 200}, {true, ill}, {true, ill}, {false, ill}, {false, 200},
+		{true, 200},
+	}
+	var checks, connections atomic.Int64
+	done := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			n := int(checks.Add(1)) - 1
+			if n >= len(script) {
+				return
+			}
+			if up := g.backends[0].up.Load(); up != script[n].before {
+				t.Errorf("when check %d comes the replica is up: %t", n+1, up)
+			}
+			w.WriteHeader(script[n].status)
+			if n == len(script)-1 {
+				close(done)
+			}
+		}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	g = unwatched(t, server.URL)
+	g.backends[0].up.Store(false)
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { g.watch(ctx, g.backends[0]) })
+	<-done
+	if made := connections.Load(); made < int64(len(script)) {
+		t.Errorf("%d checks went over %d connections", len(script), made)
+	}
+	stop()
+	watching.Wait()
+}
+
+// Too slow is ill: who does not answer a check in time will not answer a charge.
+func TestCheckHasATimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := unwatched(t, "http://replica:1")
+		ours, theirs := net.Pipe() // nobody is at the other end
+		defer func() { _ = theirs.Close() }()
+		g.checks.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return ours, nil
+		}
+		begun := time.Now()
+		err := g.check(t.Context(), g.backends[0])
+		if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) ||
+			took != g.settings.CheckTimeout {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
+}
+
+// What the caller is told when no replica has answered.
+func TestGatewaySaysWhy(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[int]error{
+		http.StatusBadGateway:            errors.New("broken"),
+		http.StatusServiceUnavailable:    errNobody,
+		http.StatusRequestEntityTooLarge: errTooLarge,
+		http.StatusGatewayTimeout:        context.DeadlineExceeded,
+	} {
+		w := httptest.NewRecorder()
+		sayWhy(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil), err)
+		if w.Code != want || (w.Header().Get("Retry-After") != "") != (want == 503) {
+			t.Errorf("%v: %d, come back after %q", err, w.Code, w.Header().Get("Retry-After"))
+		}
 	}
 }

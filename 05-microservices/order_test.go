@@ -2,6 +2,7 @@ package microservices
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,10 @@ import (
 	"time"
 
 	"course.example/shop"
+	"github.com/failsafe-go/failsafe-go/budget"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/timeout"
 )
 
 // place asks the order service for one order and returns the status and how long it
@@ -47,6 +52,41 @@ func TestAnswersToTheCustomer(t *testing.T) {
 				t.Errorf("%v: got %d, want %d", err, status, want)
 			}
 		})
+	}
+}
+
+// Who may come back is told so, and when: an outcome that is unknown, and a no that
+// holds only for now.
+func TestRefusalsSayWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err        error
+		unanswered bool
+		status     int
+		again      bool
+	}{
+		{ErrDeclined, false, 402, false},
+		{ErrKeyReused, false, 500, false},
+		{ErrUnavailable, false, 503, true},
+		{circuitbreaker.ErrOpen, false, 503, true},
+		{bulkhead.ErrFull, false, 503, true},
+		{budget.ErrExceeded, false, 503, true},
+		{timeout.ErrExceeded, false, 504, true},
+		{context.DeadlineExceeded, false, 504, true},
+		// The last try was refused, and one before it may have charged.
+		{circuitbreaker.ErrOpen, true, 504, true},
+		{ErrUnavailable, true, 504, true},
+		{ErrDeclined, true, 402, false},
+	} {
+		counter := shop.Counter{Place: func(context.Context, shop.Order) error {
+			return explain(fmt.Errorf("order: %w", c.err), c.unanswered)
+		}}
+		w := httptest.NewRecorder()
+		counter.Handler().ServeHTTP(w,
+			httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/orders", nil))
+		if again := w.Header().Get("Retry-After") != ""; w.Code != c.status || again != c.again {
+			t.Errorf("%v, unanswered %t: %d, come back %t", c.err, c.unanswered, w.Code, again)
+		}
 	}
 }
 
@@ -298,6 +338,10 @@ func TestShed(t *testing.T) {
 	close(finish)
 	if code := <-first; code != 200 {
 		t.Errorf("the one in hand got %d", code)
+	}
+	inHand = make(chan struct{})
+	if w := ask(http.MethodPost); w.Code != 200 {
+		t.Errorf("the place is free again, and the next one got %d", w.Code)
 	}
 }
 

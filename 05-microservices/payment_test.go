@@ -1,10 +1,16 @@
 package microservices
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"course.example/shop"
@@ -55,11 +61,13 @@ func TestChargeOverBothProtocols(t *testing.T) {
 				if err != nil || again.ID != r.ID || !again.Repeated {
 					t.Errorf("again: %+v, %v", again, err)
 				}
-				other := c.charge
-				other.AmountCents++
-				_, err = payment.Charge(t.Context(), "key", other)
-				if !errors.Is(err, ErrKeyReused) {
-					t.Errorf("the key for another charge: %v", err)
+				for _, other := range []Charge{
+					{"o", shop.SampleEmail, 4500}, {"another", shop.SampleEmail, 4499},
+				} {
+					_, err = payment.Charge(t.Context(), "key", other)
+					if !errors.Is(err, ErrKeyReused) {
+						t.Errorf("the key for another charge, %+v: %v", other, err)
+					}
 				}
 			})
 		}
@@ -90,6 +98,23 @@ func TestRepeatsAtTheSameTime(t *testing.T) {
 	}
 }
 
+// patience is a deadline that passes when the test wants.
+type patience struct {
+	context.Context
+	over chan struct{}
+}
+
+func (p patience) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+func (p patience) Done() <-chan struct{}       { return p.over }
+func (p patience) Err() error {
+	select {
+	case <-p.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // The caller's deadline ends the wait on both sides; the charge that was begun is
 // made, and the repeat finds it.
 func TestDeadlineAfterTheCharge(t *testing.T) {
@@ -102,16 +127,28 @@ func TestDeadlineAfterTheCharge(t *testing.T) {
 			slow := newPayment(t, s)
 			gone := make(chan error, 1)
 			watched := chargerFunc(func(ctx context.Context, k string, c Charge) (Receipt, error) {
+				// HTTP has no word for a deadline, gRPC sends it along.
+				if _, told := ctx.Deadline(); told != (transport == "grpc") {
+					t.Errorf("payment was told a deadline: %t", told)
+				}
 				r, err := slow.Charge(ctx, k, c)
 				gone <- err
 				return r, err
 			})
 			c := Charge{OrderID: "o", UserEmail: shop.SampleEmail, AmountCents: 1}
-			// Long enough for the charge to be made on a slow machine.
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			defer cancel()
-			_, err := dial(t, transport, serve(t, watched).URL).Charge(ctx, "key", c)
-			if !errors.Is(err, context.DeadlineExceeded) {
+			payment := dial(t, transport, serve(t, watched).URL)
+			ctx := patience{t.Context(), make(chan struct{})}
+			answered := make(chan error, 1)
+			go func() {
+				_, err := payment.Charge(ctx, "key", c)
+				answered <- err
+			}()
+			eventually(t, "the charge is made", func() bool {
+				_, found, err := slow.book.Find("key")
+				return found && err == nil
+			})
+			close(ctx.over)
+			if err := <-answered; !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the caller got %v", err)
 			}
 			if err := <-gone; err == nil {
@@ -124,6 +161,134 @@ func TestDeadlineAfterTheCharge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A repeat that comes while the first is under way waits for it: the work is done
+// once. Not parallel: the logger is everybody's.
+func TestRepeatsDoTheWorkOnce(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	synctest.Test(t, func(t *testing.T) {
+		s := quick(t)
+		s.Work = time.Second
+		p := newPayment(t, s)
+		c := Charge{OrderID: "o", UserEmail: shop.SampleEmail, AmountCents: 1}
+		begun := time.Now()
+		var group sync.WaitGroup
+		for range 5 {
+			group.Go(func() {
+				if _, err := p.Charge(t.Context(), "key", c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(begun); took != s.Work {
+			t.Errorf("five at the same time took %v", took)
+		}
+		if strings.Contains(log.String(), shop.MsgSkipped) {
+			t.Errorf("a repeat has worked beside the first:\n%s", &log)
+		}
+		// One that comes later finds the charge in the book, before any work.
+		begun = time.Now()
+		if r, err := p.Charge(t.Context(), "key", c); err != nil || !r.Repeated {
+			t.Errorf("a later repeat: %+v, %v", r, err)
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("a later repeat worked for %v", took)
+		}
+		if n := strings.Count(log.String(), shop.MsgProcessed); n != 1 {
+			t.Errorf("processed %d times:\n%s", n, &log)
+		}
+	})
+}
+
+// The first caller hangs up in the middle of the work. Whoever repeats the charge
+// meanwhile gets the receipt all the same.
+func TestFirstCallerLeavesTheOthersStay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := quick(t)
+		s.Work = time.Second
+		p := newPayment(t, s)
+		c := Charge{OrderID: "o", UserEmail: shop.SampleEmail, AmountCents: 1}
+		ctx, hangUp := context.WithCancel(t.Context())
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = p.Charge(ctx, "key", c) }) // nobody hears its answer
+		synctest.Wait()
+		time.AfterFunc(s.Work/2, hangUp)
+		if r, err := p.Charge(t.Context(), "key", c); err != nil || r.ID == "" {
+			t.Errorf("the one who stayed got %+v, %v", r, err)
+		}
+		first.Wait()
+		if _, found, err := p.book.Find("key"); !found || err != nil {
+			t.Errorf("what was begun is not in the book: %v", err)
+		}
+	})
+}
+
+// So many charges at a time and no more; who is done makes room for the next.
+func TestWorkersAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := quick(t)
+		s.Work, s.Workers = time.Second, 2
+		p := newPayment(t, s)
+		begun := time.Now()
+		var group sync.WaitGroup
+		for i := range 6 {
+			group.Go(func() {
+				_, err := p.Charge(t.Context(), fmt.Sprint("key-", i),
+					Charge{OrderID: fmt.Sprint(i), UserEmail: shop.SampleEmail})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(begun); took != 3*s.Work {
+			t.Errorf("six charges, two at a time, took %v", took)
+		}
+	})
+}
+
+// A charge that cannot be entered is none, and one that cannot be read is not made
+// again.
+func TestPaymentWithoutItsBookChargesNobody(t *testing.T) {
+	t.Parallel()
+	c := Charge{OrderID: "o", UserEmail: shop.SampleEmail}
+	s := quick(t)
+	p := newPayment(t, s)
+	if err := os.WriteFile(p.book.page("key"), []byte("half a rec"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Charge(t.Context(), "key", c); err == nil {
+		t.Errorf("a page that nobody can read: %+v", r)
+	}
+	if err := os.RemoveAll(s.Book); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Charge(t.Context(), "other", c); err == nil {
+		t.Errorf("a book that is gone: %+v", r)
+	}
+}
+
+// A caller who has gone is not waited with.
+func TestSlowAnswerIsHeldBackForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := quick(t)
+		s.Slow = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		_, err := newPayment(t, s).Charge(ctx, "key", Charge{OrderID: "o", UserEmail: "a@b.c"})
+		if took := time.Since(begun); err == nil || took != time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
 }
 
 // What arrives when its caller has gone is not begun.
