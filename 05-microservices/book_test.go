@@ -119,6 +119,23 @@ func TestBookThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// Every key has a page of its own, and a page that cannot be read is not an empty one.
+func TestBookKeepsKeysApart(t *testing.T) {
+	t.Parallel()
+	b := openBook(t, t.TempDir(), time.Hour, 1000)
+	for i := range 300 {
+		if _, entered, err := b.Enter(fmt.Sprint(i), Receipt{ID: fmt.Sprint(i)}); !entered || err != nil {
+			t.Fatalf("key %d: entered %t, %v", i, entered, err)
+		}
+	}
+	if err := os.WriteFile(b.page("7"), []byte("half a rec"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, found, err := b.Find("7"); found || err == nil {
+		t.Errorf("a damaged page: %+v, found %t, %v", r, found, err)
+	}
+}
+
 // The book is swept at once and again and again, until its program ends.
 func TestBookIsKept(t *testing.T) {
 	t.Parallel()

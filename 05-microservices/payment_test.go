@@ -275,6 +275,18 @@ func TestPaymentWithoutItsBookChargesNobody(t *testing.T) {
 	}
 }
 
+// A charge without a key is like no other, and made.
+func TestChargesWithoutAKeyAreAllMade(t *testing.T) {
+	t.Parallel()
+	p := newPayment(t, quick(t))
+	for range 2 {
+		r, err := p.Charge(t.Context(), "", Charge{OrderID: "o", UserEmail: shop.SampleEmail})
+		if err != nil || r.ID == "" || r.Repeated {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+}
+
 // A caller who has gone is not waited with.
 func TestSlowAnswerIsHeldBackForNobody(t *testing.T) {
 	t.Parallel()

@@ -9,8 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"course.example/lab/services/servicestest"
 	"course.example/shop"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
@@ -20,8 +22,7 @@ import (
 func TestMigrateIsSafeWhenAllStartTogether(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
-	exec(t, pool, `DROP TABLE stock, last_effect, inbox, outbox_processed, outbox, orders,
-		goose_db_version`)
+	exec(t, pool, dropAll)
 	var group errgroup.Group
 	for range 8 {
 		mine := newPool(t, s)
@@ -58,6 +59,9 @@ func TestEveryOrderIsDoneOnce(t *testing.T) {
 	for _, take := range []string{"row-lock", "skip-locked", "optimistic"} {
 		for _, consumers := range []int{1, 2, 4} {
 			for _, perCustomer := range []bool{false, true} {
+				if perCustomer && consumers == 2 {
+					continue // alone, and in a crowd
+				}
 				name := fmt.Sprintf("%s/%d/per-customer=%v", take, consumers, perCustomer)
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
@@ -108,14 +112,16 @@ func TestWhoWaitsForWhom(t *testing.T) {
 				done <- o.ID
 				return nil
 			}).Run)
+			waiting := false
+			eventually(t, "the second consumer has an order, or waits for one", func() bool {
+				waiting = count(t, pool, `SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+				return waiting || len(done) > 0
+			})
+			if waiting != waits {
+				t.Errorf("the second consumer waits: %t", waiting)
+			}
 			if waits {
-				eventually(t, "somebody waits for a lock", func() bool {
-					return count(t, pool, `SELECT count(*) FROM pg_stat_activity
-						WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
-				})
-				if len(done) > 0 {
-					t.Error("the second consumer did not wait")
-				}
 				close(release)
 			}
 			if got := receive(t, "second order", done); got != ids[1] {
@@ -143,10 +149,10 @@ func TestAStoppedConsumerFinishesItsBatch(t *testing.T) {
 			s.Take, s.Batch, s.Lease = take, 3, time.Minute
 			place(t, s, pool, 6)
 			inHand, release := make(chan string, 6), make(chan struct{})
-			c := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
+			c := start(t, NewConsumer(pool, s, func(ctx context.Context, o shop.Order) error {
 				inHand <- o.ID
 				<-release
-				return nil
+				return ctx.Err() // to stop is not to drop what is in hand
 			}).Run)
 			receive(t, "first order", inHand)
 			c.stop()
@@ -180,11 +186,11 @@ func TestOptimisticCountsRetries(t *testing.T) {
 	}
 	a, b := start(t, both[0].Run), start(t, both[1].Run)
 	drained(t, pool)
-	eventually(t, "one conflict", func() bool {
-		return both[0].Conflicts()+both[1].Conflicts() == 1
-	})
 	a.end(t)
 	b.end(t)
+	if n := both[0].Conflicts() + both[1].Conflicts(); n != 1 {
+		t.Errorf("%d conflicts, want 1", n)
+	}
 	truth(t, pool, 1)
 }
 
@@ -283,10 +289,18 @@ func TestAMessageThatComesTwiceIsDoneOnce(t *testing.T) {
 			if err := Inject(t.Context(), pool, "duplicate", 3); err != nil {
 				t.Fatal(err)
 			}
-			c := start(t, NewConsumer(pool, s, noWork).Run)
-			drained(t, pool)
-			c.end(t)
+			w := NewConsumer(pool, s, noWork).newWorker(0, nil)
+			ctx, ear := listening(t.Context())
+			for range 6 {
+				if _, err := w.once(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
 			truth(t, pool, 3)
+			done := slices.Sorted(slices.Values(queryTexts(t, pool, inboxLines)))
+			if said := ear.lines(); !slices.Equal(said, done) {
+				t.Errorf("said %q, in the inbox is %q", said, done)
+			}
 		})
 	}
 }
@@ -440,4 +454,73 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	c.end(t)
 	own.Close()
 	goleak.VerifyNone(t, running)
+}
+
+// A bell ends the wait at once, and without one there is the poll: a slow one behind
+// NOTIFY, the only one else.
+func TestWaitEndsWithTheBellOrThePoll(t *testing.T) {
+	t.Parallel()
+	for wait, pause := range map[string]time.Duration{
+		waitNotify: time.Second, waitPoll: 100 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := DefaultSettings()
+			s.Wait = wait
+			bell := make(chan struct{}, 1)
+			w := NewConsumer(nil, s, noWork).newWorker(0, bell)
+			waited := func(ctx context.Context) time.Duration {
+				begun := time.Now()
+				w.wait(ctx)
+				return time.Since(begun)
+			}
+			if d := waited(t.Context()); d != pause {
+				t.Errorf("%s: without a bell it waits %v, want %v", wait, d, pause)
+			}
+			for range 2 { // a bell that rings need not ring twice, and nobody waits for it
+				ring([]chan struct{}{bell})
+			}
+			if d := waited(t.Context()); d != 0 {
+				t.Errorf("%s: with the bell it waits %v", wait, d)
+			}
+			ended, end := context.WithCancel(t.Context())
+			end()
+			if d := waited(ended); d != 0 {
+				t.Errorf("%s: asked to end it waits %v", wait, d)
+			}
+		})
+	}
+}
+
+// A connection that listens and is cut would be silent for ever: it is asked.
+func TestAListenerThatIsCutIsFoundOut(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.Timeout = time.Second
+	cut := s
+	var silence func()
+	cut.URL, silence = servicestest.Silenced(t, s.URL)
+	c := NewConsumer(newPool(t, cut), s, noWork)
+	bell := make(chan struct{}, 1)
+	ended := make(chan error, 1)
+	go func() { ended <- c.hear(context.Background(), []chan struct{}{bell}) }()
+	receive(t, "first bell, for what was written before", bell)
+	place(t, s, pool, 1)
+	receive(t, "second bell", bell)
+	silence()
+	if err := receive(t, "end of listening", ended); err == nil {
+		t.Error("a dead connection is no error")
+	}
+}
+
+// What the server is to do with a consumer that hangs, it is told with every
+// session.
+func TestEverySessionHasTheLease(t *testing.T) {
+	t.Parallel()
+	s, _ := onDatabase(t)
+	s.Lease, s.Name = 1234*time.Millisecond, "who"
+	got := queryTexts(t, newPool(t, s), `SELECT current_setting(
+		'idle_in_transaction_session_timeout') || ' ' || current_setting('application_name')`)
+	if len(got) != 1 || got[0] != "1234ms who" {
+		t.Errorf("the session has %q", got)
+	}
 }
