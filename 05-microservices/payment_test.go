@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -320,6 +321,45 @@ func TestNobodyWaitsAnyMore(t *testing.T) {
 	}
 	if _, found, err := p.book.Find("key"); found || err != nil {
 		t.Errorf("charged: %v, %v", found, err)
+	}
+}
+
+// What payment says over HTTP besides its answer.
+func TestPaymentOverHTTP(t *testing.T) {
+	t.Parallel()
+	s := quick(t)
+	well := serve(t, newPayment(t, s)).URL
+	s.Fail = 1
+	ill := serve(t, newPayment(t, s)).URL
+	const good = `{"order_id":"o","user_email":"a@example.com","amount_cents":1}`
+	for _, c := range []struct {
+		url, body, header, want string
+		status                  int
+	}{
+		{well, good, "Idempotent-Replayed", "false", http.StatusOK},
+		{well, good, "Idempotent-Replayed", "true", http.StatusOK},
+		{ill, good, "Retry-After", "1", http.StatusServiceUnavailable},
+		{well, `{"order_id":"o","amount":1}`, "Retry-After", "", http.StatusBadRequest},
+		{well, `{"order_id":"` + strings.Repeat("o", maxCharge) + `"}`, "Retry-After", "",
+			http.StatusBadRequest},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url+"/charges",
+			strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(keyHeader, "key")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := resp.Header.Get(c.header); resp.StatusCode != c.status || got != c.want {
+			t.Errorf("%.40s: %s, %s is %q, want %d and %q",
+				c.body, resp.Status, c.header, got, c.status, c.want)
+		}
 	}
 }
 

@@ -92,13 +92,58 @@ func TestOrderThatCannotBeBilledIsGivenUp(t *testing.T) {
 func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	s := onRedis(t)
-	s.Work = 300 * time.Millisecond
+	s.Work = 100 * time.Millisecond
 	a, id := opened(t)
 	stop := billing(t, s, a)
 	eventually(t, "in hand", func() bool { return len(entriesOf(t, a, id)) > 0 })
 	stop()
 	if !settled(t, a)() {
 		t.Error("the order in hand was dropped")
+	}
+	s.Wait = 0
+	acquire(t, locker(t, s, nil), id) // and its lock is given back
+}
+
+// The work is done, and the lease has ended by the clock meanwhile. No token guards
+// the account here: the holder must see it.
+func TestExpiredHolderWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Work, s.Fencing = 0, false
+	a, id := opened(t)
+	l := locker(t, s, a)
+	lease := acquire(t, l, id)
+	abandon(lease)
+	now := time.Now()
+	lease.until.Store(&now)
+	err := NewBiller(s, l, a).under(lease, shop.Order{ID: id})
+	if !errors.Is(err, ErrExpired) {
+		t.Errorf("error %v, want ErrExpired", err)
+	}
+	if e := entriesOf(t, a, id); len(e) != 1 || e[0].Billed || e[0].Left.IsZero() {
+		t.Errorf("entries %+v, want one that has left and not billed", e)
+	}
+}
+
+// Who comes second reads that it is done.
+func TestSecondHolderBillsNothing(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Work = 0
+	a, id := opened(t)
+	for range 2 {
+		l := locker(t, s, a)
+		lease, err := l.Acquire(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := NewBiller(s, l, a).under(lease, shop.Order{ID: id}); err != nil {
+			t.Error(err)
+		}
+		release(t, lease)
+	}
+	if e := entriesOf(t, a, id); len(e) != 2 || !e[0].Billed || e[1].Billed {
+		t.Errorf("entries %+v, want two, the first of which has billed", e)
 	}
 }
 

@@ -43,20 +43,135 @@ func TestOneHolderAtATime(t *testing.T) {
 	}
 }
 
+// The watchdog extends the lease well before it ends, and Redis keeps the key for at
+// least as long as the holder believes that it has it.
 func TestWatchdogExtendsPastTheExpiry(t *testing.T) {
 	t.Parallel()
 	s := onRedis(t)
-	s.Expiry, s.Wait = 3*time.Second, 0
-	lease := acquire(t, locker(t, s, nil), "order")
+	s.Expiry = 3 * time.Second
+	l := locker(t, s, nil)
+	lease := acquire(t, l, "order")
 	first := lease.Until()
-	eventually(t, "three expiries later", func() bool {
-		return time.Now().After(first.Add(2 * s.Expiry))
+	eventually(t, "it is extended", func() bool {
+		if err := lease.Err(); err != nil {
+			t.Fatalf("the lease was lost: %v", err)
+		}
+		return lease.Until().After(first)
 	})
-	if err := lease.Err(); err != nil {
-		t.Errorf("the lease was lost: %v", err)
+	left, err := l.nodes.clients[0].PTTL(t.Context(), "lock:order").Result()
+	if believed := time.Until(lease.Until()); err != nil || left < believed {
+		t.Errorf("the key has %v to live, the holder believes %v; error %v", left, believed, err)
 	}
+	s.Wait = 0
 	if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
 		t.Errorf("another one's try: %v, want ErrTaken", err)
+	}
+}
+
+// A key goes away by itself, and not before the lease ends.
+func TestKeyLivesAsLongAsTheLease(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	l := locker(t, s, nil)
+	lease := acquire(t, l, "order")
+	left, err := l.nodes.clients[0].PTTL(t.Context(), "lock:order").Result()
+	if believed := time.Until(lease.Until()); err != nil || left > s.Expiry || left < believed {
+		t.Errorf("the key has %v to live, the holder believes %v; error %v", left, believed, err)
+	}
+}
+
+// A process that stood still past the end of its lease looks at the clock: its timers
+// have not told it yet. It must not extend either, though its key may still be there.
+func TestLateHolderLooksAtTheClock(t *testing.T) {
+	t.Parallel()
+	lease := acquire(t, locker(t, onRedis(t), nil), "order")
+	abandon(lease)
+	now := time.Now()
+	lease.until.Store(&now)
+	if err := lease.Err(); !errors.Is(err, ErrExpired) {
+		t.Errorf("it believes that it has the lock: %v", err)
+	}
+	if err := lease.extend(t.Context()); !errors.Is(err, ErrExpired) {
+		t.Errorf("it extends: %v", err)
+	}
+}
+
+// Whose key is another's by now is told so by the next extension.
+func TestExtensionSeesAnothersKey(t *testing.T) {
+	t.Parallel()
+	l := locker(t, onRedis(t), nil)
+	lease := acquire(t, l, "order")
+	abandon(lease)
+	redis := l.nodes.clients[0]
+	if err := redis.Set(t.Context(), "lock:order", "another's", time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lease.extend(t.Context()); !errors.Is(err, ErrStolen) {
+		t.Errorf("it extends another's lock: %v", err)
+	}
+	if err := lease.Release(t.Context()); err == nil {
+		t.Error("to release what is another's is no error")
+	}
+	if value := redis.Get(t.Context(), "lock:order").Val(); value != "another's" {
+		t.Errorf("after its release the key is %q", value)
+	}
+}
+
+// What is released is free at once, and ends the work that belongs to it; also when
+// the program was asked to end meanwhile.
+func TestReleaseFreesTheLock(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Wait = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	lease, err := locker(t, s, nil).Acquire(ctx, "order")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := lease.Err(); err != nil {
+		t.Errorf("who is asked to end has lost the lock: %v", err)
+	}
+	if err := lease.Release(ctx); err != nil {
+		t.Error(err)
+	}
+	if lease.Context().Err() == nil || lease.Err() == nil {
+		t.Error("the lease is released, and its work goes on")
+	}
+	acquire(t, locker(t, s, nil), "order")
+}
+
+// watchedFence draws numbers, and looks each time whether the lock is held.
+type watchedFence struct {
+	*Account
+	held func() bool
+}
+
+func (f watchedFence) Draw(ctx context.Context, key string) (int64, error) {
+	if !f.held() {
+		return 0, errors.New("drawn by somebody who has no lock")
+	}
+	return f.Account.Draw(ctx, key)
+}
+
+// A token is drawn under the lock: the later holder has the higher one.
+func TestTokenIsDrawnUnderTheLock(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	a, id := opened(t)
+	nodes := locker(t, s, nil).nodes
+	fence := watchedFence{a, func() bool {
+		return nodes.clients[0].Exists(context.Background(), "lock:"+id).Val() == 1
+	}}
+	for want := int64(1); want <= 2; want++ {
+		lease, err := locker(t, s, fence).Acquire(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lease.Token != want {
+			t.Errorf("token %d, want %d", lease.Token, want)
+		}
+		release(t, lease)
 	}
 }
 

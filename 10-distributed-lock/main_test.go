@@ -98,6 +98,19 @@ func abandon(lease *Lease) {
 	<-lease.done
 }
 
+// expire abandons a lease and lets its time end now.
+func expire(t testing.TB, lease *Lease) {
+	t.Helper()
+	abandon(lease)
+	now := time.Now()
+	lease.until.Store(&now)
+	for _, c := range lease.locker.nodes.clients {
+		if err := c.PExpire(context.Background(), "lock:"+lease.Key, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // lost waits for the end of a lease and returns the reason.
 func lost(t testing.TB, lease *Lease) error {
 	t.Helper()

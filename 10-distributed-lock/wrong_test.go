@@ -27,10 +27,15 @@ func inBoth(t *testing.T, wrong string, scene func(t *testing.T, s Settings, red
 
 func TestWrongNoExpiryWaitsForEver(t *testing.T) {
 	inBoth(t, "no-expiry", func(t *testing.T, s Settings, red bool) {
-		abandon(acquire(t, locker(t, s, nil), "order")) // its holder is killed
-		s.Wait = 4 * s.Expiry
-		if !red {
-			s.Wait = patience
+		l := locker(t, s, nil)
+		abandon(acquire(t, l, "order")) // its holder is killed
+		left, err := l.nodes.clients[0].PTTL(t.Context(), "lock:order").Result()
+		if err != nil || (left > 24*time.Hour) != red || !red && left > s.Expiry {
+			t.Errorf("the key has %v to live, error %v", left, err)
+		}
+		s.Wait = patience
+		if red {
+			s.Wait = 0 // who waits, waits for as long as the key lives
 		}
 		lease, err := locker(t, s, nil).Acquire(t.Context(), "order")
 		if errors.Is(err, ErrTaken) != red {
@@ -45,7 +50,7 @@ func TestWrongNoExpiryWaitsForEver(t *testing.T) {
 func TestWrongDeleteAnyLetsAThirdIn(t *testing.T) {
 	inBoth(t, "delete-any", func(t *testing.T, s Settings, red bool) {
 		late := acquire(t, locker(t, s, nil), "order")
-		abandon(late) // it stands still, and its lock expires
+		expire(t, late) // it stands still meanwhile
 		s.Wait = patience
 		second := acquire(t, locker(t, s, nil), "order")
 		release(t, late)
@@ -74,7 +79,7 @@ func TestWrongNoExtensionHasTwoHolders(t *testing.T) {
 		ctx := t.Context()
 		first := acquire(t, locker(t, s, nil), id)
 		enter(t, a, id, first.Owner, 0) // and works for longer than the expiry
-		s.Wait = 3 * s.Expiry
+		s.Wait = s.Expiry + s.Expiry/2
 		if red {
 			s.Wait = patience
 		}
@@ -109,7 +114,7 @@ func TestWrongNoFencingBillsTwice(t *testing.T) {
 		if err := late.Err(); err != nil { // the last look
 			t.Fatal(err)
 		}
-		abandon(late)
+		expire(t, late)
 
 		s.Wait = patience
 		next := acquire(t, locker(t, s, a), id)
