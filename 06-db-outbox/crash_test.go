@@ -172,6 +172,9 @@ func TestACommitInDoubtIsFoundOut(t *testing.T) {
 			ctx, ear := listening(context.Background())
 			go func() { finding <- w.clearUp(ctx) }()
 			eventually(t, "it waits for the end of the transaction", func() bool {
+				if len(finding) > 0 {
+					t.Fatal("it did not wait for the end of the transaction")
+				}
 				return count(t, pool, `SELECT count(*) FROM pg_stat_activity
 					WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 1
 			})

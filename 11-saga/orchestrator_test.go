@@ -2,6 +2,7 @@ package saga
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -110,7 +111,14 @@ func TestDrainPublishesTheLast(t *testing.T) {
 	last := Message{ID: "last", Kind: PaymentCharged, Order: newOrder(t, clients[0])}
 	inHand := func(ctx context.Context) error {
 		<-ctx.Done()
-		return p.transact(context.WithoutCancel(ctx), func() string { return "" },
+		ctx = context.WithoutCancel(ctx)
+		// The broker is there for as long as this takes: many times there and back.
+		for range 100 {
+			if err := p.bus.publish(ctx, []Message{last}); err != nil {
+				return fmt.Errorf("while something is in hand: %w", err)
+			}
+		}
+		return p.transact(ctx, func() string { return "" },
 			func(pgx.Tx) ([]Message, error) { return []Message{last}, nil })
 	}
 	ended := make(chan error, 1)
