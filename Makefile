@@ -11,7 +11,7 @@ GO ?= go
 LAB = GOWORK=off $(GO) build -C lab -buildvcs=false -o ../.lab/bin/ . && GOWORK=off .lab/bin/lab
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak break score up down status doctor fmt tidy clean
+.PHONY: help test soak mutants break score up down status doctor fmt tidy clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -39,6 +39,9 @@ test-%: ## the same for one step: make test-07
 
 soak: ## everything again and again, beside a program that keeps the machine busy; hours
 	@$(LAB) test -repeat 10 -stress $(ARGS)
+
+mutants: ## take promises away, one at a time; a test must fail: make mutants ARGS=07
+	@$(GO) run ./lab mutants $(ARGS)
 
 break: ## break every step
 	@for dir in $(STEPS); do $(LAB) break $${dir%%-*} $(ARGS) || failed=1; done; exit $${failed:-0}

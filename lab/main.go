@@ -6,6 +6,7 @@
 //	go run ./lab break 07    break it, and see what it cost
 //	go run ./lab score       the four questions, measured for every architecture
 //	go run ./lab test        run every module's tests
+//	go run ./lab mutants     take promises away, and see whether a test notices
 //	go run ./lab doctor      what this machine has and what it lacks
 package main
 
@@ -67,7 +68,8 @@ func command() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			runCommand(), doCommand(), breakCommand(), scoreCommand(), testCommand(),
-			upCommand(), downCommand(), statusCommand(), doctorCommand(), busyCommand(),
+			mutantsCommand(), upCommand(), downCommand(), statusCommand(), doctorCommand(),
+			busyCommand(),
 		},
 	}
 	for _, cmd := range append(lab.Commands, lab) {
