@@ -3,7 +3,9 @@ package channels
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +55,15 @@ func TestWorkersShareTheOrders(t *testing.T) {
 			if n := lines.count(shop.MsgProcessed, ids); n != 12 {
 				t.Errorf("%d of 12 were processed", n)
 			}
+			by := map[string]int{}
+			for _, id := range ids {
+				by[lines.attr(id, shop.MsgReceived, "worker")]++
+			}
+			for worker := 1; worker <= workers; worker++ {
+				if n := by[strconv.Itoa(worker)]; n != 12/workers {
+					t.Errorf("worker %d of %d had %d orders", worker, workers, n)
+				}
+			}
 		})
 	}
 }
@@ -86,7 +97,8 @@ func TestDrainEndsAtItsDeadline(t *testing.T) {
 		s.Drain = 5 * time.Second
 		q := NewQueue(s)
 		ids := fill(t, q, 10)
-		stop, wait := run(t, NewConsumer(q, s, working(2*time.Second)))
+		c := NewConsumer(q, s, working(2*time.Second))
+		stop, wait := run(t, c)
 		began := time.Now()
 		stop()
 		wait()
@@ -97,8 +109,9 @@ func TestDrainEndsAtItsDeadline(t *testing.T) {
 		failed := lines.count(shop.MsgFailed, ids)
 		received := lines.count(shop.MsgReceived, ids)
 		// Four were done by two workers, two were in hand, four in the queue.
-		if processed != 4 || failed != 6 || received != 6 {
-			t.Errorf("processed %d, given up %d, begun %d", processed, failed, received)
+		if processed != 4 || failed != 6 || received != 6 || c.gaveUp.Load() != 6 {
+			t.Errorf("processed %d, failed %d, begun %d, counted as given up %d",
+				processed, failed, received, c.gaveUp.Load())
 		}
 		for _, id := range ids {
 			messages, reason := lines.of(id)
@@ -107,6 +120,31 @@ func TestDrainEndsAtItsDeadline(t *testing.T) {
 			if done == gaveUp || gaveUp && reason != errTooLate.Error() {
 				t.Errorf("%s: %q, reason %q", id, messages, reason)
 			}
+		}
+	})
+}
+
+// What the context says of the work, such as an identity for the log, outlives the
+// parent, too. That nothing waits for the deadline after the drain is seen by
+// TestNothingIsLeftRunning.
+func TestOutliveKeepsValuesAndEndsWithTheDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		parent, sigterm := context.WithCancel(context.WithValue(t.Context(), key{}, "trace"))
+		work, done := outlive(parent, time.Hour, errTooLate)
+		if work.Value(key{}) != "trace" {
+			t.Error("the work has lost what its context says")
+		}
+		sigterm()
+		synctest.Wait() // until the deadline has been set
+		if work.Err() != nil {
+			t.Errorf("the work ends with its parent: %v", work.Err())
+		}
+		done()
+		synctest.Wait()
+		if work.Err() == nil {
+			t.Error("the work's context is alive after the drain")
 		}
 	})
 }
@@ -147,6 +185,10 @@ func TestFailureIsThatOfOneOrder(t *testing.T) {
 			if !slices.Contains(messages, shop.MsgFailed) || !strings.Contains(reason, c.reason) {
 				t.Errorf("the bad order: %q, reason %q", messages, reason)
 			}
+			stack := lines.attr(ids[1], "the handler panicked", "stack")
+			if strings.Contains(stack, "consumer_test.go") != (name != "error") {
+				t.Errorf("where it panicked: %q", stack)
+			}
 		})
 	}
 }
@@ -176,7 +218,8 @@ func TestReasonDuringTheDrain(t *testing.T) {
 // That it ends is checked by synctest, which waits for every goroutine.
 func TestReportTellsTheDepthAndEndsWithTheConsumer(t *testing.T) {
 	t.Parallel()
-	const capacity = 11 // of no other test, so that the lines can be told apart
+	const capacity = 11                  // of no other test, so that the lines can be told apart
+	before := len(lines.queue(capacity)) // what an earlier pass of this test has left
 	synctest.Test(t, func(t *testing.T) {
 		s := settings(capacity, 1)
 		q := NewQueue(s)
@@ -185,8 +228,9 @@ func TestReportTellsTheDepthAndEndsWithTheConsumer(t *testing.T) {
 		stop, wait := run(t, c)
 		go c.Report()
 		time.Sleep(2500 * time.Millisecond)
-		if c.InHand() != 1 || c.Details(t.Context())["depth"] != 1 {
-			t.Errorf("in the middle of the second of three: %v", c.Details(t.Context()))
+		want := map[string]any{"depth": 1, "capacity": capacity, "in_hand": 1, "workers": 1}
+		if got := c.Details(t.Context()); !maps.Equal(got, want) {
+			t.Errorf("in the middle of the second of three: %v, want %v", got, want)
 		}
 		stop()
 		wait()
@@ -194,8 +238,15 @@ func TestReportTellsTheDepthAndEndsWithTheConsumer(t *testing.T) {
 			t.Errorf("%d in hand after the end", c.InHand())
 		}
 		// After one second and after two. From then on it was empty.
-		if told := lines.depths(capacity); !slices.Equal(told, []string{"2", "1"}) {
-			t.Errorf("the log told the depths %q", told)
+		told := lines.queue(capacity)[before:]
+		if len(told) != 2 || attr(told[0], "depth") != "2" || attr(told[1], "depth") != "1" {
+			t.Fatalf("the log told %v", told)
+		}
+		for _, line := range told {
+			if mb, err := strconv.Atoi(attr(line, "memory_mb")); err != nil || mb < 1 ||
+				attr(line, "in_hand") != "1" {
+				t.Errorf("in hand %q, memory %q MB", attr(line, "in_hand"), attr(line, "memory_mb"))
+			}
 		}
 	})
 }

@@ -12,7 +12,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	others := goleak.IgnoreCurrent()
 	for name := range variants {
 		s := settings(4, 3)
-		s.Variant, s.Drain = name, 50*time.Millisecond
+		s.Variant, s.Drain = name, time.Hour // whoever waits for its end is found
 		q := NewQueue(s)
 		fill(t, q, 4)
 		c := NewConsumer(q, s, working(30*time.Millisecond))

@@ -44,14 +44,14 @@ func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// depths is what the log said of the queue of that capacity, line by line.
-func (r *recorder) depths(capacity int) []string {
+// queue is what the log said of the queue of that capacity, line by line.
+func (r *recorder) queue(capacity int) []slog.Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []string
+	var all []slog.Record
 	for _, record := range r.queues {
 		if attr(record, "capacity") == strconv.Itoa(capacity) {
-			all = append(all, attr(record, "depth"))
+			all = append(all, record)
 		}
 	}
 	return all
@@ -80,6 +80,18 @@ func (r *recorder) of(id string) (messages []string, reason string) {
 		}
 	}
 	return messages, reason
+}
+
+// attr is what the line with that message about one order says under a key.
+func (r *recorder) attr(id, message, key string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, record := range r.all {
+		if record.Message == message && attr(record, "order") == id {
+			return attr(record, key)
+		}
+	}
+	return ""
 }
 
 // count is how many of the orders have a line with that message.

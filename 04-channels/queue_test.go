@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,6 +73,41 @@ func TestCloseWhileManyPut(t *testing.T) {
 	}
 	if out != accepted.Load() || out < 500 {
 		t.Errorf("%d were accepted, %d came out", accepted.Load(), out)
+	}
+}
+
+// Whoever closes the queue waits for the order that is just going in: the send
+// would panic. The meeting is arranged, so that it happens every time: the order
+// stands still between the look at closed and the channel.
+func TestCloseWaitsForTheOrderThatGoesIn(t *testing.T) {
+	t.Parallel()
+	q := NewQueue(settings(1, 1))
+	closed := make(chan struct{})
+	q.send = func(order shop.Order) error {
+		if q.mu.TryLock() {
+			q.mu.Unlock()
+			t.Fatal("the queue can be closed while an order goes in")
+		}
+		if !q.mu.TryRLock() {
+			t.Fatal("another customer has to wait while an order goes in")
+		}
+		q.mu.RUnlock()
+		go func() { q.Close(); close(closed) }()
+		for q.mu.TryRLock() { // until Close has asked for the lock
+			q.mu.RUnlock()
+			select {
+			case <-closed:
+				t.Fatal("the queue was closed while an order went in")
+			default:
+				runtime.Gosched()
+			}
+		}
+		return q.trySend(order)
+	}
+	err := q.Put(newOrder(t))
+	<-closed
+	if _, there := <-q.Orders(); err != nil || !there {
+		t.Errorf("the order is there: %v, and its customer was told %v", there, err)
 	}
 }
 

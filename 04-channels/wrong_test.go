@@ -39,6 +39,9 @@ func TestWrongUnboundedGrowsWithTheBurst(t *testing.T) {
 			go q.Close()
 			for range q.Orders() { // let the goroutines go
 			}
+			if depth := q.Depth(); depth != 0 {
+				t.Errorf("depth %d of an empty queue", depth)
+			}
 		})
 	}
 }
