@@ -26,6 +26,7 @@ func TestCall(t *testing.T) {
 	late := fmt.Errorf("error request: have reached max retries: 1") // as the engine says it
 	stale := cluster.NewGrainErrorResponse(cluster.ErrorReason_ABORTED, "stale")
 	no := refuse(errors.New("the e-mail bounced"))
+	full := cluster.NewGrainErrorResponse(busy, "too many calls wait")
 	cases := []struct {
 		name  string
 		says  []error
@@ -36,6 +37,7 @@ func TestCall(t *testing.T) {
 		{"answers the third time", []error{late, stale, nil}, 3, ""},
 		{"refuses for good", []error{no}, 1, "the e-mail bounced"},
 		{"refuses in the end", []error{late, no}, 2, "the e-mail bounced"},
+		{"has no room", []error{full}, 1, "call Order/1: grain error response, reason: RESOURCE"},
 		{"is never there", []error{late}, 0, "call Order/1: patience is over\nno answer in time"},
 		{"always fails", []error{stale}, 0, "call Order/1: patience is over\ngrain error response"},
 	}

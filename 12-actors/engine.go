@@ -19,8 +19,12 @@ import (
 	"github.com/asynkron/protoactor-go/remote"
 )
 
-// leaveTimeout bounds each of the two things that a silo waits for when it leaves.
-const leaveTimeout = 3 * time.Second
+const (
+	// leaveTimeout bounds each of the two things that a silo waits for when it leaves.
+	leaveTimeout = 3 * time.Second
+	// lastTimeout bounds what it waits for when it has to.
+	lastTimeout = time.Second
+)
 
 // Node is this process's part in the cluster: a member, which hosts grains, or a
 // client, which calls them. It hides the engine, protoactor-go: nothing outside
@@ -99,7 +103,7 @@ func (n *Node) Run(ctx context.Context) error {
 		slog.Error("the others have taken this silo for dead, and it ends", "banned", 1)
 		// The calls in hand are finished: whatever they still write, the store
 		// refuses if it is out of date.
-		n.settle(time.Second, func() bool { return n.counter.busy() == 0 })
+		n.settle(lastTimeout, func() bool { return n.counter.busy() == 0 })
 		n.close()
 		return err
 	}

@@ -41,7 +41,7 @@ func (g *orderGrain) Init(ctx cluster.GrainContext) {
 func (g *orderGrain) Place(
 	req *PlaceRequest, grain cluster.GrainContext,
 ) (*PlaceReply, error) {
-	ctx, cancel := g.silo.turn(grain)
+	ctx, cancel := g.silo.turn()
 	defer cancel()
 	done, err := g.state.Read(ctx)
 	if err != nil {
@@ -86,12 +86,13 @@ func pieces(lines []*Line) map[string]int32 {
 	return wanted
 }
 
-// take calls another grain, wherever it is, for as long as the order's own caller
-// waits. The calls go one way only, from orders to stocks: if a stock called back,
-// both would wait for ever.
+// take calls another grain, wherever it is. The calls go one way only, from
+// orders to stocks: if a stock called back, both would wait for ever.
 func (g *orderGrain) take(
 	ctx context.Context, grains *cluster.Cluster, order, sku string, quantity int32,
 ) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, g.silo.settings.Try, ErrNoAnswer)
+	defer cancel()
 	stock := GetStockGrainClient(grains, sku)
 	ask := &TakeRequest{Order: order, Quantity: quantity}
 	_, err := Ask(ctx, func(how ...cluster.GrainCallOption) (*TakeReply, error) {

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -113,16 +112,6 @@ func dropExpired(next actor.ReceiverFunc) actor.ReceiverFunc {
 		}
 		next(ctx, envelope)
 	}
-}
-
-// turn is the context of one call to a grain. The engine gives none. It ends when
-// the caller stops waiting: the rest of the work is then done by the next try.
-func (s *Silo) turn(grain cluster.GrainContext) (context.Context, context.CancelFunc) {
-	until, set := deadlineOf(grain.MessageHeader())
-	if !set {
-		until = time.Now().Add(s.settings.Try + s.settings.Work)
-	}
-	return context.WithDeadline(context.Background(), until)
 }
 
 // Budget is what one process may spend on calling again. A try costs one, and ten

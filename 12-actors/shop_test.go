@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -190,6 +191,9 @@ func TestGrainThatPanicsEnds(t *testing.T) {
 	})
 	buyMug(t, h)
 	fault.Store(true)
+	if err := take(t.Context(), w, "one", aLongTime); !contains(err, "no nerves") {
+		t.Errorf("the caller was told %v", err)
+	}
 	buyMug(t, h)
 	wantStock(t, w, "mug", &CountReply{Sold: 2, Orders: 2, Version: 2, Served: 1})
 }
@@ -204,7 +208,8 @@ func (w watched) Write(ctx context.Context, grain string, c Change) error {
 	if grain == "Stock/mug" {
 		w.before(ctx)
 	}
-	return w.Store.Write(ctx, grain, c)
+	// However long that took, it is no matter of time whether it is written.
+	return w.Store.Write(context.WithoutCancel(ctx), grain, c)
 }
 
 const aMug = `{"user_email":"a@example.com","items":[{"sku":"mug","quantity":1,"price_cents":1}]}`
@@ -278,6 +283,30 @@ func TestIdleDeactivation(t *testing.T) {
 	silo := w.node.counter
 	until(t, func() bool { return silo.active() == 0 })
 	wantStock(t, w, "GO-GOPHER", &CountReply{Sold: 1, Orders: 1, Version: 1, Served: 0})
+}
+
+// A silo whose lease is lost gives the calls in hand some time to end.
+func TestLostLeaseWithCallsInHand(t *testing.T) {
+	s := DefaultSettings()
+	s.Lease = time.Minute
+	for _, inHand := range []bool{true, false} {
+		table, c := NewTable(redisClient(t), s.Lease), newCounter("silo-1")
+		n, err := startNode(t.Context(), table, c, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if inHand {
+			c.begin()
+		}
+		n.ended <- ErrLeaseLost
+		start := time.Now()
+		if err := n.Run(t.Context()); !errors.Is(err, ErrLeaseLost) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); inHand && took < lastTimeout {
+			t.Errorf("it ended after %s, with a call in hand", took)
+		}
+	}
 }
 
 // Without a silo nobody is told yes, and nobody waits for ever.

@@ -60,6 +60,13 @@ func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error
 	return s, nil
 }
 
+// turn is the context of one call to a grain. The engine gives none. It is longer
+// than any caller waits: a call that was begun is brought to an end, and whoever
+// calls again finds it done.
+func (s *Silo) turn() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 20*s.settings.Try+s.settings.Work)
+}
+
 // props are what stands between a call and its grain.
 func (s *Silo) props() []actor.PropsOption {
 	return append([]actor.PropsOption{
@@ -69,7 +76,7 @@ func (s *Silo) props() []actor.PropsOption {
 
 // failed is what a grain returns to its caller. An activation that the store has
 // found out of date ends at once, before the calls that wait in its mailbox: they
-// are told that nobody is there, and find the next activation.
+// are not answered, and whoever calls again finds the next activation.
 func (s *Silo) failed(grain cluster.GrainContext, err error) error {
 	if errors.Is(err, ErrStale) {
 		var refused int64

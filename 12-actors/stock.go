@@ -39,7 +39,7 @@ func (g *stockGrain) Init(ctx cluster.GrainContext) {
 func (g *stockGrain) Take(
 	req *TakeRequest, grain cluster.GrainContext,
 ) (*TakeReply, error) {
-	ctx, cancel := g.silo.turn(grain)
+	ctx, cancel := g.silo.turn()
 	defer cancel()
 	stock, err := g.state.Read(ctx)
 	if err != nil {
@@ -73,7 +73,7 @@ func (g *stockGrain) note(ctx context.Context) error {
 func (g *stockGrain) Count(
 	_ *CountRequest, grain cluster.GrainContext,
 ) (*CountReply, error) {
-	ctx, cancel := g.silo.turn(grain)
+	ctx, cancel := g.silo.turn()
 	defer cancel()
 	stock, err := g.state.Reload(ctx)
 	if err != nil {
