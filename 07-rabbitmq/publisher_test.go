@@ -151,6 +151,24 @@ func TestWindowBoundsWhatIsUnconfirmed(t *testing.T) {
 	a.waitFor(OrdersQueue, s.Window)
 }
 
+// What could not be written whole may have reached the broker all the same.
+func TestSendingOnADeadConnectionIsUnconfirmed(t *testing.T) {
+	t.Parallel()
+	s, err := connect(t.Context(), onBroker(t), "test", quorumOrders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := openWindow(s, 1)
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	m := &outgoing{key: OrdersQueue, answer: make(chan error, 1)}
+	w.send(m)
+	if err := receive(t, "answer", m.answer); !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v, want %v", err, ErrUnconfirmed)
+	}
+}
+
 func TestFullWindowAdmitsNothing(t *testing.T) {
 	t.Parallel()
 	w := &window{size: 2, unanswered: map[uint64]*outgoing{1: nil}}

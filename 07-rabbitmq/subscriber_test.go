@@ -206,7 +206,10 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	_, b := subscriber(t, s, func(ctx context.Context, order shop.Order) error {
 		inHand <- order.ID
 		<-release
-		return errors.Join(ctx.Err(), seen.handle(ctx, order))
+		if ctx.Err() != nil {
+			t.Error("an order in hand was interrupted")
+		}
+		return seen.handle(ctx, order)
 	})
 	receive(t, "first order", inHand)
 	receive(t, "second order", inHand)
@@ -216,7 +219,7 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	close(release)
 	b.end(t)
 	if _, total := seen.count(); total != s.Workers {
-		t.Errorf("%d orders were handled, want the %d in hand", total, s.Workers)
+		t.Fatalf("%d orders were handled, want the %d in hand", total, s.Workers)
 	}
 	a.waitFor(OrdersQueue, len(ids)-s.Workers)
 }
@@ -272,6 +275,29 @@ func TestCutConnectionRepeatsOnlyWhatWasInHand(t *testing.T) {
 	if _, total := seen.count(); total != len(ids)+1 || seen.times[first] != 2 {
 		t.Errorf("%d orders were handled %d times, the one in hand %d times",
 			len(ids), total, seen.times[first])
+	}
+}
+
+// What a worker takes up in the instant in which the connection dies is another's,
+// too.
+func TestNothingOfADeadConnectionIsBegun(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	conn, err := connect(t.Context(), s, "test", quorumOrders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.close(); err != nil {
+		t.Fatal(err)
+	}
+	d, told := delivery(t)
+	deliveries := make(chan amqp.Delivery, 1)
+	deliveries <- d
+	close(deliveries)
+	seen := newTally()
+	NewSubscriber(s, seen.handle).work(t.Context(), conn, deliveries)
+	if _, total := seen.count(); total != 0 || !told.are() {
+		t.Errorf("%d orders were handled, and the broker was told %s", total, told)
 	}
 }
 

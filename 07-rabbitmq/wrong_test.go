@@ -170,7 +170,12 @@ func TestWrongPrefetchUnlimitedHoards(t *testing.T) {
 				left = 0
 			}
 			a := admin(t, s)
-			a.waitFor(OrdersQueue, left)
+			eventually(t, "the hoarder has its part", func() bool {
+				return a.inspect(OrdersQueue).Messages <= left
+			})
+			if n := a.inspect(OrdersQueue).Messages; n != left {
+				t.Fatalf("%d orders are left for others, want %d", n, left)
+			}
 
 			seen := newTally()
 			_, helper := subscriber(t, s, seen.handle)
