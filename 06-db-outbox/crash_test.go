@@ -160,6 +160,7 @@ func TestACommitInDoubtIsFoundOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer func() { _ = tx.Rollback(context.Background()) }() // or the pool stays open
 			messages, err := w.take(t.Context(), tx, selectOpen+` FOR UPDATE`, 3)
 			if err != nil {
 				t.Fatal(err)

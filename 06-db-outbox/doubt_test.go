@@ -306,6 +306,7 @@ func TestOneSweepsAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = tx.Rollback(context.Background()) }() // or the pool stays open
 	if _, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, houseKey); err != nil {
 		t.Fatal(err)
 	}

@@ -111,10 +111,13 @@ func expire(t testing.TB, lease *Lease) {
 	}
 }
 
-// lost waits for the end of a lease and returns the reason.
+// lost waits for the end of a lease, which ends its work, and returns the reason.
 func lost(t testing.TB, lease *Lease) error {
 	t.Helper()
-	receive(t, "end of the lease", lease.Context().Done())
+	receive(t, "end of the watchdog", lease.done)
+	if lease.Context().Err() == nil {
+		t.Fatal("the lock is lost, and the work goes on")
+	}
 	return context.Cause(lease.Context())
 }
 

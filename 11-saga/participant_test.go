@@ -85,6 +85,20 @@ func TestStateInboxAndOutboxCommitTogether(t *testing.T) {
 			t.Error("an order is in the books of which nobody will hear")
 		}
 	})
+	t.Run("the commit fails", func(t *testing.T) {
+		t.Parallel()
+		w := &Website{offline(t, "website")}
+		w.execute(t, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+			BEGIN RAISE 'the commit fails'; END $$;
+			CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON orders
+			DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+		if err := w.Place(t.Context(), order); err == nil {
+			t.Error("the order was accepted")
+		}
+		if w.number(t, `SELECT count(*) FROM outbox`) != 0 {
+			t.Error("all will hear of an order that is not in the books")
+		}
+	})
 	t.Run("payment", func(t *testing.T) {
 		t.Parallel()
 		s := offlineService(t, Payment())
@@ -137,6 +151,7 @@ func TestCommandsForOneOrderWaitForEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = tx.Rollback(context.Background()) }() // or the pool stays open
 	if _, _, err := s.decision(t.Context(), tx, order.ID); err != nil {
 		t.Fatal(err)
 	}
