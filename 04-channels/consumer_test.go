@@ -124,18 +124,49 @@ func TestDrainEndsAtItsDeadline(t *testing.T) {
 	})
 }
 
-// What the context says of the work, such as an identity for the log, outlives the
-// parent, too. That nothing waits for the deadline after the drain is seen by
-// TestNothingIsLeftRunning.
-func TestOutliveKeepsValuesAndEndsWithTheDrain(t *testing.T) {
+// What the context says, such as an identity for the log, is in every line.
+func TestEveryLineKnowsItsContext(t *testing.T) {
+	t.Parallel()
+	s := settings(3, 1)
+	q := NewQueue(s)
+	ids := fill(t, q, 3)
+	q.Close()
+	good := working(0)
+	ctx := context.WithValue(t.Context(), trace{}, ids[0])
+	c := NewConsumer(q, s, func(ctx context.Context, order shop.Order) error {
+		switch order.ID {
+		case ids[1]:
+			return errors.New("no such item")
+		case ids[2]:
+			panic("no such item")
+		}
+		return good(ctx, order)
+	})
+	c.Run(ctx)
+	for _, line := range []struct{ id, message string }{
+		{ids[0], shop.MsgReceived}, {ids[0], shop.MsgProcessed},
+		{ids[1], shop.MsgReceived}, {ids[1], shop.MsgFailed},
+		{ids[2], "the handler panicked"}, {ids[2], shop.MsgFailed},
+	} {
+		if of := lines.attr(line.id, line.message, "trace"); of != ids[0] {
+			t.Errorf("%s of %q: trace %q", line.message, line.id, of)
+		}
+	}
+	if attempt := lines.attr(ids[0], shop.MsgReceived, "attempt"); attempt != "1" {
+		t.Errorf("attempt %q", attempt)
+	}
+	if lines.drained(ids[0]) != "2" {
+		t.Errorf("the end of the drain says that %q were given up", lines.drained(ids[0]))
+	}
+}
+
+// The work outlives its parent, and not the drain. That nothing waits for the
+// deadline afterwards is seen by TestNothingIsLeftRunning.
+func TestOutliveEndsWithTheDrain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		type key struct{}
-		parent, sigterm := context.WithCancel(context.WithValue(t.Context(), key{}, "trace"))
+		parent, sigterm := context.WithCancel(t.Context())
 		work, done := outlive(parent, time.Hour, errTooLate)
-		if work.Value(key{}) != "trace" {
-			t.Error("the work has lost what its context says")
-		}
 		sigterm()
 		synctest.Wait() // until the deadline has been set
 		if work.Err() != nil {

@@ -32,11 +32,17 @@ func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
 func (r *recorder) WithAttrs([]slog.Attr) slog.Handler       { return r }
 func (r *recorder) WithGroup(string) slog.Handler            { return r }
 
-func (r *recorder) Handle(_ context.Context, record slog.Record) error {
+// trace is the key of what a test lets its context say; the line says it, too.
+type trace struct{}
+
+func (r *recorder) Handle(ctx context.Context, record slog.Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if id, ok := ctx.Value(trace{}).(string); ok {
+		record.AddAttrs(slog.String("trace", id))
+	}
 	switch {
-	case attr(record, "order") != "":
+	case attr(record, "order") != "" || attr(record, "trace") != "":
 		r.all = append(r.all, record)
 	case record.Message == "queue":
 		r.queues = append(r.queues, record)
@@ -89,6 +95,18 @@ func (r *recorder) attr(id, message, key string) string {
 	for _, record := range r.all {
 		if record.Message == message && attr(record, "order") == id {
 			return attr(record, key)
+		}
+	}
+	return ""
+}
+
+// drained is how many orders were given up, as the last line under that trace says.
+func (r *recorder) drained(trace string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, record := range r.all {
+		if record.Message == "drained" && attr(record, "trace") == trace {
+			return attr(record, "given_up")
 		}
 	}
 	return ""

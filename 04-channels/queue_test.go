@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"course.example/shop"
 )
@@ -109,6 +110,22 @@ func TestCloseWaitsForTheOrderThatGoesIn(t *testing.T) {
 	if _, there := <-q.Orders(); err != nil || !there {
 		t.Errorf("the order is there: %v, and its customer was told %v", there, err)
 	}
+}
+
+// And nobody puts an order while the queue is closed, also where a wrong variant has
+// senders that Close has to wait for.
+func TestCloseHasTheQueueAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(settings(1, 1))
+		q.senders.Add(1)
+		go q.Close()
+		synctest.Wait() // Close waits for the sender
+		if q.mu.TryRLock() {
+			t.Error("an order can go in while the queue is closed")
+		}
+		q.senders.Done()
+	})
 }
 
 // Backpressure as a customer meets it: 202 while there is room, then 503 and

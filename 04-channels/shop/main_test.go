@@ -64,53 +64,81 @@ func (l *log) find(t *testing.T, pattern string) string {
 
 // The whole program, from the first request to the end of its drain, in one bubble.
 // Its clock stands still while somebody listens on the network, so no order is done
-// before SIGTERM, and what becomes of each is exact.
+// before SIGTERM, and what becomes of each is exact. Not parallel: the log and the
+// arguments are the process's own.
 func TestFromTheOrderToTheEndOfTheDrain(t *testing.T) {
-	// Not parallel: the log and the arguments are the process's own.
-	args, logger := os.Args, slog.Default()
-	t.Cleanup(func() { os.Args = args; slog.SetDefault(logger) })
-	os.Args = []string{"shop", "-addr", "127.0.0.1:0", "-workers", "2", "-work", "2s"}
-	synctest.Test(t, func(t *testing.T) {
-		said := &log{line: make(chan struct{}, 1)}
-		slog.SetDefault(slog.New(slog.NewTextHandler(said, nil)))
-		ctx, sigterm := context.WithCancel(t.Context())
-		defer sigterm()
-		ended := make(chan error, 1)
-		go func() { ended <- run(ctx) }()
+	const tooLate = "given up: the time to drain was over"
+	for _, c := range []struct {
+		drain string
+		takes time.Duration
+		says  map[string]int // how many lines
+	}{
+		// Four orders of 2.5 s, by two workers; one of them bounces.
+		{"6s", 5 * time.Second, map[string]int{
+			"order accepted": 4, "order received": 4, "order processed": 3, "order failed": 1,
+			"e-mail to nobody@bounce.test: the e-mail bounced": 1, "drained given_up=1": 1,
+			"msg=queue depth=2": 2, // after one second and after two
+		}},
+		{"1500ms", 1500 * time.Millisecond, map[string]int{
+			"order accepted": 4, "order received": 2, "order processed": 0, "order failed": 4,
+			tooLate: 4, "drained given_up=4": 1, "msg=queue depth=2": 1,
+		}},
+	} {
+		t.Run("drain "+c.drain, func(t *testing.T) {
+			args, logger := os.Args, slog.Default()
+			t.Cleanup(func() { os.Args = args; slog.SetDefault(logger) })
+			os.Args = []string{"shop", "-addr", "127.0.0.1:0", "-workers", "2",
+				"-work", "2500ms", "-drain", c.drain}
+			synctest.Test(t, func(t *testing.T) {
+				said := &log{line: make(chan struct{}, 1)}
+				slog.SetDefault(slog.New(slog.NewTextHandler(said, nil)))
+				if took := placeAndStop(t, said); took != c.takes {
+					t.Errorf("the drain took %v, want %v", took, c.takes)
+				}
+				for message, want := range c.says {
+					if n := strings.Count(said.String(), message); n != want {
+						t.Errorf("%d lines with %q, want %d, in\n%s", n, message, want, said)
+					}
+				}
+			})
+		})
+	}
+}
 
-		url := said.find(t, `msg=listening url=(\S+)`)
-		for body, want := range map[string]int{
-			"": http.StatusAccepted,
-			`{"user_email": "nobody@bounce.test",
-				"items": [{"sku": "A", "quantity": 1, "price_cents": 1}]}`: http.StatusAccepted,
-			"{}": http.StatusBadRequest,
-		} {
-			if status, answer := ask(t, http.MethodPost, url+"/orders", body); status != want {
-				t.Errorf("answered %d, want %d: %s", status, want, answer)
-			}
+// placeAndStop runs the program, places orders, and says how long it took to end
+// after SIGTERM.
+func placeAndStop(t *testing.T, said *log) time.Duration {
+	t.Helper()
+	ctx, sigterm := context.WithCancel(t.Context())
+	defer sigterm()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+
+	url := said.find(t, `msg=listening url=(\S+)`)
+	const bounces = `{"user_email": "nobody@bounce.test",
+		"items": [{"sku": "A", "quantity": 1, "price_cents": 1}]}`
+	for body, want := range map[string]int{
+		"": http.StatusAccepted, bounces: http.StatusAccepted, "{}": http.StatusBadRequest,
+	} {
+		if status, answer := ask(t, http.MethodPost, url+"/orders", body); status != want {
+			t.Errorf("answered %d, want %d: %s", status, want, answer)
 		}
-		if _, health := ask(t, http.MethodGet, url+"/healthz", ""); !strings.Contains(health, `"workers":2`) {
-			t.Errorf("healthz says %s", health)
+	}
+	ask(t, http.MethodPost, url+"/orders?count=2", "")
+	if _, health := ask(t, http.MethodGet, url+"/healthz", ""); !strings.Contains(health, `"workers":2`) {
+		t.Errorf("healthz says %s", health)
+	}
+	began := time.Now()
+	sigterm()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
 		}
-		began := time.Now()
-		sigterm()
-		select {
-		case err := <-ended:
-			if took := time.Since(began); err != nil || took != 2*time.Second {
-				t.Errorf("the drain took %v and ended with %v", took, err)
-			}
-		case <-time.After(time.Hour): // of the bubble: at once, when nothing can come any more
-			t.Fatalf("the program does not end; it said\n%s", said)
-		}
-		for message, want := range map[string]int{
-			"order accepted": 2, "order received": 2, "order processed": 1, "order failed": 1,
-			"reason=.e-mail to nobody@bounce.test: the e-mail bounced": 1, "drained given_up=1": 1,
-		} {
-			if n := len(regexp.MustCompile(message).FindAllString(said.String(), -1)); n != want {
-				t.Errorf("%d lines with %q, want %d, in\n%s", n, message, want, said)
-			}
-		}
-	})
+	case <-time.After(time.Hour): // of the bubble: at once, when nothing can come any more
+		t.Fatalf("the program does not end; it said\n%s", said)
+	}
+	return time.Since(began)
 }
 
 func ask(t *testing.T, method, url, body string) (int, string) {
