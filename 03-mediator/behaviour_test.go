@@ -5,10 +5,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// What a test does not look at, nobody needs to read.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
 
 func TestTheFirstBehaviourIsTheOutermost(t *testing.T) {
 	t.Parallel()

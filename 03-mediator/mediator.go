@@ -61,9 +61,9 @@ type subscription[E any] struct {
 //
 // It is a function because a method of Go cannot have type parameters.
 func Subscribe[E any](m *Mediator, name string, need Need, handle Handler[E]) {
-	t := topicOf[E](m)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	t := topicOf[E](m)
 	var before []subscription[E]
 	if p := t.handlers.Load(); p != nil {
 		before = *p
@@ -83,11 +83,14 @@ type Publisher[E any] struct{ topic *topic[E] }
 // This is where the type is looked up: once, when the program is wired. From
 // there on the compiler knows it, and publishing needs no reflection, no map and
 // no conversion.
-func PublisherOf[E any](m *Mediator) Publisher[E] { return Publisher[E]{topicOf[E](m)} }
-
-func topicOf[E any](m *Mediator) *topic[E] {
+func PublisherOf[E any](m *Mediator) Publisher[E] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return Publisher[E]{topicOf[E](m)}
+}
+
+// topicOf finds the topic or begins it. The caller holds the lock.
+func topicOf[E any](m *Mediator) *topic[E] {
 	kind := reflect.TypeFor[E]()
 	if t, ok := m.topics[kind].(*topic[E]); ok {
 		return t

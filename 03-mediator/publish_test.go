@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"course.example/lab/locktest"
 )
 
 // Everything that takes time is tested in a synctest bubble, whose clock goes on
@@ -233,6 +235,101 @@ func TestSubscribingWhileOthersPublish(t *testing.T) {
 	all.Wait()
 	if n := len(*p.topic.handlers.Load()); n != 50 {
 		t.Errorf("%d of 50 have subscribed", n)
+	}
+}
+
+// Who subscribes copies all that were there before. With very many of them that
+// takes long enough for two who begin at the same moment to be at it together, and
+// what one of them adds would be lost: thirty times a loss, and one is enough.
+func TestSubscribingAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	const crowd, rounds = 50_000, 30
+	m := New(Strategy{}, 0)
+	p := PublisherOf[event](m)
+	before := make([]subscription[event], crowd)
+	p.topic.handlers.Store(&before)
+	for range rounds {
+		var both sync.WaitGroup
+		ready := make(chan struct{})
+		for range 2 {
+			both.Go(func() {
+				<-ready
+				Subscribe(m, "x", Essential, takes(0, nil))
+			})
+		}
+		close(ready)
+		both.Wait()
+	}
+	if n := len(*p.topic.handlers.Load()) - crowd; n != 2*rounds {
+		t.Errorf("%d of %d have subscribed", n, 2*rounds)
+	}
+}
+
+// Each of these reads or changes what the mediator knows, and must be alone at it.
+func TestWhoWiresTheMediatorIsAlone(t *testing.T) {
+	t.Parallel()
+	m := New(Strategy{}, 0)
+	for name, wire := range map[string]func(){
+		"Subscribe":   func() { Subscribe(m, "x", Essential, takes(0, nil)) },
+		"PublisherOf": func() { PublisherOf[event](m) },
+		"Respond":     func() { _ = Respond(m, "clerk", double) },
+		"SenderOf":    func() { _, _ = SenderOf[question, string](m) },
+	} {
+		t.Run(name, func(t *testing.T) { locktest.Waits(t, &m.mu, wire) })
+	}
+}
+
+// What a handler was given to stop by has ended once it has returned, so that
+// nothing which listens to it stays behind.
+func TestTheContextOfAHandlerEndsWithIt(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]*Mediator{
+		"time limit": New(Strategy{}, time.Hour), "parallel": New(Strategy{Parallel: true}, 0),
+	} {
+		var its context.Context
+		if _, err := publish(m, func(ctx context.Context, _ event) error {
+			its = ctx
+			return ctx.Err()
+		}); err != nil || its.Err() == nil {
+			t.Errorf("%s: it returned %v, and its context has ended with %v", name, err, its.Err())
+		}
+	}
+}
+
+// What the publisher's context says, such as an identity for the log, reaches the
+// handlers, whatever is wrapped around them.
+func TestTheContextReachesTheHandlers(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "trace")
+	says := func(ctx context.Context) error {
+		if ctx.Value(key{}) != "trace" {
+			return errMail
+		}
+		return nil
+	}
+	through := func(ctx context.Context, _ Call, next func(context.Context) error) error {
+		return errors.Join(says(ctx), next(ctx))
+	}
+	for name, m := range map[string]*Mediator{
+		"plain": New(Strategy{}, 0), "time limit": New(Strategy{}, time.Hour),
+		"parallel": New(Strategy{Parallel: true}, 0), "behaviours": New(Strategy{}, 0, through, through),
+		"logging and timing": New(Strategy{}, 0, Logging, Timing),
+	} {
+		failing := func(context.Context, event) error { return errStock }
+		Subscribe(m, "first", Essential, func(ctx context.Context, _ event) error { return says(ctx) })
+		Subscribe(m, "failing", Essential, failing)
+		Subscribe(m, "after it", Essential, func(ctx context.Context, _ event) error { return says(ctx) })
+		if err := PublisherOf[event](m).Publish(ctx, event{}); errors.Is(err, errMail) ||
+			!errors.Is(err, errStock) {
+			t.Errorf("%s: %v", name, err)
+		}
+		s := answering(t, m, func(ctx context.Context, _ question) (string, error) {
+			return "", says(ctx)
+		})
+		if _, err := s.Send(ctx, question{}); err != nil {
+			t.Errorf("%s: a request: %v", name, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +17,12 @@ import (
 	mediator "course.example/03-mediator"
 	"course.example/shop"
 )
+
+// What a test does not look at, nobody needs to read.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
 
 // quick is a shop whose handlers take no time.
 func quick(variant string) mediator.Settings {

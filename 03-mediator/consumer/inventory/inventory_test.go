@@ -1,0 +1,105 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"course.example/03-mediator/messages"
+	"course.example/lab/locktest"
+	"course.example/shop"
+)
+
+// order is an event with so many items of one piece each.
+func order(items int) *messages.NewOrder {
+	e := &messages.NewOrder{Order: shop.Order{Items: make([]shop.Item, items)}}
+	for i := range e.Order.Items {
+		e.Order.Items[i] = shop.Item{SKU: "A", Quantity: 1}
+	}
+	return e
+}
+
+func left(t *testing.T, s *Stock, sku string) int {
+	t.Helper()
+	level, err := s.Level(t.Context(), messages.StockLevel{SKU: sku})
+	if err != nil || level.SKU != sku {
+		t.Errorf("asked for %s: %+v, %v", sku, level, err)
+	}
+	return level.Left
+}
+
+func TestWhatIsOrderedIsTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(time.Second)
+		e := &messages.NewOrder{Order: shop.Order{Items: []shop.Item{
+			{SKU: "A", Quantity: 3}, {SKU: "B", Quantity: 1}, {SKU: "A", Quantity: 4},
+		}}}
+		began := time.Now()
+		if err := s.UpdateInventory(t.Context(), e); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		if a, b := left(t, s, "A"), left(t, s, "B"); a != Full-7 || b != Full-1 {
+			t.Errorf("left are %d of A and %d of B", a, b)
+		}
+	})
+}
+
+// Whose time is over takes nothing at all, and says so at once.
+func TestNothingIsTakenWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		err := s.UpdateInventory(ctx, order(3))
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if a := left(t, s, "A"); a != Full {
+			t.Errorf("left are %d", a)
+		}
+	})
+}
+
+func TestWhoIsAtTheStockIsAlone(t *testing.T) {
+	t.Parallel()
+	s := New(0)
+	for name, visit := range map[string]func(){
+		"UpdateInventory": func() { _ = s.UpdateInventory(t.Context(), order(1)) },
+		"Level":           func() { left(t, s, "A") },
+	} {
+		t.Run(name, func(t *testing.T) { locktest.Waits(t, &s.mu, visit) })
+	}
+}
+
+// Two orders so large that both must be at the shelf together, were they not kept
+// from it: none of their pieces is counted once for two.
+func TestTwoLargeOrdersAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	s := New(0)
+	const items = 400_000
+	e := order(items)
+	var both sync.WaitGroup
+	ready := make(chan struct{})
+	for range 2 {
+		both.Go(func() {
+			<-ready
+			if err := s.UpdateInventory(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(ready)
+	both.Wait()
+	if a := left(t, s, "A"); a != Full-2*items {
+		t.Errorf("left are %d, want %d", a, Full-2*items)
+	}
+}
