@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -135,8 +136,7 @@ func (c Counter) placeMany(w http.ResponseWriter, r *http.Request, like Order, n
 
 	var (
 		group    sync.WaitGroup
-		mu       sync.Mutex
-		accepted int
+		accepted atomic.Int64
 		tickets  = make(chan struct{})
 	)
 	for range min(n, cmp.Or(c.AtOnce, atOnce)) {
@@ -146,9 +146,7 @@ func (c Counter) placeMany(w http.ResponseWriter, r *http.Request, like Order, n
 					cancel(err)
 					return
 				}
-				mu.Lock()
-				accepted++
-				mu.Unlock()
+				accepted.Add(1)
 			}
 		})
 	}
@@ -163,8 +161,8 @@ func (c Counter) placeMany(w http.ResponseWriter, r *http.Request, like Order, n
 	close(tickets)
 	group.Wait()
 
-	result := map[string]any{"accepted": accepted, "requested": n}
-	if accepted < n {
+	result := map[string]any{"accepted": accepted.Load(), "requested": n}
+	if accepted.Load() < int64(n) {
 		c.refuse(w, r, context.Cause(ctx), result)
 		return
 	}

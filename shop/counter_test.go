@@ -184,6 +184,7 @@ func TestWhenThereIsNoPlace(t *testing.T) {
 		{"unavailable, wrapped", fmt.Errorf("place: %w", Unavailable(broken, 3*time.Second)),
 			503, "3"},
 		{"too slow", fmt.Errorf("place: %w", context.DeadlineExceeded), 503, "1"},
+		{"hung up", fmt.Errorf("place: %w", context.Canceled), 503, "1"},
 		{"rejected", fmt.Errorf("place: %w", Rejected(broken, 402)), 402, ""},
 		{"rejected for now", Unavailable(Rejected(broken, 504), time.Second), 504, "1"},
 		{"anything else", broken, 500, ""},
@@ -284,6 +285,88 @@ func TestCustomerWhoHangsUp(t *testing.T) {
 	}
 	if w.Code/100 == 2 {
 		t.Errorf("status %d for a request that was given up", w.Code)
+	}
+}
+
+// What ails one order of a massive request ails the rest: those in hand are told to
+// leave it, and the customer hears of the first reason, not of theirs.
+func TestAFailureEndsTheOthersOfItsRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int64
+		full := errors.New("the queue is full")
+		counter := Counter{Place: func(ctx context.Context, _ Order) error {
+			if n.Add(1) == 2 {
+				time.Sleep(time.Second) // until the others are in hand
+				return Unavailable(full, time.Second)
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		status, _, answer := ask(t, counter, "POST", "/orders?count=3", "")
+		if status != 503 || answer["accepted"] != 0.0 || answer["requested"] != 3.0 ||
+			answer["error"] != full.Error() {
+			t.Errorf("status %d, answer %v", status, answer)
+		}
+	})
+}
+
+// The most that one may ask for is asked for: an order with as many items as there
+// may be has room in a body, and counts are taken up to both of their bounds.
+func TestTheLargestRequests(t *testing.T) {
+	t.Parallel()
+	item := fmt.Sprintf(`{"sku":%q,"quantity":1000,"price_cents":100000000}`,
+		strings.Repeat("x", maxSKU))
+	body := `{"user_email":"` + SampleEmail + `","items":[` +
+		strings.Repeat(item+",", MaxItems-1) + item + `]}`
+	var k taken
+	counter := Counter{Place: k.place}
+	if status, _, answer := ask(t, counter, "POST", "/orders", body); status != 202 ||
+		len(k.orders[0].Items) != MaxItems {
+		t.Errorf("status %d, answer %v", status, answer)
+	}
+	filled := body + strings.Repeat(" ", MaxBody-len(body))
+	if status, _, answer := ask(t, counter, "POST", "/orders", filled); status != 202 {
+		t.Errorf("a body of exactly %d bytes: status %d, answer %v", len(filled), status, answer)
+	}
+	if status, _, answer := ask(t, counter, "POST", "/orders", filled+" "); status != 413 {
+		t.Errorf("one byte more: status %d, answer %v", status, answer)
+	}
+	for count, taken := range map[int]bool{1: true, MaxCount: true, MaxCount + 1: false} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST",
+			fmt.Sprintf("/orders?count=%d", count), nil)
+		if n, err := readCount(r); (err == nil) != taken || taken && n != count {
+			t.Errorf("count %d became %d, %v", count, n, err)
+		}
+	}
+	if _, _, answer := ask(t, counter, "POST", "/orders?count=1", ""); answer["order_id"] == nil {
+		t.Errorf("count 1 is one order with an identity: %v", answer)
+	}
+}
+
+// What the request's context says, such as an identity for the log, reaches the step.
+func TestTheContextOfTheRequestIsHandedOn(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	var reached atomic.Int64
+	check := func(ctx context.Context) {
+		if ctx.Value(key{}) == "trace" {
+			reached.Add(1)
+		}
+	}
+	counter := Counter{
+		Place:   func(ctx context.Context, _ Order) error { check(ctx); return nil },
+		Ready:   func(ctx context.Context) error { check(ctx); return nil },
+		Details: func(ctx context.Context) map[string]any { check(ctx); return nil },
+	}
+	ctx := context.WithValue(t.Context(), key{}, "trace")
+	for _, request := range []string{"POST /orders", "POST /orders?count=2", "GET /healthz"} {
+		method, target, _ := strings.Cut(request, " ")
+		counter.Handler().ServeHTTP(httptest.NewRecorder(),
+			httptest.NewRequestWithContext(ctx, method, target, nil))
+	}
+	if reached.Load() != 5 {
+		t.Errorf("reached %d of 5 calls", reached.Load())
 	}
 }
 

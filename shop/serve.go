@@ -30,7 +30,10 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	slog.Info("listening", "url", "http://"+listener.Addr().String())
+	return serve(ctx, listener, handler)
+}
 
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler,
 		// Without these a client that sends nothing keeps a connection for ever.
@@ -43,7 +46,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve HTTP on %s: %w", addr, err)
+		return fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)

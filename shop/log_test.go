@@ -1,0 +1,138 @@
+package shop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// record lets the process log to the lines it returns, until the test ends. Not for
+// tests in parallel: the log is the process's own.
+func record(t *testing.T, format, level string) *bytes.Buffer {
+	t.Helper()
+	t.Setenv("LOG_FORMAT", format)
+	t.Setenv("LOG_LEVEL", level)
+	var lines bytes.Buffer
+	logger, err := newLogger(&lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(logger)
+	return &lines
+}
+
+// The lines that the lab's ledger reads, to the letter: they are a contract.
+func TestTheLinesOfTheLedger(t *testing.T) {
+	lines := record(t, "json", "")
+	ctx, more := t.Context(), slog.Duration("took", 1500*time.Millisecond)
+	Accepted(ctx, "o-1", more)
+	Received(ctx, "o-1", 2, more)
+	Processed(ctx, "o-1", more)
+	Failed(ctx, "o-1", "bounced", more)
+	Skipped(ctx, "o-1", "already done", more)
+	Ready(ctx, more)
+	want := []map[string]any{
+		{"level": "INFO", "msg": "order accepted", "order": "o-1", "took": "1.5s"},
+		{"level": "INFO", "msg": "order received", "order": "o-1", "attempt": 2.0, "took": "1.5s"},
+		{"level": "INFO", "msg": "order processed", "order": "o-1", "took": "1.5s"},
+		{"level": "ERROR", "msg": "order failed", "order": "o-1", "reason": "bounced", "took": "1.5s"},
+		{"level": "INFO", "msg": "order skipped", "order": "o-1", "reason": "already done",
+			"took": "1.5s"},
+		{"level": "INFO", "msg": "ready", "took": "1.5s"},
+	}
+	for line := range strings.Lines(lines.String()) {
+		var got map[string]any
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := got["time"].(string)
+		if _, err := time.Parse(time.RFC3339Nano, text); err != nil {
+			t.Errorf("when: %v", err)
+		}
+		delete(got, "time")
+		if len(want) == 0 || !maps.Equal(got, want[0]) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+		want = want[1:]
+	}
+	if len(want) > 0 {
+		t.Errorf("no line for %v", want)
+	}
+}
+
+// LOG_LEVEL is the least that is said, and people get short times and durations.
+func TestLinesForPeople(t *testing.T) {
+	lines := record(t, "", "warn")
+	slog.Info("not said")
+	slog.Warn("said", "took", 1234567*time.Nanosecond, slog.Group("in", slog.Time("time", time.Time{})))
+	text := lines.String()
+	if strings.Contains(text, "not said") || !strings.Contains(text, "level=WARN msg=said took=1.235ms") ||
+		!strings.Contains(text, "in.time=0001-01-01T") {
+		t.Errorf("said %q", text)
+	}
+	if _, err := time.Parse("time=15:04:05.000", strings.Fields(text)[0]); err != nil {
+		t.Errorf("the time is not short: %v", err)
+	}
+}
+
+// watched is an answer on its way to the customer.
+type watched struct {
+	*httptest.ResponseRecorder
+	answered func()
+}
+
+func (w watched) WriteHeader(status int) { w.answered(); w.ResponseRecorder.WriteHeader(status) }
+
+// noting is a log that only notes messages.
+type noting struct{ note func(string) }
+
+func (n noting) Enabled(context.Context, slog.Level) bool { return true }
+func (n noting) WithAttrs([]slog.Attr) slog.Handler       { return n }
+func (n noting) WithGroup(string) slog.Handler            { return n }
+
+func (n noting) Handle(_ context.Context, r slog.Record) error {
+	n.note(r.Message)
+	return nil
+}
+
+// First the order is safe, then the ledger hears of it, then the customer. And of
+// what is not safe neither hears that it is accepted.
+func TestAcceptedComesBetweenPlaceAndAnswer(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	for _, c := range []struct {
+		target string
+		err    error
+		want   []string
+	}{
+		{"/orders", nil, []string{"placed", MsgAccepted, "answered"}},
+		{"/orders?count=2", nil, []string{"placed", MsgAccepted, "placed", MsgAccepted, "answered"}},
+		{"/orders", errors.New("broken"), []string{"placed", "order not accepted", "answered"}},
+		{"/orders?count=2", errors.New("broken"), []string{"placed", "order not accepted", "answered"}},
+	} {
+		var happened []string // by one goroutine after the other: one at a time is placed
+		note := func(what string) { happened = append(happened, what) }
+		slog.SetDefault(slog.New(noting{note}))
+		counter := Counter{AtOnce: 1, Place: func(context.Context, Order) error {
+			note("placed")
+			return c.err
+		}}
+		w := watched{httptest.NewRecorder(), func() { note("answered") }}
+		counter.Handler().ServeHTTP(w,
+			httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.target, nil))
+		if !slices.Equal(happened, c.want) {
+			t.Errorf("%s, %v: %q, want %q", c.target, c.err, happened, c.want)
+		}
+	}
+}
