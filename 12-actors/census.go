@@ -175,12 +175,19 @@ func recovered(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
 	}
 	slog.Error("a grain panicked", "grain", ctx.Self().GetId(), "reason", reason)
 	slog.Debug("where it panicked", "stack", string(debug.Stack()))
-	root := ctx.ActorSystem().Root
+	end(ctx.ActorSystem(), ctx.Self())
 	if envelope.Sender != nil {
-		root.Send(envelope.Sender, cluster.NewGrainErrorResponse(
+		ctx.ActorSystem().Root.Send(envelope.Sender, cluster.NewGrainErrorResponse(
 			cluster.ErrorReason_INTERNAL, fmt.Sprintf("the grain panicked: %v", reason)))
 	}
-	root.Stop(ctx.Self())
+}
+
+// end stops an activation after the call in hand, before those that wait. From now on
+// it cannot be reached: the engine stops it a moment later, and forgets without a
+// word what came into its mailbox in between.
+func end(system *actor.ActorSystem, grain *actor.PID) {
+	system.Root.Stop(grain)
+	system.ProcessRegistry.Remove(grain)
 }
 
 func (c *counter) count(kind string, change func(*kindCounter)) {

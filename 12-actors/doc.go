@@ -15,6 +15,7 @@
 //	redis.go       the store, in Redis, as in the lecture
 //	postgres.go    the store, in Postgres
 //	call.go        a call that is tried again, and ends when its context does
+//	overload.go    what keeps the shop going when too many call
 //	membership.go  who is in the cluster: a lease in Redis for every silo
 //	engine.go      a silo or a client of protoactor-go
 //	census.go      what a silo can tell of itself

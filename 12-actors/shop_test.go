@@ -191,7 +191,7 @@ func TestGrainThatPanicsEnds(t *testing.T) {
 	})
 	buyMug(t, h)
 	fault.Store(true)
-	if err := take(t.Context(), w, "one", aLongTime); !contains(err, "no nerves") {
+	if err := take(t.Context(), w, "one", 10*time.Second); !contains(err, "no nerves") {
 		t.Errorf("the caller was told %v", err)
 	}
 	buyMug(t, h)

@@ -86,7 +86,7 @@ func (s *Silo) failed(grain cluster.GrainContext, err error) error {
 		})
 		slog.Warn("write refused: another activation of this grain has written",
 			"grain", name(grain), "refused", refused)
-		grain.Stop(grain.Self())
+		end(grain.ActorSystem(), grain.Self())
 	}
 	if Refused(err) || Busy(err) {
 		return err

@@ -108,11 +108,14 @@ func Recover() actor.PropsOption {
 				}
 				slog.Debug("a grain panicked", "grain", c.Self().Id, "reason", reason,
 					"stack", string(debug.Stack()))
+				// It cannot be reached from here on. The engine stops it a moment later,
+				// and forgets without a word what came into its mailbox in between.
+				c.ActorSystem().Root.Stop(c.Self())
+				c.ActorSystem().ProcessRegistry.Remove(c.Self())
 				if envelope.Sender != nil {
 					c.ActorSystem().Root.Send(envelope.Sender, cluster.NewGrainErrorResponse(
 						cluster.ErrorReason_INTERNAL, fmt.Sprintf("the grain panicked: %v", reason)))
 				}
-				c.ActorSystem().Root.Stop(c.Self())
 			}()
 			next(c, envelope)
 		}
