@@ -108,8 +108,12 @@ func mismatch(queue string, err error) error {
 	return fmt.Errorf("declare queue %q: %w", queue, err)
 }
 
-// errUnconfirmed: the message may be in the queue or not.
-var errUnconfirmed = errors.New("outcome unknown: the broker did not confirm")
+// Why a message is not safe. With errUnconfirmed it may be in the queue or not, with
+// errRefused (basic.nack) it is not.
+var (
+	errUnconfirmed = errors.New("outcome unknown: the broker did not confirm")
+	errRefused     = errors.New("the broker refused the message")
+)
 
 // put publishes and waits for the confirm. It is safe for concurrent use, and
 // many may wait at a time.
@@ -121,11 +125,15 @@ func (s *session) put(ctx context.Context, queue string, m amqp.Publishing) erro
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
-	// A connection that dies makes this false, without an error.
-	if ok, err := confirm.WaitContext(ctx); err != nil || !ok {
+	ok, err := confirm.WaitContext(ctx)
+	switch {
+	case ok:
+		return nil
+	case err == nil && !s.channel.IsClosed(): // a connection that dies answers false, too
+		return errRefused
+	default:
 		return errors.Join(errUnconfirmed, err)
 	}
-	return nil
 }
 
 func (s *session) close() error {

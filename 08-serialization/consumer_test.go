@@ -134,12 +134,32 @@ func TestRefusedMessageIsNotConfirmed(t *testing.T) {
 	}
 	for range 3 {
 		err := on.put(t.Context(), full, amqp.Publishing{Body: []byte("1")})
-		if !errors.Is(err, errUnconfirmed) {
-			t.Errorf("got %v, want %v", err, errUnconfirmed)
+		if !errors.Is(err, errRefused) {
+			t.Errorf("got %v, want %v", err, errRefused)
 		}
 	}
 	if err := on.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Of what was under way when the connection died nobody knows.
+func TestDeadConnectionIsUnconfirmed(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	address, silence := servicestest.Silenced(t, s.URL)
+	on, err := connect(t.Context(), address, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silence()
+	answer := make(chan error, 1)
+	go func() { answer <- on.put(t.Context(), Queue, amqp.Publishing{}) }()
+	take(t, s, Queue, 1)
+	_ = on.conn.CloseDeadline(time.Now())
+	err = <-answer
+	if !errors.Is(err, errUnconfirmed) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v, and not by waiting for it", err, errUnconfirmed)
 	}
 }
 
