@@ -212,7 +212,10 @@ func (t *Telemetry) Stop() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), t.deadline)
 	defer cancel()
-	t.Tracing.wait(ctx)
+	// Half of the time is for what is still open, so that what has ended can be sent at any rate.
+	half, done := context.WithTimeout(ctx, t.deadline/2)
+	defer done()
+	t.Tracing.wait(half)
 	// Side by side: a deadline for three is one for each of them.
 	var all sync.WaitGroup
 	errs := make([]error, 3)

@@ -207,7 +207,7 @@ func scrape(tel *Telemetry) string {
 // The lag is how long the message had waited that was taken last, as long as others wait.
 func TestLagOfAConsumer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newUnseenWorld(t)
 	w.produce()
 	b, tel := w.connect(), w.telemetry("consumer", "consumer-1")
 	unobserve, err := tel.Observe(b, OrdersTopic)

@@ -51,15 +51,23 @@ type world struct {
 	handled map[string]int // messages whose work is done, by service
 }
 
-// newWorld starts nothing yet: the receiver is the test's own, the broker a part of the shared
-// one.
+// newWorld starts nothing yet but the receiver, which is the test's own.
 func newWorld(t testing.TB) *world {
+	t.Helper()
+	receiver := servicestest.Private(t, services.Jaeger, 1)[0].URL
+	w := newUnseenWorld(t) // it ends before its receiver does
+	w.receiver = receiver
+	return w
+}
+
+// newUnseenWorld is for tests that do not look at telemetry. The broker is a part of the shared
+// one.
+func newUnseenWorld(t testing.TB) *world {
 	t.Helper()
 	s := DefaultSettings()
 	s.URL = servicestest.RabbitMQ(t).URL
 	s.Work, s.Pause, s.Flush = 5*time.Millisecond, time.Millisecond, 20*time.Second
 	w := &world{t: t, s: s}
-	w.receiver = servicestest.Private(t, services.Jaeger, 1)[0].URL
 	t.Cleanup(w.end)
 	return w
 }
@@ -302,6 +310,18 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		case <-deadline:
 			t.Fatalf("waited %s for %s", patience, what)
 		}
+	}
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(patience):
+		t.Fatalf("waited %s for %s", patience, what)
+		panic("unreachable")
 	}
 }
 
