@@ -88,8 +88,8 @@ func (s *Subscriber) session(ctx context.Context) error {
 }
 
 func (s *Subscriber) consume(ctx context.Context, conn *session) error {
-	// What cannot be done needs a way out before it comes in. Else a bad message
-	// that comes first is put back, and once more counted as delivered in vain.
+	// Take nothing that cannot be finished: without a way to the dead letters a bad
+	// message would only be put back.
 	if err := s.dead.untilConnected(ctx); err != nil {
 		return fmt.Errorf("no way to the dead letters: %w", err)
 	}
