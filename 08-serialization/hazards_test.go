@@ -84,8 +84,10 @@ func TestNotUTF8(t *testing.T) {
 // of any does not.
 func TestQuotesAroundLargeNumbers(t *testing.T) {
 	t.Parallel()
-	body := encoded(t, JSON, plain(1), 1)
-	if !strings.Contains(string(body), `"order_number":"7413871240642707457"`) {
-		t.Errorf("the order number has no quotes: %s", body)
+	for version := Oldest; version <= Current; version++ {
+		body := encoded(t, JSON, plain(1), version)
+		if !strings.Contains(string(body), `"order_number":"7413871240642707457"`) {
+			t.Errorf("version %d: the order number has no quotes: %s", version, body)
+		}
 	}
 }
