@@ -212,7 +212,7 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 		t.Error(err)
 	}
 	if n := seen.count(ids); n != 1 {
-		t.Errorf("%d orders were done, want the one in hand", n)
+		t.Fatalf("%d orders were done, want the one in hand", n)
 	}
 	take(t, s, Queue, len(ids)-1)
 }
