@@ -146,16 +146,14 @@ func TestCommandsForOneOrderWaitForEachOther(t *testing.T) {
 	if err := s.handle(t.Context(), Message{ID: "1", Kind: ChargePayment, Order: order}); err != nil {
 		t.Fatal(err)
 	}
-	// The first: an undo that has not been committed yet.
+	// The first: an undo that has looked and not yet written.
 	tx, err := s.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(context.Background()) }() // or the pool stays open
-	if _, _, err := s.decision(t.Context(), tx, order.ID); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.record(t.Context(), tx, order, Undone, "", -1); err != nil {
+	if _, err := tx.Exec(t.Context(), `SELECT FROM decisions WHERE order_id = $1 FOR UPDATE`,
+		order.ID); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -166,6 +164,9 @@ func TestCommandsForOneOrderWaitForEachOther(t *testing.T) {
 		return s.number(t, `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 1
 	})
+	if err := s.record(t.Context(), tx, order, Undone, "", -1); err != nil {
+		t.Fatal(err)
+	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
