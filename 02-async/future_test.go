@@ -183,6 +183,57 @@ func TestAwaitGivesUpAndLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+// A select between two that are ready chooses one at random: a hundred times it would
+// not always choose the value.
+func TestWhatIsThereIsHadByOneWhoseTimeIsOver(t *testing.T) {
+	t.Parallel()
+	f := Go(t.Context(), after(0, 7, nil))
+	if _, err := f.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if value, err := f.Await(over); value != 7 || err != nil {
+			t.Fatalf("got %d, %v", value, err)
+		}
+	}
+}
+
+// What listens to the context of the work does not stay behind when it is done.
+func TestTheContextOfTheWorkEndsWithIt(t *testing.T) {
+	t.Parallel()
+	its, err := Go(t.Context(), func(ctx context.Context) (context.Context, error) {
+		return ctx, ctx.Err()
+	}).Await(t.Context())
+	if err != nil || its.Err() == nil {
+		t.Errorf("it ended with %v, and its context with %v", err, its.Err())
+	}
+}
+
+// The context says why the work was to end, such as a signal, and Await why it was
+// given up.
+func TestTheCauseIsHandedOn(t *testing.T) {
+	t.Parallel()
+	why := errors.New("the customer hung up")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	if err := Sleep(ctx, time.Hour); !errors.Is(err, why) {
+		t.Errorf("sleep: %v", err)
+	}
+	f := Go(t.Context(), func(ctx context.Context) (int, error) {
+		<-ctx.Done()
+		return 0, context.Cause(ctx)
+	})
+	defer f.Cancel()
+	if _, err := f.Await(ctx); !errors.Is(err, why) {
+		t.Errorf("await: %v", err)
+	}
+	if _, err := Race(ctx, Go(ctx, after(time.Hour, 0, nil))).Await(t.Context()); !errors.Is(err, why) {
+		t.Errorf("race: %v", err)
+	}
+}
+
 func TestNobodyAwaitsAndNothingLeaks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

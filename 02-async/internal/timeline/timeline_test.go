@@ -1,9 +1,13 @@
 package timeline
 
 import (
+	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"course.example/lab/locktest"
 )
 
 func TestDraw(t *testing.T) {
@@ -48,6 +52,46 @@ func TestMeanWork(t *testing.T) {
 			t.Errorf("%v, want 1.5 s", mean)
 		}
 	})
+}
+
+// Each of these reads or changes the time line, and must be alone at it.
+func TestWhoIsAtTheTimeLineIsAlone(t *testing.T) {
+	t.Parallel()
+	line := New()
+	end := line.Working("a")
+	for name, visit := range map[string]func(){
+		"begin": func() { line.Waiting("b") }, // not its end, which takes the lock as well
+		"end":   end,
+	} {
+		t.Run(name, func(t *testing.T) { locktest.Waits(t, &line.mu, visit) })
+	}
+	line = New()
+	for name, look := range map[string]func(){
+		"Draw":     func() { line.Draw(time.Second) },
+		"MeanWork": func() { line.MeanWork() },
+	} {
+		t.Run(name, func(t *testing.T) { locktest.Waits(t, &line.mu, look) })
+	}
+}
+
+// The lock is held until a span is noted, and not only taken: lines of a thousand
+// who begin and end at once have every span.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	line := New()
+	const many = 1000
+	var all sync.WaitGroup
+	for i := range many {
+		all.Go(func() { line.Working(strconv.Itoa(i % 10))() })
+	}
+	all.Wait()
+	spans := 0
+	for _, l := range line.lanes {
+		spans += len(l.spans)
+	}
+	if len(line.lanes) != 10 || spans != many || line.busy != 0 {
+		t.Errorf("%d lanes, %d spans, %d busy", len(line.lanes), spans, line.busy)
+	}
 }
 
 func TestNilRecordsNothing(t *testing.T) {
