@@ -155,6 +155,45 @@ func TestReceiverOutlivesImpatientSender(t *testing.T) {
 	})
 }
 
+// Who stops a mailbox and then reads what its owner counted must be alone with it:
+// stop returns when the owner has put down what it had in hand, and not before.
+func TestStopWaitsForTheOwner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		mailbox := NewMailbox()
+		stop := open(t.Context(), mailbox, slow{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := mailbox.Ask(ctx, 1, 1); err == nil ||
+			!strings.Contains(err.Error(), "nobody answered the message") {
+			t.Errorf("a sender without patience got %v", err)
+		}
+		stop()
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the owner was busy for a second, and stop returned after %v", took)
+		}
+	})
+}
+
+// Why a conversation ended, such as a signal, is in its error.
+func TestAskSaysWhyItGaveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("the sender hung up")
+		ctx, hangUp := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Millisecond, func() { hangUp(why) })
+		mailbox := NewMailbox()
+		defer open(t.Context(), mailbox, slow{})()
+		if err := Exchange(ctx, io.Discard, mailbox, 1); !errors.Is(err, why) {
+			t.Errorf("in hand: %v", err)
+		}
+		if err := Exchange(ctx, io.Discard, NewMailbox(), 1); !errors.Is(err, why) {
+			t.Errorf("not taken: %v", err)
+		}
+	})
+}
+
 // Nobody reads the mailbox: the message is not even taken.
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
