@@ -1,0 +1,125 @@
+package manifest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseScale(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		word     string
+		n        int
+		relative bool
+		ok       bool
+	}{
+		{"4", 4, false, true}, {"0", 0, false, true}, {"64", 64, false, true},
+		{"+1", 1, true, true}, {"-1", -1, true, true}, {"-64", -64, true, true},
+		{"65", 0, false, false}, {"+65", 0, true, false}, {"+0", 0, true, false},
+		{"-0", 0, true, false}, {"", 0, false, false}, {"+", 0, true, false},
+		{"many", 0, false, false}, {"--1", 0, true, false}, {"1.5", 0, false, false},
+	} {
+		n, relative, err := ParseScale(c.word)
+		if (err == nil) != c.ok || c.ok && (n != c.n || relative != c.relative) {
+			t.Errorf("%q: %d, relative %v, %v", c.word, n, relative, err)
+		}
+	}
+}
+
+func TestParseNumber(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]int{
+		"2": 2, "9": 9, "1": 0, "10": 0, "x": 0, "": 0, "3 4": 0, "-3": 0,
+	} {
+		n, err := ParseNumber(strings.Fields(words), 2, 9)
+		if (err == nil) != (want > 0) || err == nil && n != want {
+			t.Errorf("%q from 2 to 9: %d, %v", words, n, err)
+		}
+	}
+	if n, email, err := ParseOrder([]string{"20", "a@b.test"}); n != 20 || email != "a@b.test" ||
+		err != nil {
+		t.Errorf("order: %d, %q, %v", n, email, err)
+	}
+	for _, words := range []string{"", "20", "0 a@b.test", "1001 a@b.test", "2 a@b.test c@d.test"} {
+		if n, email, err := ParseOrder(strings.Fields(words)); err == nil {
+			t.Errorf("%q is %d orders of %q", words, n, email)
+		}
+	}
+}
+
+func TestParseSlow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		words string
+		who   []string
+		how   Slow
+	}{
+		{"consumer-1 100ms", []string{"consumer-1"}, Slow{Latency: 100 * time.Millisecond}},
+		{"every consumer 1s", []string{"every", "consumer"}, Slow{Latency: time.Second}},
+		{"db 1ms 50KB/s", []string{"db"}, Slow{time.Millisecond, 50}},
+		{"db 1ms 1KB/s", []string{"db"}, Slow{time.Millisecond, 1}},
+	} {
+		who, how, err := ParseSlow(strings.Fields(c.words))
+		if err != nil || !slices.Equal(who, c.who) || how != c.how {
+			t.Errorf("%q: %q, %+v, %v", c.words, who, how, err)
+		}
+	}
+	for _, words := range []string{
+		"", "db", "100ms", "50KB/s", "db 50KB/s", "db soon", "db 0ms", "db -1ms", "db 1ms 0KB/s",
+		"db 1ms -5KB/s", "db 1ms xKB/s", "db 1ms 50",
+	} {
+		if who, how, err := ParseSlow(strings.Fields(words)); err == nil {
+			t.Errorf("%q makes %q %+v slow", words, who, how)
+		}
+	}
+}
+
+// What an act means is checked before anything is started, whoever is meant.
+func TestCheckAct(t *testing.T) {
+	t.Parallel()
+	step := &Step{
+		Needs:     []string{"postgres", "redis x5"},
+		Processes: []Process{{Name: "consumer"}, {Name: "old-consumer"}, {Name: "tier-2"}},
+		Inject:    Injections{Poison: []string{"./inject"}},
+	}
+	for _, act := range []string{
+		"burst 1", "burst 100000", "order 3 a@b.test", "poison 10000", "kill consumer",
+		"kill consumer-2", "stop old-consumer", "start old-consumer-1", "pause tier-2",
+		"resume every consumer", "restart postgres", "kill redis", "kill redis-3", "cut redis-5",
+		"heal every old-consumer", "scale consumer 4", "scale old-consumer +1", "scale consumer -1",
+		"slow consumer-1 100ms 50KB/s", "slow every consumer 1s", "restart tier-2-1",
+	} {
+		if err := step.CheckAct(act); err != nil {
+			t.Errorf("%s: %v", act, err)
+		}
+	}
+	for act, want := range map[string]string{
+		"":                      "what is to be done",
+		"dance":                 "is no act",
+		"burst":                 "how many?",
+		"burst 1 2":             "how many?",
+		"poison":                "how many?",
+		"poison 10001":          "no whole number",
+		"duplicate 1":           "has no inject",
+		"kill":                  "whom?",
+		"kill consumer-x":       "no process and no service",
+		"kill consumer-1-2":     "no process and no service",
+		"kill mysql":            "no process and no service",
+		"kill consumer mailer":  "whom?",
+		"kill every":            "no process and no service",
+		"kill every consumer 2": "whom?",
+		"scale consumer":        "which kind, and how many?",
+		"scale consumer 4 5":    "which kind, and how many?",
+		"scale consumer many":   "no whole number",
+		"scale consumer 65":     "no whole number",
+		"scale mysql 2":         "no process and no service",
+		"slow mysql 1ms":        "no process and no service",
+		"slow consumer":         "how slow?",
+	} {
+		if err := step.CheckAct(act); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: want an error with %q, got: %v", act, want, err)
+		}
+	}
+}
