@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -193,12 +194,16 @@ func TestBudget(t *testing.T) {
 // has patience.
 func TestCallEndsWithItsBudget(t *testing.T) {
 	t.Parallel()
-	var calls atomic.Int64
-	_, err := Call(t.Context(), &Budget{tries: 2}, "Order/1", time.Second,
-		answers(&calls, errors.New("broken")))
-	if calls.Load() != 3 || !contains(err, "call Order/1: broken") {
-		t.Errorf("%d calls, %v; want the first and two more", calls.Load(), err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var calls atomic.Int64
+		_, err := Call(ctx, &Budget{tries: 2}, "Order/1", time.Second,
+			answers(&calls, errors.New("broken")))
+		if calls.Load() != 3 || !contains(err, "call Order/1: broken") {
+			t.Errorf("%d calls, %v; want the first and two more", calls.Load(), err)
+		}
+	})
 }
 
 // An engine that has looked for the grain for too long must not send the call: it
