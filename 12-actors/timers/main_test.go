@@ -144,6 +144,34 @@ func TestRemindersSurviveTheirProcess(t *testing.T) {
 	})
 }
 
+// A grain that sets its reminder anew while it is called is called again: what the
+// grain says counts, and not that it was called.
+func TestReminderThatIsSetDuringItsCall(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		began, rings := time.Now(), 0
+		var r *Reminders
+		r = NewReminders(filestore.Open(folder, nil), func(due Reminder) error {
+			if rings++; rings > 1 {
+				return nil
+			}
+			return r.Set(Reminder{Grain: due.Grain, Name: due.Name, Due: began.Add(2 * time.Hour)})
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		if err := r.Set(Reminder{Grain: "eggs", Name: "a", Due: began.Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Hour) // the bubble's clock
+		cancel()
+		if err := <-ended; err != nil || rings != 2 {
+			t.Errorf("rang %d times, %v", rings, err)
+		}
+	})
+}
+
 func TestRemindersThatAreNone(t *testing.T) {
 	t.Parallel()
 	r := NewReminders(filestore.Open(t.TempDir(), nil), nil)
