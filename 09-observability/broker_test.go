@@ -122,16 +122,16 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	})
 }
 
-// overheard says when the router has closed its subscriber.
+// overheard says when the router closes its subscriber. The call comes back only after the message
+// in hand is done; but to be done it must be followed by an event, which takes a confirm.
 type overheard struct {
 	message.Subscriber
 	told chan<- struct{}
 }
 
 func (o overheard) Close() error {
-	err := o.Subscriber.Close()
 	o.told <- struct{}{}
-	return err
+	return o.Subscriber.Close()
 }
 
 // A process that is asked to end while it begins ends, too: here the broker is gone before the
