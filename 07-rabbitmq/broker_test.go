@@ -23,8 +23,41 @@ func TestMain(m *testing.M) {
 	servicestest.Main(m)
 }
 
-// onBroker returns settings for a vhost of the test's own.
+// onBroker returns settings for a vhost of the test's own with queues that take
+// messages. On a busy machine a quorum queue that has just been declared refuses
+// the first of them (basic.nack).
 func onBroker(t testing.TB) Settings {
+	t.Helper()
+	s := onEmptyVhost(t)
+	conn, err := connect(t.Context(), s, "test", quorumOrders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.channel.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	for queue, exchange := range map[string]string{
+		OrdersQueue: amqp.DefaultExchange, DeadLetterQueue: DeadLetterExchange,
+	} {
+		eventually(t, queue+" takes messages", func() bool {
+			confirm, err := conn.channel.PublishWithDeferredConfirm(
+				exchange, queue, true, false, amqp.Publishing{DeliveryMode: amqp.Persistent})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return confirm.Wait()
+		})
+		if _, err := conn.channel.QueuePurge(queue, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conn.close(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func onEmptyVhost(t testing.TB) Settings {
 	t.Helper()
 	s := DefaultSettings()
 	s.URL = servicestest.RabbitMQ(t).URL

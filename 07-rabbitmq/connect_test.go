@@ -13,7 +13,7 @@ import (
 
 func TestConnectSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	good := onBroker(t)
+	good := onEmptyVhost(t)
 	a := admin(t, good)
 	if _, err := a.channel.QueueDeclare(OrdersQueue, true, false, false, false,
 		amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeClassic}); err != nil {
