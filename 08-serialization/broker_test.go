@@ -18,7 +18,31 @@ import (
 // patience bounds every wait in the tests. None takes nearly as long.
 const patience = 30 * time.Second
 
+// onBroker returns settings for a vhost of the test's own with queues that take
+// messages. On a busy machine a quorum queue that has just been declared refuses
+// the first of them (basic.nack).
 func onBroker(t testing.TB) Settings {
+	t.Helper()
+	s := onEmptyVhost(t)
+	on, err := connect(t.Context(), s.URL, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, queue := range []string{Queue, DeadQueue} {
+		eventually(t, queue+" takes messages", func() bool {
+			return on.put(t.Context(), queue, amqp.Publishing{}) == nil
+		})
+		if _, err := on.channel.QueuePurge(queue, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := on.close(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func onEmptyVhost(t testing.TB) Settings {
 	t.Helper()
 	s := DefaultSettings()
 	s.URL = servicestest.RabbitMQ(t).URL
@@ -336,7 +360,7 @@ func TestDeadServerIsAClearError(t *testing.T) {
 
 func TestAnotherQueueOfThatNameIsAClearError(t *testing.T) {
 	t.Parallel()
-	s := onBroker(t)
+	s := onEmptyVhost(t)
 	conn, err := amqp.Dial(s.URL)
 	if err != nil {
 		t.Fatal(err)

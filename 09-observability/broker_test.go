@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"course.example/lab/services/servicestest"
 	"course.example/shop"
 	wmamqp "github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -191,15 +192,16 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 // A queue of the same name that is not ours is no reason to try again for ever.
 func TestConnectMeetsAnotherQueue(t *testing.T) {
 	t.Parallel()
-	w := newUnseenWorld(t)
-	conn, err := amqp.Dial(w.s.URL)
+	s := DefaultSettings()
+	s.URL = servicestest.RabbitMQ(t).URL
+	conn, err := amqp.Dial(s.URL)
 	must(t, err)
 	channel, err := conn.Channel()
 	must(t, err)
 	_, err = channel.QueueDeclare(OrdersTopic, true, false, false, false, nil) // a classic one
 	must(t, err)
 	must(t, conn.Close())
-	if _, err := Connect(t.Context(), w.s); err == nil ||
+	if _, err := Connect(t.Context(), s); err == nil ||
 		!strings.Contains(err.Error(), `another queue named "orders"`) {
 		t.Errorf("said %v", err)
 	}

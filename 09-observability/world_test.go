@@ -68,6 +68,18 @@ func newUnseenWorld(t testing.TB) *world {
 	s.URL = servicestest.RabbitMQ(t).URL
 	s.Work, s.Pause, s.Flush = 5*time.Millisecond, time.Millisecond, 20*time.Second
 	w := &world{t: t, s: s}
+	// On a busy machine a quorum queue that has just been declared refuses the first messages.
+	b := w.connect()
+	channel, err := b.conn.Connection().Channel()
+	must(t, err)
+	for _, topic := range []string{OrdersTopic, EmailedTopic, PoisonTopic} {
+		eventually(t, topic+" takes messages", func() bool {
+			return b.publisher.Publish(topic, message.NewMessage("1", nil)) == nil
+		})
+		_, err := channel.QueuePurge(topic, false)
+		must(t, err)
+	}
+	must(t, b.Close())
 	t.Cleanup(w.end)
 	return w
 }
