@@ -281,3 +281,40 @@ func TestDueIsWhatHasWaitedTooLong(t *testing.T) {
 		t.Errorf("it is due still: %v, %v", again, err)
 	}
 }
+
+// The auditor counts each kind of wrong, and a good order as none.
+func TestAuditorFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		books string // beside an order o of 5 cents and 2 pieces, in the state Accepted
+		want  Account
+	}{
+		"all is well": {`INSERT INTO payment.journal (order_id, amount) VALUES ('o', 5)`,
+			Account{Orders: 1, Accepted: 1}},
+		"no money": {``, Account{Orders: 1, Accepted: 1, Incomplete: 1}},
+		"charged twice": {`INSERT INTO payment.journal (order_id, amount) VALUES ('o', 5), ('o', 5)`,
+			Account{Orders: 1, Accepted: 1, Twice: 1}},
+		"kept": {`UPDATE website.orders SET state = 'Cancelled';
+			INSERT INTO payment.journal (order_id, amount) VALUES ('o', 5)`,
+			Account{Orders: 1, Cancelled: 1, Kept: 1, KeptCents: 5}},
+		"nobody's": {`INSERT INTO payment.journal (order_id, amount) VALUES ('o', 5), ('x', 1)`,
+			Account{Orders: 1, Accepted: 1, Unknown: 1}},
+		"gone from the shelf": {`INSERT INTO payment.journal (order_id, amount) VALUES ('o', 5);
+			UPDATE inventory.stock SET quantity = quantity - 1`,
+			Account{Orders: 1, Accepted: 1, Missing: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := offline(t, "website")
+			p.execute(t, `INSERT INTO orders (order_id, body, cents, pieces, state)
+					VALUES ('o', '{}', 5, 2, 'Accepted');
+				INSERT INTO inventory.journal (order_id, amount) VALUES ('o', 2);
+				INSERT INTO inventory.stock (sku, quantity) VALUES ('A', 999998);
+				INSERT INTO shipping.journal (order_id, amount) VALUES ('o', 1)`)
+			p.execute(t, c.books)
+			if a, err := audit(t.Context(), p.pool); a != c.want || err != nil {
+				t.Errorf("%+v, want %+v, error %v", a, c.want, err)
+			}
+		})
+	}
+}
