@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -360,6 +361,21 @@ func TestPaymentOverHTTP(t *testing.T) {
 			t.Errorf("%.40s: %s, %s is %q, want %d and %q",
 				c.body, resp.Status, c.header, got, c.status, c.want)
 		}
+	}
+}
+
+// An answer that is no receipt leaves open whether there is a charge.
+func TestAnswerThatIsNoReceipt(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := w.Write([]byte("<html>welcome to the hotel's network")); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	_, err := dial(t, "http", server.URL).Charge(t.Context(), "key", Charge{OrderID: "o"})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
 	}
 }
 

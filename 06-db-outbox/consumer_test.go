@@ -267,8 +267,8 @@ func TestWhatNobodyCanReadIsParkedAtOnce(t *testing.T) {
 			t.Errorf("no dead message says %q:\n%s", says, errs)
 		}
 	}
-	if dead := count(t, pool, countDead); dead != 6 {
-		t.Errorf("%d dead messages, want 6", dead)
+	if dead := count(t, pool, countDead+` AND attempts = 1`); dead != 6 {
+		t.Errorf("%d messages were parked at once, want 6", dead)
 	}
 	if n := count(t, pool, countEffects); n != len(ids) {
 		t.Errorf("%d effects, want %d", n, len(ids))

@@ -243,9 +243,14 @@ func TestASilentDatabaseIsAnErrorInTime(t *testing.T) {
 	p := NewProducer(newPool(t, s), s)
 	p.migrated.Store(true) // as if the silence had begun later
 	answer := make(chan error, 1)
+	asked := time.Now()
 	go func() { answer <- p.Place(context.Background(), newOrder(t, shop.SampleEmail)) }()
 	if err := receive(t, "answer", answer); err == nil {
 		t.Error("the order was accepted")
+	}
+	// To connect may take longer by itself: it is the order's time that counts.
+	if took := time.Since(asked); took >= connectTimeout {
+		t.Errorf("the customer waited for %v", took)
 	}
 	go func() { answer <- p.Ready(context.Background()) }()
 	if err := receive(t, "word of its health", answer); err == nil {
@@ -355,4 +360,23 @@ func TestTheNextLifeReportsWhatTheLastHasDone(t *testing.T) {
 		t.Errorf("the next life says %q, the last transaction did %q", said, last)
 	}
 	truth(t, pool, 3)
+}
+
+// What was given up a moment ago is said again by whoever begins: the one that gave
+// it up may have died before it could.
+func TestTheNextLifeRepeatsWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.Attempts = 1
+	id := place(t, s, pool, 1)[0]
+	fails := func(context.Context, shop.Order) error { return errors.New("never") }
+	for range 2 { // this life and the next
+		ctx, ear := listening(t.Context())
+		if _, err := NewConsumer(pool, s, fails).newWorker(0, nil).once(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(ear.failed, []string{id}) {
+			t.Errorf("said to have failed: %q, want %q", ear.failed, id)
+		}
+	}
 }

@@ -43,10 +43,12 @@ func (a audible) Handle(ctx context.Context, r slog.Record) error {
 	return a.Handler.Handle(ctx, r)
 }
 
-// ear hears which orders were said to be processed, and by which effect.
+// ear hears which orders were said to be processed, and by which effect, and which
+// to have failed.
 type ear struct {
-	mu   sync.Mutex
-	said []string // "order effect"
+	mu     sync.Mutex
+	said   []string // "order effect"
+	failed []string // orders
 }
 
 type earKey struct{}
@@ -57,7 +59,7 @@ func listening(ctx context.Context) (context.Context, *ear) {
 }
 
 func (e *ear) hear(r slog.Record) {
-	if r.Message != shop.MsgProcessed {
+	if r.Message != shop.MsgProcessed && r.Message != shop.MsgFailed {
 		return
 	}
 	var order, effect string
@@ -72,6 +74,10 @@ func (e *ear) hear(r slog.Record) {
 	})
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if r.Message == shop.MsgFailed {
+		e.failed = append(e.failed, order)
+		return
+	}
 	e.said = append(e.said, order+" "+effect)
 }
 
