@@ -144,7 +144,7 @@ func walk(first *model, limit int) (states int, ends map[State]int, wrong string
 	return len(seen), ends, ""
 }
 
-const walkLimit = 3_000
+const walkLimit = 1_000
 
 // With one attempt for each command the walk comes to its end: these are all
 // interleavings there are, with every message delivered as often as one likes.
