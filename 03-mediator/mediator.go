@@ -23,9 +23,9 @@ type Mediator struct {
 	behaviours []Behaviour   // the first is the outermost
 	recovers   bool          // false only in a wrong variant
 
-	mu     sync.Mutex
-	topics map[reflect.Type]any // of type E: a *topic[E]
-	posts  map[reflect.Type]any // of request type Q with answer A: a *post[Q, A]
+	topics sync.Map   // by type E: a *topic[E]
+	posts  sync.Map   // by type of request Q with answer A: a *post[Q, A]
+	mu     sync.Mutex // one subscribes at a time
 }
 
 // New returns a mediator without handlers. Each call of a handler may take as
@@ -36,8 +36,6 @@ func New(s Strategy, timeout time.Duration, behaviours ...Behaviour) *Mediator {
 		timeout:    timeout,
 		behaviours: behaviours,
 		recovers:   true,
-		topics:     map[reflect.Type]any{},
-		posts:      map[reflect.Type]any{},
 	}
 }
 
@@ -61,9 +59,9 @@ type subscription[E any] struct {
 //
 // It is a function because a method of Go cannot have type parameters.
 func Subscribe[E any](m *Mediator, name string, need Need, handle Handler[E]) {
+	t := topicOf[E](m)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := topicOf[E](m)
 	var before []subscription[E]
 	if p := t.handlers.Load(); p != nil {
 		before = *p
@@ -83,19 +81,9 @@ type Publisher[E any] struct{ topic *topic[E] }
 // This is where the type is looked up: once, when the program is wired. From
 // there on the compiler knows it, and publishing needs no reflection, no map and
 // no conversion.
-func PublisherOf[E any](m *Mediator) Publisher[E] {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return Publisher[E]{topicOf[E](m)}
-}
+func PublisherOf[E any](m *Mediator) Publisher[E] { return Publisher[E]{topicOf[E](m)} }
 
-// topicOf finds the topic or begins it. The caller holds the lock.
 func topicOf[E any](m *Mediator) *topic[E] {
-	kind := reflect.TypeFor[E]()
-	if t, ok := m.topics[kind].(*topic[E]); ok {
-		return t
-	}
-	t := &topic[E]{mediator: m}
-	m.topics[kind] = t
-	return t
+	t, _ := m.topics.LoadOrStore(reflect.TypeFor[E](), &topic[E]{mediator: m})
+	return t.(*topic[E])
 }

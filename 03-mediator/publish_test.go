@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,18 +266,81 @@ func TestSubscribingAtTheSameMoment(t *testing.T) {
 	}
 }
 
-// Each of these reads or changes what the mediator knows, and must be alone at it.
-func TestWhoWiresTheMediatorIsAlone(t *testing.T) {
+func TestWhoSubscribesIsAlone(t *testing.T) {
 	t.Parallel()
 	m := New(Strategy{}, 0)
-	for name, wire := range map[string]func(){
-		"Subscribe":   func() { Subscribe(m, "x", Essential, takes(0, nil)) },
-		"PublisherOf": func() { PublisherOf[event](m) },
-		"Respond":     func() { _ = Respond(m, "clerk", double) },
-		"SenderOf":    func() { _, _ = SenderOf[question, string](m) },
-	} {
-		t.Run(name, func(t *testing.T) { locktest.Waits(t, &m.mu, wire) })
+	locktest.Waits(t, &m.mu, func() { Subscribe(m, "x", Essential, takes(0, nil)) })
+}
+
+// A publisher may be there before the first handler, and as often as one likes: all
+// of them speak of the same topic.
+func TestPublishersOfATypeShareItsTopic(t *testing.T) {
+	t.Parallel()
+	m := New(Strategy{}, 0)
+	first := PublisherOf[event](m)
+	Subscribe(m, "x", Essential, takes(0, errMail))
+	for _, p := range []Publisher[event]{first, PublisherOf[event](m)} {
+		if err := p.Publish(t.Context(), event{}); !errors.Is(err, errMail) {
+			t.Errorf("got %v", err)
+		}
 	}
+}
+
+// The panic is that of the handler whose it is: those before it are not told again,
+// those after it are told all the same.
+func TestAPanicInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for name, strategy := range map[string]Strategy{
+		"sequence": {}, "parallel": {Parallel: true},
+	} {
+		var told [3]atomic.Int64
+		tell := func(i int) Handler[event] {
+			return func(ctx context.Context, _ event) error {
+				told[i].Add(1)
+				if i == 1 {
+					panic("bug")
+				}
+				return ctx.Err()
+			}
+		}
+		_, err := publish(New(strategy, 0), tell(0), tell(1), tell(2))
+		outcome := new(PublishError)
+		if !errors.As(err, &outcome) || !strings.HasPrefix(err.Error(), "B: panicked at") ||
+			!slices.Equal(outcome.Done, []string{"A", "C"}) {
+			t.Errorf("%s: done are %v, and the error is %v", name, outcome.Done, err)
+		}
+		for i := range told {
+			if n := told[i].Load(); n != 1 {
+				t.Errorf("%s: handler %d was told %d times", name, i, n)
+			}
+		}
+	}
+}
+
+// Where nobody recovers, the panic takes its way to the publisher.
+func TestAPanicThatNobodyRecovers(t *testing.T) {
+	t.Parallel()
+	m := New(Strategy{}, 0)
+	m.recovers = false
+	defer func() {
+		if r := recover(); r != "bug" {
+			t.Errorf("recovered %v", r)
+		}
+	}()
+	_, err := publish(m, func(context.Context, event) error { panic("bug") })
+	t.Errorf("it returned %v", err)
+}
+
+// Only a failure ends the others, not the first that is done.
+func TestStopAtFirstErrorLetsTheOthersBeAsLongAsAllIsWell(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		took, err := publish(New(Strategy{Parallel: true, StopAtFirstError: true}, 0),
+			takes(time.Second, nil), takes(2*time.Second, nil))
+		if took != 2*time.Second || err != nil {
+			t.Errorf("took %v: %v", took, err)
+		}
+	})
 }
 
 // What a handler was given to stop by has ended once it has returned, so that
@@ -311,24 +375,31 @@ func TestTheContextReachesTheHandlers(t *testing.T) {
 	through := func(ctx context.Context, _ Call, next func(context.Context) error) error {
 		return errors.Join(says(ctx), next(ctx))
 	}
-	for name, m := range map[string]*Mediator{
-		"plain": New(Strategy{}, 0), "time limit": New(Strategy{}, time.Hour),
-		"parallel": New(Strategy{Parallel: true}, 0), "behaviours": New(Strategy{}, 0, through, through),
-		"logging and timing": New(Strategy{}, 0, Logging, Timing),
+	failing := func(context.Context, event) error { return errStock }
+	panicking := func(context.Context, event) error { panic(errStock) }
+	told := func(ctx context.Context, _ event) error { return says(ctx) }
+	for name, m := range map[string]func() *Mediator{
+		"plain":      func() *Mediator { return New(Strategy{}, 0) },
+		"time limit": func() *Mediator { return New(Strategy{}, time.Hour) },
+		"parallel":   func() *Mediator { return New(Strategy{Parallel: true}, 0) },
+		"behaviours": func() *Mediator { return New(Strategy{}, 0, through, through) },
+		"logging":    func() *Mediator { return New(Strategy{}, 0, Logging, Timing) },
 	} {
-		failing := func(context.Context, event) error { return errStock }
-		Subscribe(m, "first", Essential, func(ctx context.Context, _ event) error { return says(ctx) })
-		Subscribe(m, "failing", Essential, failing)
-		Subscribe(m, "after it", Essential, func(ctx context.Context, _ event) error { return says(ctx) })
-		if err := PublisherOf[event](m).Publish(ctx, event{}); errors.Is(err, errMail) ||
-			!errors.Is(err, errStock) {
-			t.Errorf("%s: %v", name, err)
-		}
-		s := answering(t, m, func(ctx context.Context, _ question) (string, error) {
-			return "", says(ctx)
-		})
-		if _, err := s.Send(ctx, question{}); err != nil {
-			t.Errorf("%s: a request: %v", name, err)
+		for _, bad := range []Handler[event]{failing, panicking} {
+			m := m()
+			for _, h := range []Handler[event]{told, bad, told} {
+				Subscribe(m, "x", Essential, h)
+			}
+			if err := PublisherOf[event](m).Publish(ctx, event{}); errors.Is(err, errMail) ||
+				!errors.Is(err, errStock) {
+				t.Errorf("%s: %v", name, err)
+			}
+			s := answering(t, m, func(ctx context.Context, _ question) (string, error) {
+				return "", says(ctx)
+			})
+			if _, err := s.Send(ctx, question{}); err != nil {
+				t.Errorf("%s: a request: %v", name, err)
+			}
 		}
 	}
 }

@@ -44,17 +44,16 @@ func (l *letter[Q, A]) LogValue() slog.Value { return slog.AnyValue(l.request) }
 // Respond lets a responder answer every request of type Q. It returns [ErrTaken]
 // when there is one.
 func Respond[Q, A any](m *Mediator, name string, respond Responder[Q, A]) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	kind := reflect.TypeFor[Q]()
-	if _, taken := m.posts[kind]; taken {
-		return fmt.Errorf("%s: %s: %w", name, kind, ErrTaken)
-	}
-	m.posts[kind] = &post[Q, A]{m, name, wrap(m, name,
+	p := &post[Q, A]{m, name, wrap(m, name,
 		func(ctx context.Context, l *letter[Q, A]) (err error) {
 			l.answer, err = respond(ctx, l.request)
 			return err
 		})}
+	// One step: of two that come at the same moment one is told that it is late.
+	if _, taken := m.posts.LoadOrStore(kind, p); taken {
+		return fmt.Errorf("%s: %s: %w", name, kind, ErrTaken)
+	}
 	return nil
 }
 
@@ -66,10 +65,9 @@ type Sender[Q, A any] struct{ post *post[Q, A] }
 // no responder for it with answers of type A. Who is missing is found out when
 // the program is wired, and not when the first customer asks.
 func SenderOf[Q, A any](m *Mediator) (Sender[Q, A], error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	kind := reflect.TypeFor[Q]()
-	p, ok := m.posts[kind].(*post[Q, A])
+	found, _ := m.posts.Load(kind)
+	p, ok := found.(*post[Q, A])
 	if !ok {
 		return Sender[Q, A]{}, fmt.Errorf("%s with an answer of %s: %w",
 			kind, reflect.TypeFor[A](), ErrNobody)

@@ -50,8 +50,16 @@ func TestARequestHasOneResponder(t *testing.T) {
 		t.Errorf("without a responder: %v", err)
 	}
 	answering(t, m, double)
-	if err := Respond(m, "other clerk", double); !errors.Is(err, ErrTaken) {
+	late := func(context.Context, question) (string, error) { return "late", nil }
+	if err := Respond(m, "other clerk", late); !errors.Is(err, ErrTaken) {
 		t.Errorf("with a second responder: %v", err)
+	}
+	s, err := SenderOf[question, string](m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := s.Send(t.Context(), question{1}); answer != "2" || err != nil {
+		t.Errorf("the first responder was replaced: %q, %v", answer, err)
 	}
 	if _, err := SenderOf[question, int](m); !errors.Is(err, ErrNobody) {
 		t.Errorf("with another type of answer: %v", err)
