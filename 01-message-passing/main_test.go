@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,7 +14,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := os.RemoveAll(programs.dir); err != nil && code == 0 {
+			fmt.Fprintln(os.Stderr, "remove the programs of the tests:", err)
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
 
 // The same conversation, whichever way it is held.
 func TestThreeWays(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,9 +124,29 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// programs are built once for all tests, in a folder that TestMain removes.
+var programs struct {
+	mu  sync.Mutex
+	dir string
+	by  map[string]string // path by flags
+}
+
 func build(t *testing.T, flags ...string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "conversation")
+	programs.mu.Lock()
+	defer programs.mu.Unlock()
+	key := strings.Join(flags, " ")
+	if program, built := programs.by[key]; built {
+		return program
+	}
+	if programs.dir == "" {
+		dir, err := os.MkdirTemp("", "conversation")
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs.dir, programs.by = dir, map[string]string{}
+	}
+	program := filepath.Join(programs.dir, "conversation"+key)
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
@@ -134,6 +155,7 @@ func build(t *testing.T, flags ...string) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build %v: %v\n%s", flags, err, out)
 	}
+	programs.by[key] = program
 	return program
 }
 
