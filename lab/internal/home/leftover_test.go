@@ -198,7 +198,7 @@ func TestEndKillsTheGroupOfAStubbornProcess(t *testing.T) {
 func TestEndAsksTheProcessAlone(t *testing.T) {
 	t.Parallel()
 	lead, child := group(t, `trap 'exit 0' TERM; sleep 300 & echo $!; while :; do wait; done`)
-	ran, err := lead.End(t.Context(), termSignal, 10*time.Second)
+	ran, err := lead.End(t.Context(), termSignal, time.Minute)
 	if !ran || err != nil || lead.Alive() {
 		t.Errorf("it still ran: %v, %v; and runs: %v", ran, err, lead.Alive())
 	}

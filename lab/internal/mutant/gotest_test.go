@@ -97,11 +97,11 @@ func TestRun(t *testing.T) {
 			Report{}, "undefined: c",
 		},
 		{
-			"hangs", "toy.go", "return", "for a == 2 {\n}\nreturn", "TestAdd",
+			"hangs", "toy.go", "return", "if a == 2 {\nselect {}\n}\nreturn", "TestAdd",
 			Report{
 				Built: true, Hung: true, Ran: []string{"TestAdd", "TestAdd/small"},
 				Failed: []string{"TestAdd/small", "TestAdd"},
-			}, "panic: test timed out after 1s",
+			}, "panic: test timed out after 3s",
 		},
 		{
 			"ends the program", "toy.go", "return", "panic(a)\nreturn", "TestAdd",
@@ -121,7 +121,7 @@ func TestRun(t *testing.T) {
 			test := GoTest{Dir: dir, Package: ".", Tests: c.tests, Limit: time.Minute,
 				Env: []string{"GOWORK=off"}, Flags: "-buildvcs=false"}
 			if strings.HasPrefix(c.name, "hangs") {
-				test.Limit = time.Second
+				test.Limit = 3 * time.Second // for the test to begin, too
 			}
 			if c.file != "" {
 				source := strings.Replace(toy[c.file], c.old, c.new, 1)
