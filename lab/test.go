@@ -16,6 +16,7 @@ import (
 
 	"course.example/lab/internal/child"
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/pace"
 	"course.example/lab/internal/stage"
 	"course.example/lab/internal/suite"
 )
@@ -32,8 +33,8 @@ func testCommand() *cli.Command {
 			&cli.BoolFlag{Name: "stress", Usage: "beside a program that keeps all processors busy"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the order of the tests " +
 				"and of the faults; each repetition adds 1"},
-			&cli.IntFlag{Name: "at-once", Value: 2*runtime.NumCPU() + 1,
-				Usage: "test `N` packages at a time"},
+			&cli.IntFlag{Name: "at-once", Value: 3 * runtime.NumCPU(),
+				Usage: "test at most `N` packages at a time, fewer while the machine is busy"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			for _, name := range []string{"repeat", "at-once"} {
@@ -199,11 +200,20 @@ func (t *testRun) moduleOf(pkg string) (found module) {
 // again and again, may need most of that on a slow machine.
 const testLimit = 20 * time.Minute
 
+// crowded is how much slower than usual the machine may be before no further package is begun.
+const crowded = 1.6
+
 func (t *testRun) round(ctx context.Context, n int) error {
 	seed := t.cmd.Uint64("seed") + uint64(n)
 	logs, err := stage.LastDir("test")
 	if err != nil {
 		return err
+	}
+	meter := pace.Start(ctx)
+	defer meter.Stop()
+	full := float64(crowded)
+	if t.cmd.Bool("stress") {
+		full *= 2 // half of the machine is taken anyway
 	}
 	args := []string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.timeout=" + testLimit.String()}
 	if pattern := t.cmd.String("tests"); pattern != "" {
@@ -212,7 +222,7 @@ func (t *testRun) round(ctx context.Context, n int) error {
 	tests, err := suite.New(ctx, t.packages, suite.Options{
 		AtOnce: t.cmd.Int("at-once"), Args: args, LogDir: logs, Record: t.stage.Run.Children,
 		Env:  []string{fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace},
-		Done: t.report.ended,
+		Done: t.report.ended, Room: func() bool { return meter.Now() < full },
 	})
 	if err != nil {
 		return err

@@ -24,7 +24,9 @@ const (
 type Meter struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	took   []time.Duration
+
+	mu   sync.Mutex
+	took []time.Duration
 }
 
 // Start begins to measure. It costs two percent of one processor.
@@ -41,7 +43,10 @@ func (m *Meter) run(ctx context.Context, rounds int) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		m.took = append(m.took, work(rounds))
+		took := work(rounds)
+		m.mu.Lock()
+		m.took = append(m.took, took)
+		m.mu.Unlock()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -56,6 +61,19 @@ func (m *Meter) Stop() float64 {
 	m.cancel()
 	<-m.done
 	return slowness(m.took, piece)
+}
+
+// Now returns how many times longer than on a free machine the work took in the last seconds, on
+// the average.
+func (m *Meter) Now() float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := m.took[max(0, len(m.took)-6):]
+	var sum time.Duration
+	for _, took := range last {
+		sum += took
+	}
+	return max(1, float64(sum)/float64(max(1, len(last)))/float64(piece))
 }
 
 func slowness(took []time.Duration, free time.Duration) float64 {

@@ -46,3 +46,17 @@ func TestMeterNoticesABusyMachine(t *testing.T) {
 		t.Error("nothing was measured")
 	}
 }
+
+func TestNowIsTheAverageOfTheLastSeconds(t *testing.T) {
+	t.Parallel()
+	m := &Meter{}
+	if got := m.Now(); got != 1 {
+		t.Errorf("nothing measured yet: ×%g", got)
+	}
+	for _, n := range []int{90, 90, 10, 10, 10, 30, 30, 30} { // the first two are long ago
+		m.took = append(m.took, time.Duration(n)*time.Millisecond)
+	}
+	if got := m.Now(); got != 2 {
+		t.Errorf("×%g, want ×2", got)
+	}
+}

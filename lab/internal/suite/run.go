@@ -18,7 +18,10 @@ import (
 
 // Options are the same for all packages of a run.
 type Options struct {
-	AtOnce int      // how many packages at a time
+	AtOnce int // how many packages at a time, at the most
+	// Room says that the machine has room for one more package; nil is always. It is asked before
+	// each package that would be tested beside another one.
+	Room   func() bool
 	Args   []string // for every program, as go test would hand them on: -test.run=...
 	Env    []string // besides each package's own
 	LogDir string   // for the whole output of each package, in a file of its own
@@ -55,6 +58,8 @@ type Suite struct {
 	running map[string]*record
 	began   map[string]time.Time
 	queue   []Package
+	// lastBegan is when a package was begun for the last time.
+	lastBegan time.Time
 }
 
 // New prepares a run of packages that [Build] has built.
@@ -87,8 +92,8 @@ func (s *Suite) Run(ctx context.Context) []Result {
 	for range max(s.opt.AtOnce, 1) {
 		group.Go(func() {
 			for {
-				p, ok := s.next()
-				if !ok || ctx.Err() != nil {
+				p, ok := s.next(ctx)
+				if !ok {
 					return
 				}
 				result := s.test(ctx, p)
@@ -105,16 +110,37 @@ func (s *Suite) Run(ctx context.Context) []Result {
 	return all
 }
 
-func (s *Suite) next() (Package, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.queue) == 0 {
-		return Package{}, false
+// next takes the next package out of the queue as soon as there is room for it. One package is
+// always tested, however little room there is.
+func (s *Suite) next(ctx context.Context) (Package, bool) {
+	tick := time.NewTicker(roomPause)
+	defer tick.Stop()
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 || ctx.Err() != nil {
+			s.mu.Unlock()
+			return Package{}, false
+		}
+		free := s.opt.Room == nil || len(s.running) == 0 ||
+			time.Since(s.lastBegan) >= roomPause && s.opt.Room()
+		if free {
+			p := s.queue[0]
+			s.queue, s.lastBegan = s.queue[1:], time.Now()
+			s.running[p.Path], s.began[p.Path] = newRecord(), time.Now()
+			s.mu.Unlock()
+			return p, true
+		}
+		s.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
 	}
-	p := s.queue[0]
-	s.queue = s.queue[1:]
-	return p, true
 }
+
+// roomPause is how long after the beginning of a package it is seen how much it takes of the
+// machine.
+const roomPause = 3 * time.Second
 
 // Now lists what is being tested, in alphabetical order, and what waits.
 func (s *Suite) Now() (running []Running, waiting []Package) {
@@ -139,23 +165,28 @@ func (s *Suite) test(ctx context.Context, p Package) Result {
 	log, err := os.Create(result.Log)
 	if err != nil {
 		result.Err = fmt.Errorf("keep the tests' output: %w", err)
+		s.end(p)
 		return result
 	}
-	r := newRecord(log)
 	s.mu.Lock()
-	s.running[p.Path], s.began[p.Path] = r, began
+	r := s.running[p.Path]
 	s.mu.Unlock()
+	r.log = log
 	result.CPU, result.Err = s.execute(ctx, p, r)
-	s.mu.Lock()
-	delete(s.running, p.Path)
-	delete(s.began, p.Path)
-	s.mu.Unlock()
+	s.end(p)
 	result.Err = errors.Join(result.Err, log.Close())
 	result.Took, result.Tests = time.Since(began), r.tests
 	if result.Err != nil {
 		result.Red, result.Last = r.red(), last(r.output[""], 60)
 	}
 	return result
+}
+
+func (s *Suite) end(p Package) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, p.Path)
+	delete(s.began, p.Path)
 }
 
 func last(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"course.example/lab/internal/home"
@@ -177,7 +178,7 @@ func TestLongestFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	var order []string
-	for p, ok := s.next(); ok; p, ok = s.next() {
+	for p, ok := s.next(t.Context()); ok; p, ok = s.next(t.Context()) {
 		order = append(order, p.Path)
 	}
 	if !slices.Equal(order, []string{"long", "short", "unknown"}) {
@@ -187,7 +188,7 @@ func TestLongestFirst(t *testing.T) {
 
 func TestWhatRunsNow(t *testing.T) {
 	t.Parallel()
-	r := newRecord(&strings.Builder{})
+	r := newRecord()
 	for _, e := range []event{
 		{Action: "run", Test: "TestWaits"}, {Action: "pause", Test: "TestWaits"},
 		{Action: "run", Test: "TestParts"}, {Action: "run", Test: "TestParts/one"},
@@ -198,5 +199,35 @@ func TestWhatRunsNow(t *testing.T) {
 	}
 	if name, _ := r.now(); name != "TestParts/one" {
 		t.Errorf("runs %s", name)
+	}
+}
+
+// Without room for two, one is tested after the other; with room, side by side. One is always tested.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	for _, room := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &Suite{
+				opt: Options{Room: func() bool { return room }}, queue: []Package{{Path: "a"}, {Path: "b"}},
+				running: map[string]*record{}, began: map[string]time.Time{},
+			}
+			if _, ok := s.next(t.Context()); !ok {
+				t.Fatal("nothing is tested")
+			}
+			second := make(chan Package, 1)
+			go func() {
+				p, _ := s.next(t.Context())
+				second <- p
+			}()
+			time.Sleep(2 * roomPause)
+			synctest.Wait()
+			if began := len(second) == 1; began != room {
+				t.Errorf("room %t, and the second was begun: %t", room, began)
+			}
+			s.end(Package{Path: "a"}) // now there is nobody in its way
+			if p := <-second; p.Path != "b" {
+				t.Errorf("the second is %q", p.Path)
+			}
+		})
 	}
 }
