@@ -12,10 +12,14 @@ import (
 	"course.example/lab/internal/home"
 )
 
-const termSignal = syscall.SIGTERM
+const (
+	termSignal = syscall.SIGTERM
+	lateSignal = syscall.SIGWINCH // which a shell handles after a SIGTERM, if both have come
+)
 
-// group starts a shell that leads a process group and prints the number of its child.
-func group(t *testing.T, script string) (lead, child home.Process) {
+// group starts a shell that leads a process group and prints the number of its child; more is
+// what they print then.
+func group(t *testing.T, script string) (lead, child home.Process, more *bufio.Reader) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", script)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -30,7 +34,8 @@ func group(t *testing.T, script string) (lead, child home.Process) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // most are dead already
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(out).ReadString('\n')
+	more = bufio.NewReader(out)
+	line, err := more.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,5 +50,5 @@ func group(t *testing.T, script string) (lead, child home.Process) {
 		t.Fatal(err)
 	}
 	lead.Group = true
-	return lead, child
+	return lead, child, more
 }

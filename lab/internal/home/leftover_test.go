@@ -180,7 +180,7 @@ func TestProcessIsKnownByItsStartToo(t *testing.T) {
 // Who does not end when asked is killed, with its group.
 func TestEndKillsTheGroupOfAStubbornProcess(t *testing.T) {
 	t.Parallel()
-	lead, child := group(t, `trap '' TERM; sleep 300 & echo $!; while :; do wait; done`)
+	lead, child, _ := group(t, `trap '' TERM; sleep 300 & echo $!; while :; do wait; done`)
 	ran, err := lead.End(t.Context(), termSignal, 50*time.Millisecond)
 	if !ran || err != nil {
 		t.Errorf("it still ran: %v, %v", ran, err)
@@ -197,12 +197,18 @@ func TestEndKillsTheGroupOfAStubbornProcess(t *testing.T) {
 // A server drains its own children when it is asked to end: nobody else asks them.
 func TestEndAsksTheProcessAlone(t *testing.T) {
 	t.Parallel()
-	lead, child := group(t, `trap 'exit 0' TERM; sleep 300 & echo $!; while :; do wait; done`)
+	lead, child, more := group(t, `trap 'exit 0' TERM
+		sh -c 'trap "echo asked" TERM; trap "echo not asked; exit" WINCH; echo $$
+			while :; do sleep 0.05; done' &
+		while :; do wait; done`)
 	ran, err := lead.End(t.Context(), termSignal, time.Minute)
 	if !ran || err != nil || lead.Alive() {
 		t.Errorf("it still ran: %v, %v; and runs: %v", ran, err, lead.Alive())
 	}
-	if !child.Alive() {
-		t.Error("its child was asked, too")
+	if err := child.Signal(lateSignal); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := more.ReadString('\n'); line != "not asked\n" {
+		t.Errorf("its child was %q, %v", line, err)
 	}
 }

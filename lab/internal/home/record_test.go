@@ -196,7 +196,7 @@ func TestChildrenThatAreNone(t *testing.T) {
 // A server's own children are ended with it, where it leads a group.
 func TestSignalReachesTheGroup(t *testing.T) {
 	t.Parallel()
-	lead, child := group(t, `trap '' TERM; sleep 300 & echo $!; while :; do wait; done`)
+	lead, child, _ := group(t, `trap '' TERM; sleep 300 & echo $!; while :; do wait; done`)
 	if err := lead.Signal(os.Kill); err != nil {
 		t.Fatal(err)
 	}
