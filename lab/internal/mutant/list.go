@@ -4,6 +4,7 @@
 package mutant
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,6 +64,7 @@ func Read(dir, name string) (list []Mutant, problems []error) {
 			m.Line = first.Values[0].Key.GetToken().Position.Line // its token is the first colon
 		}
 		err := yaml.NodeToValue(node, &m, yaml.Strict())
+		m.Find, m.Replace = withTabs(m.Find), withTabs(m.Replace)
 		if err == nil && taken[m.Name] {
 			err = fmt.Errorf("the name %q is taken", m.Name)
 		}
@@ -79,9 +81,23 @@ func Read(dir, name string) (list []Mutant, problems []error) {
 	return list, problems
 }
 
+// Go is indented with tabs, and so is what stands in a list, behind the spaces of YAML. Its reader
+// takes a tab there for a slip: it is given another sign, and the tab is put back in the end.
+const tab = "\uE000" // for private use: it stands in no text
+
+var leadingTabs = regexp.MustCompile(`(?m)^ +\t+`)
+
+func withoutTabs(raw []byte) []byte {
+	return leadingTabs.ReplaceAllFunc(raw, func(lead []byte) []byte {
+		return bytes.ReplaceAll(lead, []byte("\t"), []byte(tab))
+	})
+}
+
+func withTabs(text string) string { return strings.ReplaceAll(text, tab, "\t") }
+
 // entries are the nodes of the list, each of which is read by itself.
 func entries(raw []byte) ([]ast.Node, error) {
-	file, err := parser.ParseBytes(raw, 0)
+	file, err := parser.ParseBytes(withoutTabs(raw), 0)
 	if err != nil {
 		return nil, err
 	}

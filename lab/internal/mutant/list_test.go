@@ -45,10 +45,19 @@ func TestRead(t *testing.T) {
   tests: TestF/twice
   package: .
   survives: nobody reads it
+- name: tabs-as-in-the-file
+  file: p/p.go
+  find: |
+    	defer mu.Unlock()
+    	n++
+  replace: |
+    	n++
+    	defer mu.Unlock()
+  tests: TestF
 - {name: elsewhere, file: p/p.go, find: n--, replace: "", tests: TestG, module: 07-x}
 `)
 	list, problems := Read(dir, "07-x")
-	if len(problems) > 0 || len(list) != 3 {
+	if len(problems) > 0 || len(list) != 4 {
 		t.Fatalf("got %+v, %v", list, problems)
 	}
 	for i, want := range []struct {
@@ -58,7 +67,9 @@ func TestRead(t *testing.T) {
 	}{
 		{2, "p", strings.Replace(code, "mu.Lock()\n\tdefer mu.Unlock()\n", "", 1)},
 		{9, ".", strings.Replace(code, "n++", "n++\nn++", 1)},
-		{18, ".", strings.Replace(code, "n--", "", 1)},
+		{18, "p", strings.Replace(code, "\tdefer mu.Unlock()\n\tn++\n",
+			"\tn++\n\tdefer mu.Unlock()\n", 1)},
+		{27, ".", strings.Replace(code, "n--", "", 1)},
 	} {
 		m := list[i]
 		if m.Line != want.line || m.Package != want.pkg || m.Source() != want.source {
