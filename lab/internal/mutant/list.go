@@ -108,7 +108,7 @@ func entries(raw []byte) ([]ast.Node, error) {
 		case *ast.SequenceNode:
 			all = append(all, body.Values...)
 		default:
-			return nil, errors.New("is no list: each entry begins with - name:")
+			return nil, errors.New("is no list: an entry begins with - name")
 		}
 	}
 	return all, nil
