@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"context"
 	"errors"
 	"fmt"
@@ -170,8 +171,8 @@ func TestFullDoor(t *testing.T) {
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	b := &Budget{tries: 2}
-	if !b.spend() || !b.spend() || b.spend() {
-		t.Error("two tries are two")
+	if got := []bool{b.spend(), b.spend(), b.spend()}; !slices.Equal(got, []bool{true, true, false}) {
+		t.Errorf("two tries are two: %v", got)
 	}
 	for range 10 {
 		if b.spend() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,7 @@ func (t *testRun) build(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	t.stage.Screen.Say("compiled in %v", time.Since(t.report.began).Round(time.Second))
 	t.packages = slices.DeleteFunc(t.packages, func(p suite.Package) bool {
 		err, bad := failed[p.Path]
 		if bad {
@@ -175,7 +177,7 @@ func (t *testRun) prepare(env map[string]string) error {
 	}
 	for i := range t.packages {
 		p := &t.packages[i]
-		p.Expect = expected(t.root, p.Name, times)
+		p.Expect = expected(t.root, *p, times)
 		// The lab's own tests start servers of every kind themselves: an address in the
 		// environment would keep them from it.
 		if m := t.moduleOf(p.Name); m.step != nil {
@@ -221,7 +223,11 @@ func (t *testRun) round(ctx context.Context, n int) error {
 	}
 	tests, err := suite.New(ctx, t.packages, suite.Options{
 		AtOnce: t.cmd.Int("at-once"), Args: args, LogDir: logs, Record: t.stage.Run.Children,
-		Env:  []string{fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace},
+		Env: []string{
+			fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace,
+			// A program with the race detector otherwise sleeps a second before it ends.
+			"GORACE=" + cmp.Or(os.Getenv("GORACE"), "atexit_sleep_ms=50"),
+		},
 		Done: t.report.ended, Room: func() bool { return meter.Now() < full },
 	})
 	if err != nil {

@@ -317,14 +317,14 @@ func (r *testReport) saveTimes() error {
 }
 
 // expected is how long the tests of a package may take: as long as the last time, or as long as
-// the experiments of a step say, whose customers come for a while.
-func expected(root, name string, times map[string]float64) time.Duration {
-	if seconds, known := times[name]; known {
+// the experiments of a step say, whose customers come for a while; or else, much test, much time.
+func expected(root string, p suite.Package, times map[string]float64) time.Duration {
+	if seconds, known := times[p.Name]; known {
 		return time.Duration(seconds * float64(time.Second))
 	}
-	step, err := manifest.Read(filepath.Join(root, filepath.FromSlash(name)))
-	if err != nil {
-		return 5 * time.Second // a package without experiments
+	step, err := manifest.Read(filepath.Join(root, filepath.FromSlash(p.Name)))
+	if err != nil { // a package without experiments
+		return time.Second + time.Duration(p.Size)*time.Millisecond
 	}
 	sum := 20 * time.Second // to build its programs and to run its page
 	for _, e := range step.Experiments {

@@ -58,8 +58,10 @@ type Suite struct {
 	running map[string]*record
 	began   map[string]time.Time
 	queue   []Package
-	// lastBegan is when a package was begun for the last time.
+	// lastBegan is when a package was begun for the last time, and settled how long after it one
+	// can see what it takes of the machine.
 	lastBegan time.Time
+	settled   time.Duration
 }
 
 // New prepares a run of packages that [Build] has built.
@@ -122,10 +124,11 @@ func (s *Suite) next(ctx context.Context) (Package, bool) {
 			return Package{}, false
 		}
 		free := s.opt.Room == nil || len(s.running) == 0 ||
-			time.Since(s.lastBegan) >= roomPause && s.opt.Room()
+			time.Since(s.lastBegan) >= s.settled && s.opt.Room()
 		if free {
 			p := s.queue[0]
 			s.queue, s.lastBegan = s.queue[1:], time.Now()
+			s.settled = min(roomPause, p.Expect/4)
 			s.running[p.Path], s.began[p.Path] = newRecord(), time.Now()
 			s.mu.Unlock()
 			return p, true
@@ -138,7 +141,7 @@ func (s *Suite) next(ctx context.Context) (Package, bool) {
 	}
 }
 
-// roomPause is how long after the beginning of a package it is seen how much it takes of the
+// roomPause is how long after the beginning of a long package it is seen how much it takes of the
 // machine.
 const roomPause = 3 * time.Second
 

@@ -208,7 +208,8 @@ func TestRoom(t *testing.T) {
 	for _, room := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &Suite{
-				opt: Options{Room: func() bool { return room }}, queue: []Package{{Path: "a"}, {Path: "b"}},
+				opt:     Options{Room: func() bool { return room }},
+				queue:   []Package{{Path: "a", Expect: time.Minute}, {Path: "b"}},
 				running: map[string]*record{}, began: map[string]time.Time{},
 			}
 			if _, ok := s.next(t.Context()); !ok {
