@@ -408,6 +408,7 @@ func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	began := time.Now()
+	done := began // since when no order is open
 	for {
 		b.mu.Lock()
 		open := b.ledger.Summary().Open
@@ -416,8 +417,12 @@ func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 		// A long silence before the drain is no sign of anything: what was
 		// broken may have been mended only now.
 		waited := time.Since(began)
-		if open == 0 && waited > aftermath && (quiet > aftermath || waited > settle) ||
-			min(stuck, waited) > settle {
+		if open > 0 {
+			done = time.Now()
+		}
+		listened := time.Since(done)
+		if open == 0 && listened > aftermath && (quiet > aftermath || listened > settle) ||
+			open > 0 && min(stuck, waited) > settle {
 			return nil
 		}
 		select {

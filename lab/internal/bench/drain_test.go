@@ -51,7 +51,7 @@ func TestDrain(t *testing.T) {
 			[]event{
 				{2 * time.Second, ledger.Processed, "b"}, {4 * time.Second, ledger.Processed, "a"},
 			},
-			4 * time.Second, 4*time.Second + aftermath + 100*time.Millisecond,
+			4*time.Second + aftermath, 4*time.Second + aftermath + 100*time.Millisecond,
 			ledger.Summary{Accepted: 1, Processed: 1, Ghosts: 1},
 		},
 		{
@@ -69,9 +69,18 @@ func TestDrain(t *testing.T) {
 			ledger.Summary{Accepted: 1, Processed: 1, Duplicated: 1},
 		},
 		{
+			"a second effect is heard after a long drain, too",
+			[]event{
+				{2 * time.Second, ledger.Processed, "b"}, {4 * time.Second, ledger.Processed, "a"},
+				{4200 * time.Millisecond, ledger.Processed, "a"},
+			},
+			4200*time.Millisecond + aftermath, 4300*time.Millisecond + aftermath,
+			ledger.Summary{Accepted: 1, Processed: 1, Duplicated: 1, Ghosts: 1},
+		},
+		{
 			"effects without end are not waited for",
 			every(100*time.Millisecond, time.Minute, ledger.Processed),
-			settle, settle + 100*time.Millisecond,
+			settle, settle + 200*time.Millisecond,
 			ledger.Summary{Accepted: 1, Processed: 1, Duplicated: 29},
 		},
 	}
