@@ -38,7 +38,7 @@ test-%: ## the same for one step: make test-07
 	@$(LAB) test $* $(ARGS)
 
 soak: ## everything again and again, beside a program that keeps the machine busy; hours
-	@$(LAB) test -repeat 10 -stress $(ARGS)
+	@$(LAB) test -repeat 10 -stress -long $(ARGS)
 
 mutants: ## take promises away, one at a time; a test must fail: make mutants ARGS=07
 	@$(GO) run ./lab mutants $(ARGS)

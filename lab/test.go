@@ -32,6 +32,7 @@ func testCommand() *cli.Command {
 			&cli.StringFlag{Name: "tests", Usage: "only the tests that match `PATTERN`"},
 			&cli.IntFlag{Name: "repeat", Value: 1, Usage: "test everything `N` times"},
 			&cli.BoolFlag{Name: "stress", Usage: "beside a program that keeps all processors busy"},
+			&cli.BoolFlag{Name: "long", Usage: "the experiments that take long, too"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the order of the tests " +
 				"and of the faults; each repetition adds 1"},
 			&cli.IntFlag{Name: "at-once", Value: 3 * runtime.NumCPU(),
@@ -94,13 +95,6 @@ func (t *testRun) run(ctx context.Context) (err error) {
 	if err := t.build(ctx); err != nil {
 		return err
 	}
-	if t.cmd.Bool("stress") {
-		stop, err := startStress(t.stage.Run)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, stop()) }()
-	}
 	// The checks that only compute are done beside the tests, which mostly wait.
 	static := make(chan struct{})
 	go func() {
@@ -109,12 +103,11 @@ func (t *testRun) run(ctx context.Context) (err error) {
 			t.report.checked(c, c.run(ctx, t.root))
 		}
 	}()
-	for round := range t.cmd.Int("repeat") {
-		if err := t.round(ctx, round); err != nil {
-			return err
-		}
-	}
+	err = t.rounds(ctx)
 	<-static
+	if err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -124,6 +117,23 @@ func (t *testRun) run(ctx context.Context) (err error) {
 		}
 	}
 	return t.report.end()
+}
+
+// rounds tests everything as often as it was asked to.
+func (t *testRun) rounds(ctx context.Context) (err error) {
+	if t.cmd.Bool("stress") {
+		stop, err := startStress(t.stage.Run)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	for n := range t.cmd.Int("repeat") {
+		if err := t.round(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // build compiles all tests, and starts the servers that they share.
@@ -213,21 +223,25 @@ func (t *testRun) round(ctx context.Context, n int) error {
 	}
 	meter := pace.Start(ctx)
 	defer meter.Stop()
-	full := float64(crowded)
+	full := crowded
 	if t.cmd.Bool("stress") {
-		full *= 2 // half of the machine is taken anyway
+		full *= 1.5 // the machine is slower anyway
 	}
 	args := []string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.timeout=" + testLimit.String()}
 	if pattern := t.cmd.String("tests"); pattern != "" {
 		args = append(args, "-test.run="+pattern)
 	}
+	env := []string{
+		fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace,
+		// A program with the race detector otherwise sleeps a second before it ends.
+		"GORACE=" + cmp.Or(os.Getenv("GORACE"), "atexit_sleep_ms=50"),
+	}
+	if t.cmd.Bool("long") {
+		env = append(env, "LAB_LONG=yes")
+	}
 	tests, err := suite.New(ctx, t.packages, suite.Options{
 		AtOnce: t.cmd.Int("at-once"), Args: args, LogDir: logs, Record: t.stage.Run.Children,
-		Env: []string{
-			fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace,
-			// A program with the race detector otherwise sleeps a second before it ends.
-			"GORACE=" + cmp.Or(os.Getenv("GORACE"), "atexit_sleep_ms=50"),
-		},
+		Env:  env,
 		Done: t.report.ended, Room: func() bool { return meter.Now() < full },
 	})
 	if err != nil {

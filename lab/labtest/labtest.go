@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,8 +25,12 @@ import (
 // Without it, it is 1.
 const EnvSeed = "LAB_SEED"
 
+// EnvLong is the environment variable that, when it is "yes", has those experiments carried out,
+// too, that take long. `make soak` sets it.
+const EnvLong = "LAB_LONG"
+
 // Experiments runs the experiments of the step in whose folder the test runs, each as a subtest:
-// all of them, or those that were named. A promise that is broken fails its test, and so does a
+// all of them, but for those that take long, or those that were named. A promise that is broken fails its test, and so does a
 // wrong variant that does not fail. What an experiment leaves behind that went wrong (the lines of
 // all processes, the history, the picture) is kept in a folder that the test names.
 //
@@ -45,6 +50,10 @@ func Experiments(t *testing.T, names ...string) {
 			}
 			experiments = append(experiments, e)
 		}
+	}
+	if len(names) == 0 && os.Getenv(EnvLong) != "yes" {
+		experiments = slices.DeleteFunc(slices.Clone(experiments),
+			func(e manifest.Experiment) bool { return e.Long })
 	}
 	if len(experiments) == 0 {
 		t.Fatalf("%s declares no experiments", step.Name)

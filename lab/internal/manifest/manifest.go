@@ -107,13 +107,16 @@ type Injections struct {
 
 // Experiment is one way to break the step, and what must come of it.
 type Experiment struct {
-	Name    string            `yaml:"name"`
-	About   string            `yaml:"about"`
-	Variant string            `yaml:"variant"`
-	Load    Load              `yaml:"load"`
-	Scale   map[string]int    `yaml:"scale"`
-	Env     map[string]string `yaml:"env"`
-	Faults  Timeline          `yaml:"faults"`
+	Name    string `yaml:"name"`
+	About   string `yaml:"about"`
+	Variant string `yaml:"variant"`
+	// Long says that it takes too long for `make test`: only `lab break`, the nightly workflow and
+	// `make soak` carry it out.
+	Long   bool              `yaml:"long"`
+	Load   Load              `yaml:"load"`
+	Scale  map[string]int    `yaml:"scale"`
+	Env    map[string]string `yaml:"env"`
+	Faults Timeline          `yaml:"faults"`
 	// Settle is how long nothing may happen before what is still open counts
 	// as lost. It must be longer than the step's longest silence, such as a
 	// reconnect's pause.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -129,10 +130,8 @@ func (r *record) red() []Test {
 	})
 }
 
+// ofTest is how package testing prints what a test has said of itself.
+var ofTest = regexp.MustCompile(`^\s+\S+\.go:\d+: `)
+
 // says tells whether a test with subtests has something to say itself.
-func says(t Test) bool {
-	return slices.ContainsFunc(t.Output, func(line string) bool {
-		line = strings.TrimSpace(line)
-		return line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ")
-	})
-}
+func says(t Test) bool { return slices.ContainsFunc(t.Output, ofTest.MatchString) }
