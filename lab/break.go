@@ -79,16 +79,24 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	defer func() { err = errors.Join(err, st.Close(context.WithoutCancel(ctx))) }()
 	st.Screen.Say("%d experiments with seed %d", len(experiments), seed)
 
+	var lines []string // of the experiment that is going on
 	results, err := experiment.RunAll(ctx, st, step, experiments, experiment.Options{
 		Seed: seed,
 		Show: func(l bench.Line) {
+			lines = append(lines, screen.Record(l))
 			if cmd.Bool("v") || l.Process == bench.Lab {
 				st.Screen.Show(l)
 			} else {
 				st.Screen.Record(l)
 			}
 		},
-		Done: func(r experiment.Result) { st.Screen.Say("%s: %s", r.Name, r.Verdict()) },
+		Done: func(r experiment.Result) {
+			st.Screen.Say("%s: %s", r.Name, r.Verdict())
+			if !r.Held() && r.NotRun == "" {
+				keepRed(st.Screen, step, r, lines)
+			}
+			lines = nil
+		},
 	})
 	if len(results) > 0 {
 		st.Screen.Print("\n" + experiment.Table(results, st.Screen.Colour()))
@@ -106,6 +114,16 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 		return errQuiet
 	}
 	return err
+}
+
+// keepRed keeps what is known of an experiment that went wrong, and says where.
+func keepRed(scr *screen.Screen, step *manifest.Step, r experiment.Result, lines []string) {
+	dir, err := experiment.Keep(r, step, lines)
+	if err != nil {
+		scr.Say("%v", err)
+		return
+	}
+	scr.Say("what the processes wrote, the history and the picture are in %s", dir)
 }
 
 func selected(cmd *cli.Command, step *manifest.Step) ([]manifest.Experiment, error) {
