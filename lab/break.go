@@ -14,8 +14,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"course.example/lab/internal/bench"
 	"course.example/lab/internal/experiment"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
@@ -82,9 +82,9 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	var lines []string // of the experiment that is going on
 	results, err := experiment.RunAll(ctx, st, step, experiments, experiment.Options{
 		Seed: seed,
-		Show: func(l bench.Line) {
+		Show: func(l history.Line) {
 			lines = append(lines, screen.Record(l))
-			if cmd.Bool("v") || l.Process == bench.Lab {
+			if cmd.Bool("v") || l.Process == history.Lab {
 				st.Screen.Show(l)
 			} else {
 				st.Screen.Record(l)

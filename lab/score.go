@@ -15,7 +15,7 @@ import (
 	"github.com/charmbracelet/bubbles/progress"
 	"github.com/urfave/cli/v3"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/score"
@@ -302,8 +302,8 @@ func (t *tour) one(ctx context.Context, i int, report *score.Report) (err error)
 		return err
 	}
 	opt := t.opt
-	opt.Say = func(l bench.Line) {
-		if t.verbose || l.Process == bench.Lab {
+	opt.Say = func(l history.Line) {
+		if t.verbose || l.Process == history.Lab {
 			st.Screen.Record(l)
 		}
 		if t.verbose {

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"course.example/lab/internal/bench"
 	"course.example/lab/internal/experiment"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
@@ -81,7 +81,7 @@ func try(t *testing.T, st *stage.Stage, step *manifest.Step, e manifest.Experime
 	var lines []string
 	r, err := experiment.Next(t.Context(), st, step, e, experiment.Options{
 		Seed: seed(t),
-		Show: func(l bench.Line) { lines = append(lines, screen.Record(l)) },
+		Show: func(l history.Line) { lines = append(lines, screen.Record(l)) },
 	})
 	if err != nil {
 		t.Errorf("%v", err)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 )
 
@@ -595,7 +596,7 @@ func (b *Bench) inject(ctx context.Context, command, words []string) error {
 	// What the tool says of orders counts: a second message of one order is no
 	// ghost.
 	for raw := range bytes.Lines(out) {
-		line := parseLine("inject", bytes.TrimRight(raw, "\n"))
+		line := history.ParseLine("inject", bytes.TrimRight(raw, "\n"))
 		if event, ok := line.Event(); ok {
 			b.record(event)
 		}

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
@@ -63,7 +64,7 @@ type Config struct {
 	// Show is called for every line of output and every remark of the lab's
 	// own, one at a time, by a goroutine of its own: a terminal that is slow
 	// must not slow down what is measured.
-	Show func(Line)
+	Show func(history.Line)
 }
 
 // Bench is a running step. Its methods are safe for concurrent use.
@@ -84,7 +85,7 @@ type Bench struct {
 	rng       *rand.Rand
 	procs     []*proc
 	ledger    ledger.Ledger
-	history   History
+	history   history.Run
 	lastEvent time.Time // of any event
 	progress  time.Time // of the last event that changed what is open or done
 	refused   int
@@ -105,49 +106,6 @@ type Bench struct {
 	broken       error           // a process that cannot be kept up
 }
 
-// History is all that happened, for the verdict and for drawing.
-type History struct {
-	Step    string         `json:"step"`
-	Variant string         `json:"variant"`
-	Started time.Time      `json:"started"`
-	Ended   time.Time      `json:"ended"`
-	Events  []ledger.Event `json:"events"`
-	Marks   []Mark         `json:"marks"`
-	Lives   []Life         `json:"lives"`
-	Refused []time.Time    `json:"refused"`
-	// Answers are those to customers with one order each.
-	Answers []Answer `json:"answers"`
-}
-
-// Answer is what one customer was told, and after how long.
-type Answer struct {
-	Time     time.Time     `json:"time"` // of the answer
-	Took     time.Duration `json:"took"`
-	Accepted bool          `json:"accepted"` // or else refused, or no answer at all
-	Order    string        `json:"order,omitempty"`
-}
-
-// Mark is an act of the lab's: a fault or its end.
-type Mark struct {
-	Time time.Time `json:"time"`
-	Act  string    `json:"act"`
-	// Fault says that something was broken, rather than mended or asked for.
-	Fault bool `json:"fault"`
-	// InFlight is how many orders the broken processes may have held.
-	InFlight int `json:"in_flight"`
-}
-
-// Life is the time that a process was up.
-type Life struct {
-	Process string    `json:"process"`
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
-	End     string    `json:"end"`
-}
-
-// Lab is the name under which the lab's own remarks are shown.
-const Lab = "lab"
-
 // Start starts the step's processes and returns when all are ready. What it
 // started is stopped by [Bench.Close], which must be called even when Start's
 // caller goes on to fail; when Start itself fails it has cleaned up.
@@ -163,7 +121,7 @@ func Start(ctx context.Context, cfg Config) (*Bench, error) {
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
 		printer: newPrinter(cfg.Show),
 		highest: map[string]float64{},
-		history: History{
+		history: history.Run{
 			Step: cfg.Step.Name, Variant: variant.Name, Started: time.Now(),
 		},
 	}
@@ -266,7 +224,7 @@ func (b *Bench) environment(p *proc) ([]string, error) {
 
 // say shows a remark of the lab's own.
 func (b *Bench) say(format string, args ...any) {
-	b.printer.add(Line{Process: Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
+	b.printer.add(history.Line{Process: history.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
 }
 
 // record takes an event into the ledger.
@@ -290,14 +248,13 @@ func (b *Bench) record(e ledger.Event) {
 func (b *Bench) mark(act string, fault bool, inFlight int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.history.Marks = append(b.history.Marks, Mark{time.Now(), act, fault, inFlight})
+	b.history.Marks = append(b.history.Marks, history.Mark{
+		Time: time.Now(), Act: act, Fault: fault, InFlight: inFlight,
+	})
 }
 
-// LoadEnds is the act of the mark that [Bench.LoadEnded] makes.
-const LoadEnds = "the load ends"
-
 // LoadEnded marks the moment from which silence is no wonder.
-func (b *Bench) LoadEnded() { b.mark(LoadEnds, false, 0) }
+func (b *Bench) LoadEnded() { b.mark(history.LoadEnds, false, 0) }
 
 // Figures are what those services of the run know of it that can tell: a receiver of telemetry.
 func (b *Bench) Figures(ctx context.Context) (map[string]float64, error) {
@@ -356,7 +313,7 @@ func (b *Bench) Highest(gauge string) float64 {
 }
 
 // gauge keeps the largest values of the attributes that somebody asks for.
-func (b *Bench) gauge(line Line) {
+func (b *Bench) gauge(line history.Line) {
 	for _, name := range b.cfg.Gauges {
 		value, err := strconv.ParseFloat(line.Attr(name), 64)
 		if err != nil {
@@ -383,7 +340,7 @@ func (b *Bench) Open(limit int) []string {
 }
 
 // History returns a copy of all that happened so far.
-func (b *Bench) History() History {
+func (b *Bench) History() history.Run {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.history
@@ -395,7 +352,7 @@ func (b *Bench) History() History {
 	h.Answers = slices.Clone(h.Answers)
 	for _, p := range b.procs {
 		if !p.since.IsZero() {
-			h.Lives = append(h.Lives, Life{p.name, p.since, h.Ended, ""})
+			h.Lives = append(h.Lives, history.Life{Process: p.name, From: p.since, To: h.Ended})
 		}
 	}
 	return h

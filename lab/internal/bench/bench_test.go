@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 )
@@ -47,10 +48,10 @@ func theToy(t *testing.T) (*manifest.Step, string) {
 
 type recorder struct {
 	mu    sync.Mutex
-	lines []bench.Line
+	lines []history.Line
 }
 
-func (r *recorder) show(l bench.Line) {
+func (r *recorder) show(l history.Line) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, l)
@@ -234,7 +235,7 @@ func TestProcessThatDiesIsStartedAgain(t *testing.T) {
 		t.Fatalf("the shop crashed and yet accepted %d", n)
 	}
 	await(t, "somebody to say that the shop died", func() bool {
-		return r.has(bench.Lab, "shop died unasked (exit status 3): starting it again")
+		return r.has(history.Lab, "shop died unasked (exit status 3): starting it again")
 	})
 	await(t, "the shop to be back", func() bool { return b.Status().Up["shop"] == 1 })
 	if _, err := b.Place(t.Context(), 1); err != nil {

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"testing"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 )
 
 // A kill is no request, and neither way to end a process is followed by a new life.
@@ -32,7 +32,7 @@ func TestKillAndStopEndALifeForGood(t *testing.T) {
 			if len(lives) != 1 || lives[0].End != end {
 				t.Errorf("lives %+v, want one that ended with %s", lives, end)
 			}
-			if r.has(bench.Lab, "died unasked") {
+			if r.has(history.Lab, "died unasked") {
 				t.Error("the lab takes it for an accident")
 			}
 		})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/child"
+	"course.example/lab/internal/history"
 )
 
 // Ended is how a program that runs once came to its end.
@@ -111,7 +112,7 @@ func OnceLines(ctx context.Context, cfg Config, limit time.Duration) (Ended, []s
 	defer printer.close()
 	var text []string
 	out := &lines{emit: func(raw []byte) {
-		line := Line{Process: kind.Name, Time: time.Now(),
+		line := history.Line{Process: kind.Name, Time: time.Now(),
 			Text: strings.ToValidUTF8(string(raw), "?")}
 		text = append(text, line.Text)
 		printer.add(line)

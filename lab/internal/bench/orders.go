@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 )
 
@@ -57,7 +58,10 @@ func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 	asked := time.Now()
 	answer, answered, err := b.post(ctx, target.String(), body)
 	if n == 1 {
-		b.answered(Answer{time.Now(), time.Since(asked), answer.OrderID != "", answer.OrderID})
+		b.answered(history.Answer{
+			Time: time.Now(), Took: time.Since(asked),
+			Accepted: answer.OrderID != "", Order: answer.OrderID,
+		})
 	}
 	if answer.OrderID != "" {
 		answer.Accepted = 1
@@ -152,7 +156,7 @@ func (b *Bench) ShopURL() string {
 	return ""
 }
 
-func (b *Bench) answered(a Answer) {
+func (b *Bench) answered(a history.Answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cfg.Keep {

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"course.example/lab/internal/history"
+
 	"fmt"
 	"sync"
 	"time"
@@ -10,12 +12,12 @@ import (
 // a line never waits: a terminal that somebody has stopped with Ctrl-S, or a pager,
 // must not stop the processes whose output is read.
 type printer struct {
-	show func(Line)
+	show func(history.Line)
 	done chan struct{}
 
 	mu      sync.Mutex
 	some    *sync.Cond
-	waiting []Line
+	waiting []history.Line
 	dropped int
 	closed  bool
 }
@@ -23,14 +25,14 @@ type printer struct {
 // maxWaiting bounds the memory that a stopped terminal costs.
 const maxWaiting = 100_000
 
-func newPrinter(show func(Line)) *printer {
+func newPrinter(show func(history.Line)) *printer {
 	p := &printer{show: show, done: make(chan struct{})}
 	p.some = sync.NewCond(&p.mu)
 	go p.run()
 	return p
 }
 
-func (p *printer) add(l Line) {
+func (p *printer) add(l history.Line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) >= maxWaiting || p.closed {
@@ -56,7 +58,7 @@ func (p *printer) run() {
 				p.show(l)
 			}
 			if dropped > 0 {
-				p.show(Line{Process: Lab, Time: time.Now(), Text: fmt.Sprintf(
+				p.show(history.Line{Process: history.Lab, Time: time.Now(), Text: fmt.Sprintf(
 					"%d lines are not shown: the terminal was too slow", dropped)})
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/child"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 )
 
@@ -135,7 +136,7 @@ func (b *Bench) start(p *proc) error {
 
 // read takes one line of output.
 func (b *Bench) read(p *proc, raw []byte) {
-	line := parseLine(p.name, raw)
+	line := history.ParseLine(p.name, raw)
 	if event, ok := line.Event(); ok {
 		b.record(event)
 	}
@@ -198,7 +199,9 @@ func (b *Bench) watch(p *proc, c *child.Process, out *lines) {
 	out.end()
 	how, code := ending(c)
 	b.mu.Lock()
-	b.history.Lives = append(b.history.Lives, Life{p.name, p.since, time.Now(), how})
+	b.history.Lives = append(b.history.Lives, history.Life{
+		Process: p.name, From: p.since, To: time.Now(), End: how,
+	})
 	early := p.state == coming
 	again := !p.asked && !b.closing && b.broken == nil
 	p.state, p.since = down, time.Time{}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 )
 
 // marks is how many marks of a class a picture has, each a stroke of one path; the legend, too,
@@ -26,7 +26,7 @@ func marks(t *testing.T, svg, class string) int {
 // A picture that shows less than was counted would be believed all the same.
 func TestEveryOrderIsDrawn(t *testing.T) {
 	t.Parallel()
-	svg := draw(t, history())
+	svg := draw(t, aRun())
 	for class, want := range map[string]int{
 		"accepted": 3, "processed": 1, "duplicated": 1, "failed": 1, "lost": 1, "refused": 1,
 		"received": 0,
@@ -49,7 +49,7 @@ func TestEveryOrderIsDrawn(t *testing.T) {
 // What was reported twice is one order, and no second one in the backlog.
 func TestOrderReportedTwiceIsDrawnOnce(t *testing.T) {
 	t.Parallel()
-	h := history()
+	h := aRun()
 	for _, e := range h.Events {
 		if e.Kind == "accepted" || e.Kind == "failed" {
 			e.Time = e.Time.Add(50e6)
@@ -63,7 +63,7 @@ func TestOrderReportedTwiceIsDrawnOnce(t *testing.T) {
 	if !strings.Contains(svg, "at most 2<") {
 		t.Error("the backlog was at most two orders")
 	}
-	if got := marks(t, draw(t, bench.History{Started: start}), "accepted"); got != 0 {
+	if got := marks(t, draw(t, history.Run{Started: start}), "accepted"); got != 0 {
 		t.Errorf("%d orders of an empty run are drawn", got)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 )
 
@@ -31,7 +31,7 @@ const (
 )
 
 // Run draws a run. The caption stands below it; its first line is the title.
-func Run(w io.Writer, h bench.History, title string, caption []string) error {
+func Run(w io.Writer, h history.Run, title string, caption []string) error {
 	p := newPicture(h)
 	p.head(title)
 	p.axis()
@@ -48,14 +48,14 @@ func Run(w io.Writer, h bench.History, title string, caption []string) error {
 
 type picture struct {
 	b      strings.Builder
-	h      bench.History
+	h      history.Run
 	names  []string // of the lanes below the customers', from the top
 	start  time.Time
 	span   time.Duration
 	height float64
 }
 
-func newPicture(h bench.History) *picture {
+func newPicture(h history.Run) *picture {
 	p := &picture{h: h}
 	seen := map[string]bool{}
 	for _, l := range h.Lives {
@@ -84,7 +84,7 @@ func newPicture(h bench.History) *picture {
 
 // byFirstLife puts the producer above the consumers it feeds: the order in which
 // the manifest starts them.
-func byFirstLife(h bench.History) func(a, b string) int {
+func byFirstLife(h history.Run) func(a, b string) int {
 	first := map[string]time.Time{}
 	for _, l := range h.Lives {
 		if at, ok := first[l.Process]; !ok || l.From.Before(at) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 )
 
@@ -18,15 +18,15 @@ var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func at(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 
-func history() bench.History {
-	h := bench.History{
+func aRun() history.Run {
+	h := history.Run{
 		Started: start, Ended: at(3000),
-		Lives: []bench.Life{
+		Lives: []history.Life{
 			{Process: "producer", From: at(0), To: at(3000)},
 			{Process: "consumer-1", From: at(1), To: at(1000), End: "signal: killed"},
 			{Process: "consumer-1", From: at(1500), To: at(3000)},
 		},
-		Marks: []bench.Mark{
+		Marks: []history.Mark{
 			{Time: at(1000), Act: "kill consumer-1", Fault: true},
 			{Time: at(1500), Act: "start consumer-1"},
 		},
@@ -45,7 +45,7 @@ func history() bench.History {
 	return h
 }
 
-func draw(t *testing.T, h bench.History) string {
+func draw(t *testing.T, h history.Run) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Run(&b, h, "kill & <start>", []string{"accepted 3", "lost 1"}); err != nil {
@@ -64,7 +64,7 @@ func draw(t *testing.T, h bench.History) string {
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	svg := draw(t, history())
+	svg := draw(t, aRun())
 	for _, want := range []string{
 		`class="accepted"`, `class="processed"`, `class="duplicated"`, `class="failed"`,
 		`class="lost"`, `class="refused"`, `class="backlog"`, `class="fault"`, `class="mend"`,
@@ -79,14 +79,14 @@ func TestRun(t *testing.T) {
 	if n := strings.Count(svg, `class="lost"`); n != 2 {
 		t.Errorf("one lost order is drawn as %d paths", n-1)
 	}
-	if n := strings.Count(draw(t, bench.History{Started: start}), `class="lost"`); n != 1 {
+	if n := strings.Count(draw(t, history.Run{Started: start}), `class="lost"`); n != 1 {
 		t.Error("an empty run has lost something")
 	}
 }
 
 func TestPictureIsBounded(t *testing.T) {
 	t.Parallel()
-	h := history()
+	h := aRun()
 	for i := range 30_000 {
 		order := fmt.Sprint(i)
 		in := ledger.Event{
@@ -104,7 +104,7 @@ func TestPictureIsBounded(t *testing.T) {
 
 func TestTheSameRunIsTheSamePicture(t *testing.T) {
 	t.Parallel()
-	first, second := draw(t, history()), draw(t, history())
+	first, second := draw(t, aRun()), draw(t, aRun())
 	if first != second {
 		t.Error("two drawings of one run differ")
 	}

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"course.example/lab/internal/bench"
 	"course.example/lab/internal/draw"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
 )
@@ -19,7 +19,7 @@ import (
 // Options are the same for all experiments of a run.
 type Options struct {
 	Seed uint64
-	Show func(bench.Line)
+	Show func(history.Line)
 	Done func(Result)
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/pace"
@@ -47,8 +48,8 @@ type Result struct {
 	NotRun string `json:"not_run,omitempty"`
 	// Error is why the experiment could not be carried to its end: a slip of
 	// ours, or a step whose processes cannot be kept up.
-	Error   string        `json:"error,omitempty"`
-	History bench.History `json:"history"`
+	Error   string      `json:"error,omitempty"`
+	History history.Run `json:"history"`
 	// Once is what a program that runs once did; nil for any other step.
 	Once *Once `json:"once,omitempty"`
 }

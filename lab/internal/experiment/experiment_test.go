@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
@@ -89,47 +90,47 @@ func events(kind ledger.Kind, from, to, step int) []ledger.Event {
 
 func TestRecovery(t *testing.T) {
 	t.Parallel()
-	fault := func(at int) bench.Mark { return bench.Mark{Time: ms(at), Act: "kill", Fault: true} }
+	fault := func(at int) history.Mark { return history.Mark{Time: ms(at), Act: "kill", Fault: true} }
 	accepted, processed := ledger.Accepted, ledger.Processed
 	steady := slices.Concat(events(accepted, 0, 5000, 20), events(processed, 10, 5000, 20))
 	cases := []struct {
 		name   string
-		marks  []bench.Mark
+		marks  []history.Mark
 		events []ledger.Event
 		want   time.Duration
 	}{
 		{"no fault", nil, steady, 0},
-		{"nobody noticed", []bench.Mark{fault(1005)}, steady, 20 * time.Millisecond},
+		{"nobody noticed", []history.Mark{fault(1005)}, steady, 20 * time.Millisecond},
 		{
-			"a silence before the fault is not its doing", []bench.Mark{fault(3005)},
+			"a silence before the fault is not its doing", []history.Mark{fault(3005)},
 			slices.Concat(events(accepted, 0, 1000, 20), events(accepted, 2900, 5000, 20),
 				events(processed, 0, 5000, 20)),
 			20 * time.Millisecond,
 		},
 		{
-			"nothing was processed for a while", []bench.Mark{fault(1000)},
+			"nothing was processed for a while", []history.Mark{fault(1000)},
 			slices.Concat(events(accepted, 0, 5000, 20), events(processed, 0, 1000, 20),
 				events(processed, 2500, 5000, 20)),
 			1500 * time.Millisecond,
 		},
 		{
-			"the backlog was worked off while nothing was accepted", []bench.Mark{fault(1000)},
+			"the backlog was worked off while nothing was accepted", []history.Mark{fault(1000)},
 			slices.Concat(events(processed, 0, 5000, 20), events(accepted, 0, 1000, 20),
 				events(accepted, 3000, 5000, 20)),
 			2000 * time.Millisecond,
 		},
 		{
-			"the longer of two outages", []bench.Mark{fault(1000), fault(3000)},
+			"the longer of two outages", []history.Mark{fault(1000), fault(3000)},
 			slices.Concat(events(accepted, 0, 5000, 20), events(processed, 0, 1000, 20),
 				events(processed, 1300, 3000, 20), events(processed, 3700, 5000, 20)),
 			720 * time.Millisecond,
 		},
 		{
-			"never", []bench.Mark{fault(1000)},
+			"never", []history.Mark{fault(1000)},
 			slices.Concat(events(accepted, 0, 5000, 20), events(processed, 0, 1000, 20)), -1,
 		},
 		{
-			"processing after the load has ended counts", []bench.Mark{fault(1000)},
+			"processing after the load has ended counts", []history.Mark{fault(1000)},
 			slices.Concat(events(accepted, 0, 5000, 20), events(processed, 0, 1000, 20),
 				events(processed, 6000, 7000, 20)),
 			5000 * time.Millisecond,
@@ -138,9 +139,9 @@ func TestRecovery(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := bench.History{
+			h := history.Run{
 				Events: c.events,
-				Marks:  append(c.marks, bench.Mark{Time: ms(5000), Act: bench.LoadEnds}),
+				Marks:  append(c.marks, history.Mark{Time: ms(5000), Act: history.LoadEnds}),
 			}
 			got := Recovery(h)
 			if diff := (got - c.want).Abs(); diff > 25*time.Millisecond {
@@ -194,7 +195,7 @@ func TestEveryFigureHasAValue(t *testing.T) {
 	if !math.IsNaN((&Result{}).figure("luck")) {
 		t.Error("a figure that does not exist has a value")
 	}
-	r := Result{History: bench.History{Events: []ledger.Event{
+	r := Result{History: history.Run{Events: []ledger.Event{
 		{Kind: ledger.Processed, Process: "consumer-2"},
 		{Kind: ledger.Received, Process: "consumer-2"},
 	}}}
@@ -210,7 +211,7 @@ func TestFiguresOfAnswers(t *testing.T) {
 	t.Parallel()
 	r := Result{Ledger: ledger.Summary{Deliveries: 400}}
 	for i := range 100 {
-		r.History.Answers = append(r.History.Answers, bench.Answer{
+		r.History.Answers = append(r.History.Answers, history.Answer{
 			Took: time.Duration(i+1) * time.Millisecond, Accepted: i >= 10,
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 )
@@ -88,7 +88,7 @@ func ratio(part, whole float64) float64 {
 
 // waited is the time within which so many percent had their answer: the value at
 // that rank, nothing interpolated.
-func waited(answers []bench.Answer, refusals bool, percent string) time.Duration {
+func waited(answers []history.Answer, refusals bool, percent string) time.Duration {
 	var times []time.Duration
 	for _, a := range answers {
 		if !refusals || !a.Accepted {
@@ -104,7 +104,7 @@ func waited(answers []bench.Answer, refusals bool, percent string) time.Duration
 	return times[max(rank, 1)-1]
 }
 
-func processedBy(h bench.History, process string) int {
+func processedBy(h history.Run, process string) int {
 	n := 0
 	for _, e := range h.Events {
 		if e.Kind == ledger.Processed && e.Process == process {
@@ -119,13 +119,13 @@ func processedBy(h bench.History, process string) int {
 // coming. A shop that does not notice a fault is silent for no longer than
 // between any two orders. It is negative when the shop was still silent as the
 // load ended, and zero when there was no fault.
-func Recovery(h bench.History) time.Duration {
+func Recovery(h history.Run) time.Duration {
 	var fault, end time.Time
 	for _, m := range h.Marks {
 		if m.Fault && fault.IsZero() {
 			fault = m.Time
 		}
-		if m.Act == bench.LoadEnds {
+		if m.Act == history.LoadEnds {
 			end = m.Time
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 )
@@ -120,12 +120,12 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 // Of the answers, each figure takes those that it is about.
 func TestAnswersAreSortedOut(t *testing.T) {
 	t.Parallel()
-	answer := func(ms int, accepted bool) bench.Answer {
-		return bench.Answer{Took: time.Duration(ms) * time.Millisecond, Accepted: accepted}
+	answer := func(ms int, accepted bool) history.Answer {
+		return history.Answer{Took: time.Duration(ms) * time.Millisecond, Accepted: accepted}
 	}
-	r := Result{Ledger: ledger.Summary{Deliveries: 12}, History: bench.History{
+	r := Result{Ledger: ledger.Summary{Deliveries: 12}, History: history.Run{
 		// In no order, as answers come.
-		Answers: []bench.Answer{
+		Answers: []history.Answer{
 			answer(400, false), answer(10, true), answer(30, true), answer(100, false),
 		},
 		Events: []ledger.Event{
@@ -156,65 +156,65 @@ func TestRecoveryIsExact(t *testing.T) {
 			return e.Time.After(ms(from)) && e.Time.Before(ms(to))
 		})
 	}
-	fault := func(at int) bench.Mark { return bench.Mark{Time: ms(at), Act: "kill", Fault: true} }
-	other := func(at int) bench.Mark { return bench.Mark{Time: ms(at), Act: "start"} }
+	fault := func(at int) history.Mark { return history.Mark{Time: ms(at), Act: "kill", Fault: true} }
+	other := func(at int) history.Mark { return history.Mark{Time: ms(at), Act: "start"} }
 	cases := []struct {
 		name   string
-		marks  []bench.Mark
+		marks  []history.Mark
 		events []ledger.Event
 		want   time.Duration
 	}{
 		{"no fault", nil, without(accepted, 2000, 9000), 0},
 		{
-			"an act that breaks nothing is no fault", []bench.Mark{other(1000)},
+			"an act that breaks nothing is no fault", []history.Mark{other(1000)},
 			without(accepted, 2000, 9000), 0,
 		},
 		{
-			"the first outage is the longer one", []bench.Mark{fault(1000), fault(6000)},
+			"the first outage is the longer one", []history.Mark{fault(1000), fault(6000)},
 			slices.Concat(all(accepted), without(processed, 1000, 4000)), 3 * time.Second,
 		},
 		{
-			"nothing was accepted", []bench.Mark{fault(1000)},
+			"nothing was accepted", []history.Mark{fault(1000)},
 			slices.Concat(without(accepted, 1000, 3000), all(processed)), 2 * time.Second,
 		},
 		{
-			"nothing was processed", []bench.Mark{fault(1000)},
+			"nothing was processed", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), without(processed, 1000, 5000)), 4 * time.Second,
 		},
 		{
-			"the silence counts from the fault", []bench.Mark{fault(1050)},
+			"the silence counts from the fault", []history.Mark{fault(1050)},
 			slices.Concat(all(accepted), without(processed, 1050, 2000)), 950 * time.Millisecond,
 		},
 		{
-			"nothing was processed any more", []bench.Mark{fault(1000)},
+			"nothing was processed any more", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), without(processed, 1000, 10_001)), -1,
 		},
 		{
-			"nothing was accepted any more", []bench.Mark{fault(1000)},
+			"nothing was accepted any more", []history.Mark{fault(1000)},
 			slices.Concat(without(accepted, 1000, 10_001), all(processed)), -1,
 		},
 		{
-			"silent for a little more than a second at the end", []bench.Mark{fault(1000)},
+			"silent for a little more than a second at the end", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), without(processed, 8900, 10_001)), -1,
 		},
 		{
-			"silent for just a second at the end", []bench.Mark{fault(1000)},
+			"silent for just a second at the end", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), without(processed, 9000, 10_001)), 100 * time.Millisecond,
 		},
 		{
-			"nobody came any more after the end", []bench.Mark{fault(1000)},
+			"nobody came any more after the end", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), all(processed), events(processed, 10_050, 10_051, 1),
 				events(processed, 14_000, 14_001, 1)), 100 * time.Millisecond,
 		},
 		{
-			"who was received was not served", []bench.Mark{fault(1000)},
+			"who was received was not served", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), events(ledger.Received, 0, 10_001, 100)), -1,
 		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := bench.History{
+			h := history.Run{
 				// What is read from two pipes comes in any order.
 				Events: slices.Collect(func(yield func(ledger.Event) bool) {
 					for _, e := range slices.Backward(c.events) {
@@ -223,7 +223,7 @@ func TestRecoveryIsExact(t *testing.T) {
 						}
 					}
 				}),
-				Marks: append(c.marks, bench.Mark{Time: ms(10_000), Act: bench.LoadEnds}),
+				Marks: append(c.marks, history.Mark{Time: ms(10_000), Act: history.LoadEnds}),
 			}
 			if got := Recovery(h); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)

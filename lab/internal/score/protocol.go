@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
 )
@@ -62,7 +63,7 @@ type Options struct {
 	Seed  uint64
 	// Say is told what the lab and the processes have to say, and Begin which
 	// measurement begins.
-	Say       func(bench.Line)
+	Say       func(history.Line)
 	Begin     func(what string, left time.Duration)
 	Generator Generator
 }
@@ -228,14 +229,14 @@ func (s *session) problem(format string, args ...any) {
 }
 
 func (s *session) say(format string, args ...any) {
-	s.opt.Say(bench.Line{
-		Process: bench.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...),
+	s.opt.Say(history.Line{
+		Process: history.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...),
 	})
 }
 
 // show keeps what may explain a figure, and drops the thousands of lines on orders: to
 // write them down would slow down what is measured.
-func (s *session) show(l bench.Line) {
+func (s *session) show(l history.Line) {
 	if l.Level == "WARN" || l.Level == "ERROR" || l.Level == "" {
 		s.opt.Say(l)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/experiment"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 )
@@ -210,7 +211,7 @@ func (s *session) canHaveTwo(p manifest.Process) bool {
 // shares says which percentage of the customers who came within the time after the
 // first fault were told yes, and of which the order was processed within that time
 // or the second after it.
-func shares(h bench.History, after time.Duration) (answered, processed float64) {
+func shares(h history.Run, after time.Duration) (answered, processed float64) {
 	var fault time.Time
 	for _, m := range h.Marks {
 		if m.Fault {

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
@@ -202,13 +202,13 @@ func TestFigure(t *testing.T) {
 
 // aHistory has a fault after one second: of the four customers after it one is
 // refused, and the order of another is never processed.
-func aHistory() bench.History {
+func aHistory() history.Run {
 	start := time.Unix(1000, 0)
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
-	h := bench.History{
+	h := history.Run{
 		Started: start,
-		Marks:   []bench.Mark{{Time: at(1000), Act: "kill consumer-1", Fault: true}},
-		Lives: []bench.Life{
+		Marks:   []history.Mark{{Time: at(1000), Act: "kill consumer-1", Fault: true}},
+		Lives: []history.Life{
 			{Process: "producer", From: at(0), To: at(3000)},
 			{Process: "consumer-1", From: at(0), To: at(1000)},
 		},
@@ -217,7 +217,7 @@ func aHistory() bench.History {
 	for i, ms := range []int{500, 1100, 1200, 1300} {
 		id := string(rune('a' + i))
 		took := 10 * time.Millisecond
-		h.Answers = append(h.Answers, bench.Answer{
+		h.Answers = append(h.Answers, history.Answer{
 			Time: at(ms).Add(took), Took: took, Accepted: true, Order: id,
 		})
 		h.Events = append(h.Events,
@@ -229,7 +229,7 @@ func aHistory() bench.History {
 			})
 		}
 	}
-	h.Answers = append(h.Answers, bench.Answer{Time: at(1500)})
+	h.Answers = append(h.Answers, history.Answer{Time: at(1500)})
 	return h
 }
 
@@ -314,7 +314,7 @@ func TestMeasure(t *testing.T) {
 	}
 	began := 0
 	opt := Options{
-		Quick: true, Say: func(l bench.Line) { t.Log(l.Process, l.Text) },
+		Quick: true, Say: func(l history.Line) { t.Log(l.Process, l.Text) },
 		Begin: func(what string, left time.Duration) {
 			began++
 			if left <= 0 {

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 )
 
 // Strip is the history of a fault run, small enough to be kept with the figures:
-// what [bench.History] holds, by number instead of by name. Times are milliseconds.
+// what [history.Run] holds, by number instead of by name. Times are milliseconds.
 type Strip struct {
 	Processes []string `json:"processes"`
 	// Events are four numbers each, with commas, one after the other with spaces:
@@ -34,7 +34,7 @@ var kinds = []ledger.Kind{
 	ledger.Accepted, ledger.Received, ledger.Processed, ledger.Failed, ledger.Skipped,
 }
 
-func newStrip(h bench.History) *Strip {
+func newStrip(h history.Run) *Strip {
 	s := &Strip{}
 	ms := func(t time.Time) int { return int(t.Sub(h.Started).Milliseconds()) }
 	process := func(name string) int {
@@ -94,10 +94,10 @@ func numbers(text string, each int) ([][]int, error) {
 }
 
 // History is the strip as the pictures of `lab break` want it.
-func (s *Strip) History() (bench.History, error) {
+func (s *Strip) History() (history.Run, error) {
 	start := time.Unix(0, 0)
 	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
-	h := bench.History{Started: start}
+	h := history.Run{Started: start}
 	name := func(i int) string {
 		if i < 0 || i >= len(s.Processes) {
 			return "customer"
@@ -121,7 +121,7 @@ func (s *Strip) History() (bench.History, error) {
 		return h, fmt.Errorf("lives: %w", err)
 	}
 	for _, l := range lives {
-		h.Lives = append(h.Lives, bench.Life{Process: name(l[0]), From: at(l[1]), To: at(l[2])})
+		h.Lives = append(h.Lives, history.Life{Process: name(l[0]), From: at(l[1]), To: at(l[2])})
 	}
 	refused, err := numbers(s.Refused, 1)
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *Strip) History() (bench.History, error) {
 		h.Refused = append(h.Refused, at(r[0]))
 	}
 	for _, m := range s.Marks {
-		h.Marks = append(h.Marks, bench.Mark{Time: at(m.MS), Act: m.Act, Fault: m.Fault})
+		h.Marks = append(h.Marks, history.Mark{Time: at(m.MS), Act: m.Act, Fault: m.Fault})
 	}
 	return h, nil
 }

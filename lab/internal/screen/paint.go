@@ -6,7 +6,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 )
 
 // palette gives each process a colour that can be told from its neighbours' on
@@ -46,7 +46,7 @@ func (p *painter) tint(text, colour string) string {
 func (p *painter) name(process string) string {
 	p.width = max(p.width, len(process))
 	padded := fmt.Sprintf("%-*s", p.width, process)
-	if process == bench.Lab {
+	if process == history.Lab {
 		return p.bold(padded)
 	}
 	if _, ok := p.seen[process]; !ok {
@@ -56,9 +56,9 @@ func (p *painter) name(process string) string {
 }
 
 // line is one line of a process: who, when, what, and the attributes.
-func (p *painter) line(l bench.Line) string {
+func (p *painter) line(l history.Line) string {
 	text := printable(l.Text)
-	if l.Process == bench.Lab {
+	if l.Process == history.Lab {
 		text = p.bold(text)
 	}
 	if l.Level == "" {

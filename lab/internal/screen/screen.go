@@ -16,7 +16,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 )
 
 // Screen prints lines. Its methods are safe for concurrent use.
@@ -50,7 +50,7 @@ func New(log io.Writer) *Screen {
 func (s *Screen) Interactive() bool { return s.terms }
 
 // Show prints a line of a process.
-func (s *Screen) Show(l bench.Line) {
+func (s *Screen) Show(l history.Line) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record(l)
@@ -58,20 +58,20 @@ func (s *Screen) Show(l bench.Line) {
 }
 
 // Record writes a line into the log and not on the screen.
-func (s *Screen) Record(l bench.Line) {
+func (s *Screen) Record(l history.Line) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record(l)
 }
 
-func (s *Screen) record(l bench.Line) {
+func (s *Screen) record(l history.Line) {
 	if s.log != nil {
 		fmt.Fprintln(s.log, Record(l)) // errors stay in the writer until Close
 	}
 }
 
 // Record is a line of a process in full, as it stands in a log.
-func Record(l bench.Line) string {
+func Record(l history.Line) string {
 	text := fmt.Sprintf("%s %s %s %s", l.Time.Format(time.RFC3339Nano), l.Process,
 		l.Level, printable(l.Text))
 	for _, a := range l.Attrs {
@@ -84,7 +84,7 @@ func Record(l bench.Line) string {
 func (s *Screen) Say(format string, args ...any) {
 	now := time.Now()
 	for text := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
-		s.Show(bench.Line{Process: bench.Lab, Time: now, Text: text})
+		s.Show(history.Line{Process: history.Lab, Time: now, Text: text})
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.Local)
@@ -18,14 +18,14 @@ func TestLine(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name string
-		line bench.Line
+		line history.Line
 		want string
 	}{
-		{"no log record", bench.Line{Process: "producer", Text: "hello"}, "producer   │ hello"},
+		{"no log record", history.Line{Process: "producer", Text: "hello"}, "producer   │ hello"},
 		{
-			"a record", bench.Line{
+			"a record", history.Line{
 				Process: "consumer-1", Time: noon, Level: "INFO", Text: "order received",
-				Attrs: []bench.Attr{
+				Attrs: []history.Attr{
 					{Key: "order", Value: "0199d3a0-7c1e-7000-8000-00000000abcd"},
 					{Key: "attempt", Value: "2"},
 				},
@@ -33,15 +33,15 @@ func TestLine(t *testing.T) {
 			"consumer-1 │ 12:00:00.000 order received order=…0000abcd attempt=2",
 		},
 		{
-			"spaces are quoted", bench.Line{
+			"spaces are quoted", history.Line{
 				Process: "p", Time: noon, Level: "WARN", Text: "x",
-				Attrs: []bench.Attr{{Key: "reason", Value: "a b"}},
+				Attrs: []history.Attr{{Key: "reason", Value: "a b"}},
 			},
 			`p          │ 12:00:00.000 x reason="a b"`,
 		},
 		{
 			"nothing moves the cursor",
-			bench.Line{Process: "p", Text: "a\x1b[2Jb\rc"}, "p          │ a·[2Jb·c",
+			history.Line{Process: "p", Text: "a\x1b[2Jb\rc"}, "p          │ a·[2Jb·c",
 		},
 	}
 	for _, c := range cases {
@@ -57,8 +57,8 @@ func TestLine(t *testing.T) {
 func TestLongNamesKeepTheBarInLine(t *testing.T) {
 	t.Parallel()
 	p := newPainter(false)
-	long := p.line(bench.Line{Process: "a-very-long-name", Text: "x"})
-	short := p.line(bench.Line{Process: "b", Text: "x"})
+	long := p.line(history.Line{Process: "a-very-long-name", Text: "x"})
+	short := p.line(history.Line{Process: "b", Text: "x"})
 	if strings.Index(long, "│") != strings.Index(short, "│") {
 		t.Errorf("\n%s\n%s", long, short)
 	}
@@ -72,9 +72,9 @@ func TestLogIsInFull(t *testing.T) {
 	s.out = &out
 	s.paint = newPainter(false)
 	id := "0199d3a0-7c1e-7000-8000-00000000abcd"
-	line := bench.Line{
+	line := history.Line{
 		Process: "p", Time: noon, Level: "INFO", Text: "order processed",
-		Attrs: []bench.Attr{{Key: "order", Value: id}},
+		Attrs: []history.Attr{{Key: "order", Value: id}},
 	}
 	s.Show(line)
 	s.Record(line)

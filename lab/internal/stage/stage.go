@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/screen"
@@ -62,7 +63,7 @@ func Open(ctx context.Context, command string) (*Stage, error) {
 
 // relay shows a line that a server has printed for people.
 func (s *Stage) relay(text string) {
-	line := bench.Line{Process: "traces", Time: time.Now(), Text: text}
+	line := history.Line{Process: "traces", Time: time.Now(), Text: text}
 	if s.Watched {
 		s.Screen.Show(line)
 	} else {

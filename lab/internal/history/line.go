@@ -1,4 +1,4 @@
-package bench
+package history
 
 import (
 	"bytes"
@@ -6,9 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"sync"
 	"time"
-	"unicode/utf8"
 
 	"course.example/lab/internal/ledger"
 )
@@ -52,9 +50,9 @@ func (l Line) Event() (ledger.Event, bool) {
 	}, true
 }
 
-// parseLine reads a JSON log record. Whatever is none, such as the output of
+// ParseLine reads a JSON log record. Whatever is none, such as the output of
 // fmt.Println or of a crash, is passed on as it is.
-func parseLine(process string, raw []byte) Line {
+func ParseLine(process string, raw []byte) Line {
 	line := Line{Process: process, Time: time.Now()}
 	raw = bytes.TrimRight(raw, "\r")
 	if len(raw) == 0 || raw[0] != '{' || !line.readRecord(raw) {
@@ -113,59 +111,3 @@ func plain(value json.RawMessage) string {
 	}
 	return string(value)
 }
-
-// maxLine bounds what one line may cost: a process gone wild must not take the
-// lab with it.
-const maxLine = 64 << 10
-
-// lines is an io.Writer that cuts what a process writes into lines. It is safe
-// for concurrent use, because stdout and stderr share one.
-type lines struct {
-	emit func([]byte)
-
-	mu      sync.Mutex
-	pending []byte
-}
-
-func (w *lines) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := len(p)
-	for {
-		i := bytes.IndexByte(p, '\n')
-		if i < 0 {
-			break
-		}
-		w.add(p[:i])
-		w.flush()
-		p = p[i+1:]
-	}
-	w.add(p)
-	return n, nil
-}
-
-func (w *lines) add(p []byte) {
-	if room := maxLine - len(w.pending); len(p) > room {
-		p = p[:max(0, room)]
-		for len(p) > 0 && !utf8.Valid(p[len(p)-1:]) {
-			p = p[:len(p)-1]
-		}
-	}
-	w.pending = append(w.pending, p...)
-}
-
-func (w *lines) flush() {
-	w.emit(w.pending)
-	w.pending = w.pending[:0]
-}
-
-// end passes on a last line that has no end.
-func (w *lines) end() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.pending) > 0 {
-		w.flush()
-	}
-}
-
-var _ io.Writer = (*lines)(nil)

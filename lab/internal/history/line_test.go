@@ -1,4 +1,4 @@
-package bench
+package history
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 
 func TestParseLine(t *testing.T) {
 	t.Parallel()
-	l := parseLine("consumer-1", []byte(`{"time":"2026-01-02T03:04:05.6Z","level":"INFO",`+
+	l := ParseLine("consumer-1", []byte(`{"time":"2026-01-02T03:04:05.6Z","level":"INFO",`+
 		`"msg":"order received","order":"o1","attempt":2,"nested":{"a":[1]},"ok":true}`+"\r"))
 	if l.Level != "INFO" || l.Text != "order received" || l.Time.Nanosecond() != 600_000_000 {
 		t.Errorf("got %+v", l)
@@ -29,7 +29,7 @@ func TestParseLine(t *testing.T) {
 
 func TestARecordNamesItsEffect(t *testing.T) {
 	t.Parallel()
-	e, ok := parseLine("consumer-1", []byte(`{"level":"INFO","msg":"order processed",`+
+	e, ok := ParseLine("consumer-1", []byte(`{"level":"INFO","msg":"order processed",`+
 		`"order":"o1","effect":"741"}`)).Event()
 	if !ok || e.Kind != ledger.Processed || e.Effect != "741" {
 		t.Errorf("event: %+v, %v", e, ok)
@@ -42,7 +42,7 @@ func TestLinesThatAreNoRecord(t *testing.T) {
 		"", "panic: oh", "{", "{}", `{"msg":1`, `{"time":"x"}`, `["msg","order accepted"]`,
 		"{\"msg\":\"order accepted\",\"order\":\"o1\"", "bad \xff bytes",
 	} {
-		l := parseLine("p", []byte(raw))
+		l := ParseLine("p", []byte(raw))
 		if l.Level != "" || l.Attrs != nil {
 			t.Errorf("%q was taken for a record: %+v", raw, l)
 		}
@@ -64,32 +64,15 @@ func TestRecordsThatAreNoEvent(t *testing.T) {
 		`{"level":"INFO","msg":"order not accepted","order":"o1"}`,
 		`{"level":"INFO","msg":"Order accepted","order":"o1"}`,
 	} {
-		if e, ok := parseLine("p", []byte(raw)).Event(); ok {
+		if e, ok := ParseLine("p", []byte(raw)).Event(); ok {
 			t.Errorf("%s gave %+v", raw, e)
 		}
 	}
 }
 
-func TestLinesAreCut(t *testing.T) {
-	t.Parallel()
-	var got []string
-	w := &lines{emit: func(raw []byte) { got = append(got, string(raw)) }}
-	for _, chunk := range []string{"a\nb", "c\n", "\n", strings.Repeat("x", 2*maxLine), "y\nlast"} {
-		if n, err := w.Write([]byte(chunk)); n != len(chunk) || err != nil {
-			t.Fatalf("wrote %d of %d: %v", n, len(chunk), err)
-		}
-	}
-	w.end()
-	w.end()
-	want := []string{"a", "bc", "", strings.Repeat("x", maxLine), "last"}
-	if strings.Join(got, "|") != strings.Join(want, "|") {
-		t.Errorf("got %d lines, want %d", len(got), len(want))
-	}
-}
-
 func TestTimeOfARecordWithoutOne(t *testing.T) {
 	t.Parallel()
-	l := parseLine("p", []byte(`{"level":"INFO","msg":"x"}`))
+	l := ParseLine("p", []byte(`{"level":"INFO","msg":"x"}`))
 	if age := time.Since(l.Time); age < 0 || age > time.Minute {
 		t.Errorf("a record without a time is %v old", age)
 	}
