@@ -49,25 +49,42 @@ func (p *Producer) Callbacks(loop *eventloop.Loop, done func(error)) {
 	})
 }
 
-// Promises does the same as a chain of futures. It reads from top to bottom, and
-// the error of any link comes out at the end, once.
-func (p *Producer) Promises(ctx context.Context) error {
-	elaborateNext := func(counter int) func(context.Context, int) (int, error) {
-		return func(ctx context.Context, last int) (int, error) {
-			p.print(counter, last)
-			return p.Consumer.Elaborate(ctx, last, last)
-		}
-	}
-	first := p.Consumer.ElaborateAsync(ctx, 1, 1)
-	second := Then(ctx, first, elaborateNext(1))
-	third := Then(ctx, second, elaborateNext(2))
+// ElaboratePromise is Elaborate as JavaScript writes it: the promise is there at
+// once, and the loop tells whoever waits for it.
+func (c *Consumer) ElaboratePromise(loop *eventloop.Loop, a, b int) *eventloop.Promise {
+	return loop.NewPromise(func(resolve func(any), reject func(error)) {
+		c.ElaborateCallback(loop, a, b, func(result int, err error) {
+			if err != nil {
+				reject(err)
+				return
+			}
+			resolve(result)
+		})
+	})
+}
 
-	result, err := await(ctx, p, third)
-	if err != nil {
-		return err
+// Promises does the same as a chain, on the same one thread. It reads from top to
+// bottom, and the error of any link comes out at the end, once.
+func (p *Producer) Promises(loop *eventloop.Loop, done func(error)) {
+	printed := func(counter int, result any) int {
+		p.print(counter, result.(int))
+		return result.(int)
 	}
-	p.print(3, result)
-	return nil
+	p.Consumer.ElaboratePromise(loop, 1, 1).
+		Then("second", func(result any) (any, error) {
+			last := printed(1, result)
+			return p.Consumer.ElaboratePromise(loop, last, last), nil
+		}).
+		Then("third", func(result any) (any, error) {
+			last := printed(2, result)
+			return p.Consumer.ElaboratePromise(loop, last, last), nil
+		}).
+		Await("done", func(result any, err error) {
+			if err == nil {
+				printed(3, result)
+			}
+			done(err)
+		})
 }
 
 // Awaited does the same once more, as C# and JavaScript write it today with

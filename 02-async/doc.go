@@ -12,7 +12,7 @@
 //	consumer.go   the lecture's Elaborate and ElaborateAsync
 //	producer.go   the lecture's three ways to call it: sequence, chain, parallel
 //	callbacks.go  the same before there were promises, on an event loop
-//	idiomatic.go  the same in Go as it is spoken: channel, errgroup, deadline
+//	idiomatic.go  the same in idiomatic Go: channel, errgroup, deadline
 //	hedge.go      two replicas race for the same answer
 //	giveup.go     the caller gives up; an error that somebody must see
 //	wrong.go      both of them done wrong, each a small change to the right way

@@ -70,7 +70,7 @@ func TestWaysToCall(t *testing.T) {
 		"parallel":  {(*Producer).Parallel, time.Second, twoAtOnce, parallelPicture},
 		"errgroup":  {(*Producer).Errgroup, time.Second, twoAtOnce, parallelPicture},
 		"callbacks": {callbacks, 3 * time.Second, threeInARow, ""},
-		"promises":  {(*Producer).Promises, 3 * time.Second, threeInARow, ""},
+		"promises":  {promises, 3 * time.Second, threeInARow, ""},
 		"awaited":   {(*Producer).Awaited, 3 * time.Second, threeInARow, ""},
 		"channel": {(*Producer).Channel, time.Second,
 			"  1.00 s  Counter: 1 with result: 2\n", ""},
@@ -108,13 +108,15 @@ func TestThePageShowsThePictures(t *testing.T) {
 	}
 }
 
-// callbacks runs the nested callbacks on a loop, to their end.
-func callbacks(p *Producer, ctx context.Context) error {
+func callbacks(p *Producer, ctx context.Context) error { return onLoop(ctx, p.Callbacks) }
+
+func promises(p *Producer, ctx context.Context) error { return onLoop(ctx, p.Promises) }
+
+// onLoop runs one of the ways that belong on a loop, to its end.
+func onLoop(ctx context.Context, way func(*eventloop.Loop, func(error))) error {
 	loop := eventloop.New(nil)
 	failed := errors.New("the last callback was never called")
-	err := loop.Run(ctx, func() {
-		p.Callbacks(loop, func(err error) { failed = err })
-	})
+	err := loop.Run(ctx, func() { way(loop, func(err error) { failed = err }) })
 	return errors.Join(err, failed)
 }
 
@@ -124,7 +126,7 @@ func TestEveryWayEndsWithItsContext(t *testing.T) {
 	for name, way := range map[string]func(*Producer, context.Context) error{
 		"sequence": (*Producer).Sequence, "chain": (*Producer).Chain,
 		"parallel": (*Producer).Parallel, "errgroup": (*Producer).Errgroup,
-		"channel": (*Producer).Channel, "promises": (*Producer).Promises,
+		"channel": (*Producer).Channel, "promises": promises,
 		"awaited": (*Producer).Awaited, "callbacks": callbacks,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,7 +65,8 @@ func leakyCall(ctx context.Context, work Work) (int, error) {
 }
 
 // forgottenTasks begins everything and tells the customer that all is well:
-// "fire and forget", async void in C#, a promise without catch.
+// "fire and forget", in C# _ = PlaceAsync(). (async void in C# and a promise
+// without catch in Node are louder: there the error ends the process.)
 //
 // What goes wrong: an error is a result, and nobody awaits it. No log, no exit
 // code and no customer will ever tell.

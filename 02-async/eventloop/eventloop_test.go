@@ -80,9 +80,9 @@ func TestIdleIsSeenAndTimersStayInTheWebAPI(t *testing.T) {
 		}
 		text := out.String()
 		for _, want := range []string{
-			"setTimeout(slow, 1000)     │ main                   │ slow         │\n",
-			"return from main           │                        │ slow         │\n" +
-				"── idle: the stack and the queue are empty, a timer is running\n" +
+			"setTimeout(slow, 1000)       │ main             │ slow       │            │\n",
+			"return from main             │                  │ slow       │            │\n" +
+				"idle: a timer is running     │                  │ slow       │            │\n" +
 				"── turn 1: the stack is empty, take slow from the queue\n",
 		} {
 			if !strings.Contains(text, want) {
@@ -90,7 +90,7 @@ func TestIdleIsSeenAndTimersStayInTheWebAPI(t *testing.T) {
 			}
 		}
 		for line := range strings.Lines(text) {
-			if n := len([]rune(line)); n > 91 {
+			if n := len([]rune(line)); n > 93 {
 				t.Errorf("%d columns: %s", n, line)
 			}
 		}
@@ -110,4 +110,71 @@ func TestRunEndsWithItsContext(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// The timers of a loop that is twice as fast end in half of the time, and the code
+// takes what it takes.
+func TestSpeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := New(nil)
+		l.Speed = 2
+		if err := l.Run(t.Context(), func() {
+			l.SetTimeout("slow", func() { time.Sleep(time.Second) }, 3*time.Second)
+		}); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != 2500*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// A callback that panics leaves nothing on the stack for the next one.
+func TestAPanicLeavesNoFrame(t *testing.T) {
+	t.Parallel()
+	l := New(nil)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not come out")
+			}
+		}()
+		l.Call("outer", func() { l.Call("inner", func() { panic("broken") }) })
+	}()
+	if len(l.stack) > 0 {
+		t.Errorf("on the stack: %v", l.stack)
+	}
+}
+
+// A microtask that always queues another one keeps the timers waiting, and not the
+// one who wants the loop to end.
+func TestEndlessMicrotasksEndWithTheContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	l, calls := New(nil), 0
+	var again func()
+	again = func() {
+		if calls++; calls == 1000 {
+			cancel()
+		}
+		l.QueueMicrotask("again", again)
+	}
+	err := l.Run(ctx, func() {
+		l.SetTimeout("never", func() { t.Error("a timer came in between") }, 0)
+		again()
+	})
+	if !errors.Is(err, context.Canceled) || calls != 1000 {
+		t.Errorf("%v after %d", err, calls)
+	}
+}
+
+func TestUnhandledRejectionNamesTheError(t *testing.T) {
+	t.Parallel()
+	l, broken := New(nil), errors.New("broken")
+	err := l.Run(t.Context(), func() { l.Rejected(broken) })
+	if unhandled := new(UnhandledRejection); !errors.As(err, &unhandled) || !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
 }

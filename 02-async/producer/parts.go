@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,12 +30,13 @@ var parts = []part{
 	{"sequence", "await each call before the next is made", sequence},
 	{"chain", "say beforehand what comes next", chain},
 	{"parallel", "make both calls, then await both", parallel},
-	{"errgroup", "the same in Go as it is spoken", inGo},
+	{"errgroup", "the same in idiomatic Go", inGo},
 	{"deadline", "wait for half of the delay, and no longer", deadline},
 	{"race", "two replicas, the first answer wins", race},
 	{"callbacks", "three calls, each inside the last, on one thread", callbacks},
 	{"promises", "the same three as a chain", promises},
-	{"loop", "why setTimeout(0) comes last", loop},
+	{"loop", "a timer runs, and the stack is empty", loop},
+	{"queues", "why setTimeout(0) comes last", queues},
 	{"give-up", "ten callers lose their patience", giveUp},
 	{"order", "three things to do at once, and one fails", order},
 }
@@ -160,29 +162,33 @@ func race(ctx context.Context, s *scene) error {
 
 // callbacks and promises make three calls, so each takes a quarter of the delay.
 func callbacks(ctx context.Context, s *scene) error {
+	return s.onLoop(ctx, s.producer.Callbacks)
+}
+
+func promises(ctx context.Context, s *scene) error {
+	return s.onLoop(ctx, s.producer.Promises)
+}
+
+func (s *scene) onLoop(ctx context.Context, way func(*eventloop.Loop, func(error))) error {
 	s.producer.Consumer.Delay /= 4
 	l := eventloop.New(nil)
 	failed := errors.New("the last callback was never called")
-	if err := l.Run(ctx, func() {
-		s.producer.Callbacks(l, func(err error) { failed = err })
-	}); err != nil {
+	err := l.Run(ctx, func() { way(l, func(err error) { failed = err }) })
+	if err = cmp.Or(err, failed); err != nil {
 		return err
-	}
-	if failed != nil {
-		return failed
 	}
 	s.draw()
 	return nil
 }
 
-func promises(ctx context.Context, s *scene) error {
-	s.producer.Consumer.Delay /= 4
-	return s.drawn(ctx, s.producer.Promises)
-}
+func loop(ctx context.Context, s *scene) error { return s.shown(ctx, eventloop.Lecture) }
 
-func loop(ctx context.Context, s *scene) error {
+func queues(ctx context.Context, s *scene) error { return s.shown(ctx, eventloop.Queues) }
+
+func (s *scene) shown(ctx context.Context, example func(*eventloop.Loop) func()) error {
 	l := eventloop.New(s.out)
-	return l.Run(ctx, eventloop.Lecture(l))
+	l.Speed = s.speed
+	return l.Run(ctx, example(l))
 }
 
 func giveUp(ctx context.Context, s *scene) error {

@@ -13,6 +13,7 @@ import (
 type settings struct {
 	parts  []part
 	delay  time.Duration
+	speed  float64
 	caller async.Caller
 }
 
@@ -24,13 +25,15 @@ func parse(args []string) (settings, error) {
 	for words < len(args) && !strings.HasPrefix(args[words], "-") {
 		words++
 	}
-	s := settings{delay: time.Second}
+	s := settings{delay: time.Second, speed: 1}
 	f := shop.NewFlags("producer")
 	f.StringVar(&names, "part", names,
 		"what to show, with commas between: "+partNames()+"; empty for all")
 	f.Env("part", "PART")
 	f.DurationVar(&s.delay, "delay", s.delay, "how long the consumer takes for one call")
 	f.Env("delay", "DELAY")
+	f.Float64Var(&s.speed, "speed", s.speed, "how many times faster the event loop's timers run")
+	f.Env("speed", "SPEED")
 	f.StringVar(&variant, "variant", variant,
 		"what to do wrong: "+async.WrongVariants()+"; empty for the right way")
 	f.Env("variant", "VARIANT")
@@ -42,6 +45,9 @@ func parse(args []string) (settings, error) {
 	}
 	if s.delay < time.Millisecond || s.delay > time.Minute {
 		return s, usagef("delay must be 1ms to 1m, is %s", s.delay)
+	}
+	if !(s.speed >= 0.1 && s.speed <= 1000) {
+		return s, usagef("speed must be 0.1 to 1000, is %g", s.speed)
 	}
 	var err error
 	if s.caller, err = async.NewCaller(variant); err != nil {

@@ -1,0 +1,5 @@
+Promise.resolve()
+  .then(() => { throw new Error("broken") })
+  .then(() => console.log("never"))
+  .catch((err) => { console.log("caught " + err.message); return "mended" })
+  .then((value) => console.log(value))

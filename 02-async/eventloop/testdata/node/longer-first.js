@@ -1,0 +1,2 @@
+setTimeout(() => console.log("40"), 40)
+setTimeout(() => console.log("10"), 10)

@@ -1,0 +1,8 @@
+Promise.resolve()
+  .then(() => Promise.resolve("inner"))
+  .then((value) => console.log(value))
+Promise.resolve()
+  .then(() => console.log("1"))
+  .then(() => console.log("2"))
+  .then(() => console.log("3"))
+  .then(() => console.log("4"))

@@ -1,0 +1,6 @@
+const inner = Promise.resolve("inner")
+new Promise((resolve) => resolve(inner)).then((value) => console.log(value))
+Promise.resolve()
+  .then(() => console.log("1"))
+  .then(() => console.log("2"))
+  .then(() => console.log("3"))
