@@ -29,7 +29,7 @@ func TestTheFirstBehaviourIsTheOutermost(t *testing.T) {
 			return next(ctx)
 		}
 	}
-	m := New(Strategy{}, 0, says("first"), says("second"))
+	m := New(Sequence, 0, says("first"), says("second"))
 	if _, err := publish(m, takes(0, nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestABehaviourMayKeepAMessageFromItsHandler(t *testing.T) {
 	refuse := func(context.Context, Call, func(context.Context) error) error {
 		return errMail
 	}
-	_, err := publish(New(Strategy{}, 0, refuse), func(context.Context, event) error {
+	_, err := publish(New(Sequence, 0, refuse), func(context.Context, event) error {
 		t.Error("the handler was called")
 		return nil
 	})
@@ -91,7 +91,7 @@ func TestLoggingAndTiming(t *testing.T) {
 }
 
 func logAndTime(t *testing.T) {
-	m := New(Strategy{}, 0, Logging, Timing)
+	m := New(Sequence, 0, Logging, Timing)
 	Subscribe(m, "mail", BestEffort, func(context.Context, named) error {
 		time.Sleep(time.Second)
 		return errMail

@@ -8,7 +8,7 @@
 // Where to look, one idea per file:
 //
 //	mediator.go   who wants to be told of what: Subscribe, and a typed Publisher
-//	publish.go    publishing: in sequence or in parallel, join all errors or stop
+//	publish.go    publishing: in sequence or in parallel, every error comes back
 //	failure.go    which handler failed, which had done its part, what that means
 //	guard.go      one call of one handler: a time limit, and a panic caught
 //	request.go    Send: a message with one handler, and with an answer

@@ -13,7 +13,7 @@ import (
 func Example() {
 	type NewOrder struct{ sku string }
 
-	m := mediator.New(mediator.Strategy{}, 0)
+	m := mediator.New(mediator.Sequence, 0)
 	mediator.Subscribe(m, "SendEmail", mediator.BestEffort,
 		func(context.Context, NewOrder) error { return errors.New("the e-mail bounced") })
 	mediator.Subscribe(m, "UpdateInventory", mediator.Essential,
@@ -42,7 +42,7 @@ func Example() {
 func ExampleSender_Send() {
 	type StockLevel struct{ sku string }
 
-	m := mediator.New(mediator.Strategy{}, 0)
+	m := mediator.New(mediator.Sequence, 0)
 	err := mediator.Respond(m, "StockLevel",
 		func(_ context.Context, q StockLevel) (int, error) { return len(q.sku), nil })
 	fmt.Println(err)

@@ -2,6 +2,7 @@ package mediator
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -72,6 +73,9 @@ func (e *PublishError) Essential() bool {
 
 // join returns nil when every outcome is.
 func join[E any](handlers []subscription[E], outcomes []error) error {
+	if !slices.ContainsFunc(outcomes, func(err error) bool { return err != nil }) {
+		return nil
+	}
 	var e PublishError
 	for i, err := range outcomes {
 		if err == nil {
@@ -79,9 +83,6 @@ func join[E any](handlers []subscription[E], outcomes []error) error {
 			continue
 		}
 		e.Failures = append(e.Failures, &Failure{handlers[i].name, handlers[i].need, err})
-	}
-	if len(e.Failures) == 0 {
-		return nil
 	}
 	return &e
 }

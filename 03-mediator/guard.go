@@ -17,14 +17,15 @@ var ErrTimeout = errors.New("took longer than it may")
 func guarded[E any](
 	ctx context.Context, m *Mediator, handle Handler[E], event E,
 ) (err error) {
-	if m.recovers {
-		defer func() {
-			if p := recover(); p != nil {
-				err = caught(p)
-			}
-		}()
-	}
+	defer m.catch(&err)
 	return handle(ctx, event)
+}
+
+// catchPanic must itself be deferred: recover works nowhere else.
+func catchPanic(err *error) {
+	if p := recover(); p != nil {
+		*err = caught(p)
+	}
 }
 
 // limited ends the context of a handler after the limit. It does not end the
@@ -34,10 +35,11 @@ func guarded[E any](
 // does something nobody wants any more.
 func limited[E any](limit time.Duration, handle Handler[E]) Handler[E] {
 	return func(ctx context.Context, event E) error {
-		within, cancel := context.WithTimeout(ctx, limit)
+		within, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
 		defer cancel()
 		err := handle(within, event)
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		// A deadline that the handler has set itself, or its caller, is not ours.
+		if errors.Is(err, context.DeadlineExceeded) && context.Cause(within) == ErrTimeout {
 			return fmt.Errorf("%w: %s: %w", ErrTimeout, limit, err)
 		}
 		return err // nil, too, if it was done after the limit: done is done
@@ -60,8 +62,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// caught must be called by the deferred function that has recovered: the frames
-// of the panic are on the stack only until that returns.
+// caught must be called while the deferred function that has recovered is running:
+// the frames of the panic are on the stack only until that returns.
 func caught(value any) error {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])

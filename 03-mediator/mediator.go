@@ -3,6 +3,7 @@ package mediator
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ type Mediator struct {
 	strategy   Strategy
 	timeout    time.Duration // of one call of one handler; 0 is no limit
 	behaviours []Behaviour   // the first is the outermost
-	recovers   bool          // false only in a wrong variant
+	catch      func(*error)  // is deferred around every call of a handler
 
 	topics sync.Map   // by type E: a *topic[E]
 	posts  sync.Map   // by type of request Q with answer A: a *post[Q, A]
@@ -35,7 +36,7 @@ func New(s Strategy, timeout time.Duration, behaviours ...Behaviour) *Mediator {
 		strategy:   s,
 		timeout:    timeout,
 		behaviours: behaviours,
-		recovers:   true,
+		catch:      catchPanic,
 	}
 }
 
@@ -62,14 +63,16 @@ func Subscribe[E any](m *Mediator, name string, need Need, handle Handler[E]) {
 	t := topicOf[E](m)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var before []subscription[E]
-	if p := t.handlers.Load(); p != nil {
-		before = *p
-	}
-	after := make([]subscription[E], 0, len(before)+1)
-	after = append(append(after, before...),
+	after := append(slices.Clone(t.subscribed()),
 		subscription[E]{name, need, wrap(m, name, handle)})
 	t.handlers.Store(&after)
+}
+
+func (t *topic[E]) subscribed() []subscription[E] {
+	if all := t.handlers.Load(); all != nil {
+		return *all
+	}
+	return nil
 }
 
 // Publisher publishes events of one type. The zero value is not usable; it is

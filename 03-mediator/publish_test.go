@@ -55,8 +55,8 @@ func TestTheCustomerWaitsForTheSumOrTheMaximum(t *testing.T) {
 		strategy Strategy
 		want     time.Duration
 	}{
-		"sequence": {Strategy{}, 4*time.Second + 1},
-		"parallel": {Strategy{Parallel: true}, 2*time.Second + 1},
+		"sequence": {Sequence, 4*time.Second + 1},
+		"parallel": {Parallel, 2*time.Second + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +74,7 @@ func TestTheCustomerWaitsForTheSumOrTheMaximum(t *testing.T) {
 func TestEveryHandlerIsToldAndEveryErrorReturned(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]Strategy{
-		"sequence": {}, "parallel": {Parallel: true},
+		"sequence": Sequence, "parallel": Parallel,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +105,7 @@ func TestOnlyAnEssentialFailureIsEssential(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := New(Strategy{}, 0)
+			m := New(Sequence, 0)
 			Subscribe(m, "mail", BestEffort, takes(0, c.mail))
 			Subscribe(m, "stock", Essential, takes(0, c.stock))
 			err := PublisherOf[event](m).Publish(t.Context(), event{})
@@ -119,7 +119,7 @@ func TestOnlyAnEssentialFailureIsEssential(t *testing.T) {
 
 func TestAnEventWithoutHandlersIsNobodysBusiness(t *testing.T) {
 	t.Parallel()
-	if _, err := publish(New(Strategy{}, 0)); err != nil {
+	if _, err := publish(New(Sequence, 0)); err != nil {
 		t.Error(err)
 	}
 }
@@ -132,8 +132,8 @@ func TestAHandlerHasItsTimeAndNoMore(t *testing.T) {
 		want     time.Duration
 	}{
 		// Each has a limit of its own: the second is not charged for the first.
-		"sequence": {Strategy{}, limit + limit - 1},
-		"parallel": {Strategy{Parallel: true}, limit},
+		"sequence": {Sequence, limit + limit - 1},
+		"parallel": {Parallel, limit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,7 +155,7 @@ func TestAHandlerHasItsTimeAndNoMore(t *testing.T) {
 func TestWhatIsDoneTooLateIsDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		took, err := publish(New(Strategy{}, time.Second),
+		took, err := publish(New(Sequence, time.Second),
 			func(context.Context, event) error { // does not mind its context
 				<-time.After(3 * time.Second)
 				return nil
@@ -166,10 +166,26 @@ func TestWhatIsDoneTooLateIsDone(t *testing.T) {
 	})
 }
 
+// A handler may have a deadline of its own, for a call that it makes. That it was too
+// short is not the mediator's time limit.
+func TestAHandlersOwnDeadlineIsNoTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, err := publish(New(Sequence, time.Minute), func(ctx context.Context, e event) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return takes(time.Hour, nil)(ctx, e)
+		})
+		if errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestACallerWhoGoesIsNoTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := New(Strategy{}, time.Minute)
+		m := New(Sequence, time.Minute)
 		Subscribe(m, "slow", Essential, takes(time.Minute, nil))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -183,7 +199,7 @@ func TestACallerWhoGoesIsNoTimeout(t *testing.T) {
 func TestAPanicIsTheHandlersOwnFailure(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]Strategy{
-		"sequence": {}, "parallel": {Parallel: true},
+		"sequence": Sequence, "parallel": Parallel,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -213,7 +229,7 @@ func TestAPanicIsTheHandlersOwnFailure(t *testing.T) {
 
 func TestAHandlerThatEndsItsGoroutineHasNotDoneItsPart(t *testing.T) {
 	t.Parallel()
-	_, err := publish(New(Strategy{Parallel: true}, 0),
+	_, err := publish(New(Parallel, 0),
 		func(context.Context, event) error { runtime.Goexit(); return nil })
 	if !errors.Is(err, ErrNotTold) {
 		t.Errorf("got %v", err)
@@ -222,7 +238,7 @@ func TestAHandlerThatEndsItsGoroutineHasNotDoneItsPart(t *testing.T) {
 
 func TestSubscribingWhileOthersPublish(t *testing.T) {
 	t.Parallel()
-	m := New(Strategy{Parallel: true}, 0)
+	m := New(Parallel, 0)
 	p := PublisherOf[event](m)
 	var all sync.WaitGroup
 	for range 50 {
@@ -245,7 +261,7 @@ func TestSubscribingWhileOthersPublish(t *testing.T) {
 func TestSubscribingAtTheSameMoment(t *testing.T) {
 	t.Parallel()
 	const crowd, rounds = 20_000, 40
-	m := New(Strategy{}, 0)
+	m := New(Sequence, 0)
 	p := PublisherOf[event](m)
 	before := make([]subscription[event], crowd)
 	p.topic.handlers.Store(&before)
@@ -268,7 +284,7 @@ func TestSubscribingAtTheSameMoment(t *testing.T) {
 
 func TestWhoSubscribesIsAlone(t *testing.T) {
 	t.Parallel()
-	m := New(Strategy{}, 0)
+	m := New(Sequence, 0)
 	locktest.Waits(t, &m.mu, func() { Subscribe(m, "x", Essential, takes(0, nil)) })
 }
 
@@ -276,7 +292,7 @@ func TestWhoSubscribesIsAlone(t *testing.T) {
 // of them speak of the same topic.
 func TestPublishersOfATypeShareItsTopic(t *testing.T) {
 	t.Parallel()
-	m := New(Strategy{}, 0)
+	m := New(Sequence, 0)
 	first := PublisherOf[event](m)
 	Subscribe(m, "x", Essential, takes(0, errMail))
 	for _, p := range []Publisher[event]{first, PublisherOf[event](m)} {
@@ -291,7 +307,7 @@ func TestPublishersOfATypeShareItsTopic(t *testing.T) {
 func TestAPanicInTheMiddle(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]Strategy{
-		"sequence": {}, "parallel": {Parallel: true},
+		"sequence": Sequence, "parallel": Parallel,
 	} {
 		var told [3]atomic.Int64
 		tell := func(i int) Handler[event] {
@@ -320,8 +336,8 @@ func TestAPanicInTheMiddle(t *testing.T) {
 // Where nobody recovers, the panic takes its way to the publisher.
 func TestAPanicThatNobodyRecovers(t *testing.T) {
 	t.Parallel()
-	m := New(Strategy{}, 0)
-	m.recovers = false
+	m := New(Sequence, 0)
+	m.catch = func(*error) {}
 	defer func() {
 		if r := recover(); r != "bug" {
 			t.Errorf("recovered %v", r)
@@ -331,24 +347,12 @@ func TestAPanicThatNobodyRecovers(t *testing.T) {
 	t.Errorf("it returned %v", err)
 }
 
-// Only a failure ends the others, not the first that is done.
-func TestStopAtFirstErrorLetsTheOthersBeAsLongAsAllIsWell(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		took, err := publish(New(Strategy{Parallel: true, StopAtFirstError: true}, 0),
-			takes(time.Second, nil), takes(2*time.Second, nil))
-		if took != 2*time.Second || err != nil {
-			t.Errorf("took %v: %v", took, err)
-		}
-	})
-}
-
 // What a handler was given to stop by has ended once it has returned, so that
 // nothing which listens to it stays behind.
 func TestTheContextOfAHandlerEndsWithIt(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]*Mediator{
-		"time limit": New(Strategy{}, time.Hour), "parallel": New(Strategy{Parallel: true}, 0),
+		"time limit": New(Sequence, time.Hour), "in parallel": New(Parallel, time.Hour),
 	} {
 		var its context.Context
 		if _, err := publish(m, func(ctx context.Context, _ event) error {
@@ -379,11 +383,11 @@ func TestTheContextReachesTheHandlers(t *testing.T) {
 	panicking := func(context.Context, event) error { panic(errStock) }
 	told := func(ctx context.Context, _ event) error { return says(ctx) }
 	for name, m := range map[string]func() *Mediator{
-		"plain":      func() *Mediator { return New(Strategy{}, 0) },
-		"time limit": func() *Mediator { return New(Strategy{}, time.Hour) },
-		"parallel":   func() *Mediator { return New(Strategy{Parallel: true}, 0) },
-		"behaviours": func() *Mediator { return New(Strategy{}, 0, through, through) },
-		"logging":    func() *Mediator { return New(Strategy{}, 0, Logging, Timing) },
+		"plain":      func() *Mediator { return New(Sequence, 0) },
+		"time limit": func() *Mediator { return New(Sequence, time.Hour) },
+		"parallel":   func() *Mediator { return New(Parallel, 0) },
+		"behaviours": func() *Mediator { return New(Sequence, 0, through, through) },
+		"logging":    func() *Mediator { return New(Sequence, 0, Logging, Timing) },
 	} {
 		for _, bad := range []Handler[event]{failing, panicking} {
 			m := m()
@@ -407,7 +411,7 @@ func TestTheContextReachesTheHandlers(t *testing.T) {
 func TestMessagesOfAnotherTypeAreAnothersBusiness(t *testing.T) {
 	t.Parallel()
 	type other event
-	m := New(Strategy{}, 0)
+	m := New(Sequence, 0)
 	Subscribe(m, "x", Essential, func(context.Context, other) error { return errMail })
 	if err := PublisherOf[event](m).Publish(t.Context(), event{}); err != nil {
 		t.Error(err)

@@ -36,7 +36,7 @@ func TestARequestHasAnAnswer(t *testing.T) {
 	pass := func(ctx context.Context, _ Call, next func(context.Context) error) error {
 		return next(ctx)
 	}
-	s := answering(t, New(Strategy{}, time.Minute, pass, pass), double)
+	s := answering(t, New(Sequence, time.Minute, pass, pass), double)
 	if answer, err := s.Send(t.Context(), question{21}); answer != "42" || err != nil {
 		t.Errorf("got %q, %v", answer, err)
 	}
@@ -44,7 +44,7 @@ func TestARequestHasAnAnswer(t *testing.T) {
 
 func TestARequestHasOneResponder(t *testing.T) {
 	t.Parallel()
-	m := New(Strategy{}, 0)
+	m := New(Sequence, 0)
 	if _, err := SenderOf[question, string](m); !errors.Is(err, ErrNobody) ||
 		!strings.Contains(err.Error(), "mediator.question") {
 		t.Errorf("without a responder: %v", err)
@@ -86,7 +86,7 @@ func TestARequestFailsAsACallDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := answering(t, New(Strategy{}, time.Second), c.respond)
+				s := answering(t, New(Sequence, time.Second), c.respond)
 				answer, err := s.Send(context.Background(), question{})
 				if answer != "" || err == nil || !strings.HasPrefix(err.Error(), c.want) {
 					t.Errorf("got %q, %v", answer, err)

@@ -64,7 +64,7 @@ func (s Settings) Validate() error {
 	if _, known := variants[s.Variant]; !known {
 		return usagef("variant %q is unknown; there are: %s", s.Variant, variantNames())
 	}
-	if s.Strategy != "sequence" && s.Strategy != "parallel" {
+	if strategies[s.Strategy] == nil {
 		return usagef("strategy must be sequence or parallel, is %q", s.Strategy)
 	}
 	if s.Work < 0 {
@@ -76,10 +76,12 @@ func (s Settings) Validate() error {
 	return nil
 }
 
+var strategies = map[string]Strategy{"sequence": Sequence, "parallel": Parallel}
+
 // Mediator returns a mediator that works as the settings say, and right or wrong
 // as their variant says.
 func (s Settings) Mediator(behaviours ...Behaviour) *Mediator {
-	m := New(Strategy{Parallel: s.Strategy == "parallel"}, s.Timeout, behaviours...)
+	m := New(strategies[s.Strategy], s.Timeout, behaviours...)
 	variants[s.Variant](m)
 	return m
 }

@@ -1,6 +1,7 @@
 package mediator
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func variantNames() string {
 
 // inParallel is not wrong: it is the other strategy, under a name that the lab
 // knows.
-func inParallel(m *Mediator) { m.strategy.Parallel = true }
+func inParallel(m *Mediator) { m.strategy = Parallel }
 
 // stopAtFirstError ends with the first handler that fails, as every loop with
 // "if err != nil { return err }" in it does. It looks careful.
@@ -32,7 +33,17 @@ func inParallel(m *Mediator) { m.strategy.Parallel = true }
 // and the customer gets an error for goods that are on the shelf. In what order
 // the two have subscribed, which is nobody's business, decides who hears of what.
 // Experiment: orders to nobody@bounce.test.
-func stopAtFirstError(m *Mediator) { m.strategy.StopAtFirstError = true }
+func stopAtFirstError(m *Mediator) { m.strategy = untilFirstError }
+
+func untilFirstError(ctx context.Context, n int, tell Tell) []error {
+	outcomes := slices.Repeat([]error{ErrNotTold}, n)
+	for i := range outcomes {
+		if outcomes[i] = tell(ctx, i); outcomes[i] != nil {
+			break
+		}
+	}
+	return outcomes
+}
 
 // noRecover lets a panic take its way. Each handler is a goroutine of its own
 // here, one "go" away from the request, and nobody thinks of it any more.
@@ -42,6 +53,6 @@ func stopAtFirstError(m *Mediator) { m.strategy.StopAtFirstError = true }
 // parallel the whole process ends, and every order in hand with it. Experiment:
 // one order to nobody@crash.test.
 func noRecover(m *Mediator) {
-	m.recovers = false
-	m.strategy.Parallel = true
+	m.catch = func(*error) {}
+	m.strategy = Parallel
 }

@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 )
 
 // Each of these runs the same scene twice: the wrong variant must fail in just
@@ -27,29 +25,6 @@ func TestWrongStopAtFirstErrorTellsNobodyElse(t *testing.T) {
 			if (taken == 0) != red || errors.Is(err, ErrNotTold) != red {
 				t.Errorf("the inventory was told %d times: %v", taken, err)
 			}
-		})
-	}
-}
-
-// In parallel the others have begun, and are told to leave it.
-func TestWrongStopAtFirstErrorInParallelEndsTheOthers(t *testing.T) {
-	t.Parallel()
-	for variant, red := range map[string]bool{"stop-at-first-error": true, "right": false} {
-		t.Run(variant, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := DefaultSettings()
-				s.Variant, s.Strategy, s.Timeout = variant, "parallel", 0
-				took, err := publish(s.Mediator(),
-					takes(time.Second, errMail), takes(2*time.Second, nil))
-				want := 2 * time.Second
-				if red {
-					want = time.Second
-				}
-				if errors.Is(err, context.Canceled) != red || took != want {
-					t.Errorf("took %v: %v", took, err)
-				}
-			})
 		})
 	}
 }

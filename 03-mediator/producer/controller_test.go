@@ -46,7 +46,7 @@ func TestStock(t *testing.T) {
 		"broken": {errors.New("the shelf is gone"), http.StatusInternalServerError,
 			`{"error":"clerk: the shelf is gone"}`},
 	} {
-		m := mediator.New(mediator.Strategy{}, 0)
+		m := mediator.New(mediator.Sequence, 0)
 		err := mediator.Respond(m, "clerk",
 			func(ctx context.Context, q messages.StockLevel) (messages.Stock, error) {
 				if ctx.Value(trace{}) != "trace" {
@@ -121,7 +121,7 @@ func TestWhatTheLogSaysOfAnOrder(t *testing.T) {
 	} {
 		h := &history{}
 		slog.SetDefault(slog.New(h))
-		m := mediator.New(mediator.Strategy{}, 0)
+		m := mediator.New(mediator.Sequence, 0)
 		handler := func(name string, err error) mediator.Handler[*messages.NewOrder] {
 			return func(ctx context.Context, e *messages.NewOrder) error {
 				if ctx.Value(trace{}) != "trace" || e.Order.UserEmail != shop.SampleEmail {
