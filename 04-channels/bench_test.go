@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -80,6 +81,37 @@ func BenchmarkBuffer(b *testing.B) {
 				unbuffered = perOrder
 			}
 			b.ReportMetric(unbuffered/perOrder, "x-of-unbuffered")
+		})
+	}
+}
+
+// BenchmarkWaiting is what an order costs in memory while it waits: as a value in a
+// channel that is large enough, and in a goroutine of its own in front of one that is
+// not, which is what the variant unbounded does.
+func BenchmarkWaiting(b *testing.B) {
+	for _, way := range []string{"channel", "goroutines"} {
+		b.Run(way, func(b *testing.B) {
+			const orders = 200_000
+			for b.Loop() {
+				b.StopTimer()
+				debug.FreeOSMemory() // what the last one has left
+				before := memory()
+				b.StartTimer()
+				var q Queue = NewBounded(orders)
+				if way == "goroutines" {
+					q = &Unbounded{Bounded: NewBounded(1)}
+				}
+				for range orders {
+					if err := q.Put(newOrder(b)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(memory()-before)/orders, "bytes/order")
+				go q.Close()
+				for range q.Orders() { // let the goroutines go
+				}
+			}
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

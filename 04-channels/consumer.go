@@ -19,32 +19,20 @@ type Handler func(ctx context.Context, order shop.Order) error
 
 // Consumer is a number of workers that take orders from one queue.
 type Consumer struct {
-	queue    *Queue
+	queue    Queue
 	settings Settings
 	handle   Handler
 
 	inHand  atomic.Int64
 	gaveUp  atomic.Int64
 	drained chan struct{} // closed when Run has ended
-
-	// next is what a wrong variant changes. It returns false when there is
-	// nothing to come.
-	next func(ctx context.Context) (shop.Order, bool)
 }
 
 // NewConsumer returns a consumer that has not begun yet.
-func NewConsumer(queue *Queue, settings Settings, handle Handler) *Consumer {
-	c := &Consumer{
+func NewConsumer(queue Queue, settings Settings, handle Handler) *Consumer {
+	return &Consumer{
 		queue: queue, settings: settings, handle: handle, drained: make(chan struct{}),
 	}
-	c.next = func(context.Context) (shop.Order, bool) {
-		order, ok := <-queue.Orders()
-		return order, ok
-	}
-	if change := variants[settings.Variant].consumer; change != nil {
-		change(c)
-	}
-	return c
 }
 
 // Run works until the queue is closed and empty. From the moment ctx ends it may
@@ -56,21 +44,18 @@ func (c *Consumer) Run(ctx context.Context) {
 	defer done()
 	var workers sync.WaitGroup
 	for n := range c.settings.Workers {
-		workers.Go(func() { c.work(ctx, work, n+1) })
+		workers.Go(func() { c.work(work, n+1) })
 	}
 	workers.Wait()
 	slog.InfoContext(ctx, "drained", "given_up", c.gaveUp.Load())
 }
 
-// work is one worker. To add a consumer is to start one more goroutine here.
-func (c *Consumer) work(ctx, work context.Context, worker int) {
-	for {
-		order, ok := c.next(ctx)
-		if !ok {
-			return
-		}
+// work is one worker: it ends when the queue is closed and empty. To add a consumer
+// is to start one more goroutine here.
+func (c *Consumer) work(ctx context.Context, worker int) {
+	for order := range c.queue.Orders() {
 		c.inHand.Add(1)
-		c.process(work, order, worker)
+		c.process(ctx, order, worker)
 		c.inHand.Add(-1)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // Not parallel: the goroutines of another test would be taken for a leak.
 func TestNothingIsLeftRunning(t *testing.T) {
 	others := goleak.IgnoreCurrent()
-	for name := range variants {
+	for name := range queues {
 		s := settings(4, 3)
 		s.Variant, s.Drain = name, time.Hour // whoever waits for its end is found
 		q := NewQueue(s)

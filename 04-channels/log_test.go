@@ -133,7 +133,7 @@ func newOrder(t testing.TB) shop.Order {
 }
 
 // fill puts n orders on the queue and returns their identities.
-func fill(t testing.TB, q *Queue, n int) []string {
+func fill(t testing.TB, q Queue, n int) []string {
 	t.Helper()
 	var ids []string
 	for range n {

@@ -14,10 +14,10 @@ const retryAfter = time.Second
 
 // Producer puts orders on the queue. It does not know who takes them, nor how
 // many do.
-type Producer struct{ queue *Queue }
+type Producer struct{ queue Queue }
 
 // NewProducer returns a producer for the queue.
-func NewProducer(queue *Queue) *Producer { return &Producer{queue} }
+func NewProducer(queue Queue) *Producer { return &Producer{queue} }
 
 // Place accepts an order by putting it on the queue, and does not wait for its
 // work. It is made for [shop.Counter], which answers 202 when it returns nil and

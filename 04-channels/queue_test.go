@@ -8,8 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
+	"course.example/lab/locktest"
 	"course.example/shop"
 )
 
@@ -82,9 +82,9 @@ func TestCloseWhileManyPut(t *testing.T) {
 // stands still between the look at closed and the channel.
 func TestCloseWaitsForTheOrderThatGoesIn(t *testing.T) {
 	t.Parallel()
-	q := NewQueue(settings(1, 1))
+	q := NewBounded(1)
 	closed := make(chan struct{})
-	q.send = func(order shop.Order) error {
+	err := q.whileOpen(func() error {
 		if q.mu.TryLock() {
 			q.mu.Unlock()
 			t.Fatal("the queue can be closed while an order goes in")
@@ -103,29 +103,20 @@ func TestCloseWaitsForTheOrderThatGoesIn(t *testing.T) {
 				runtime.Gosched()
 			}
 		}
-		return q.trySend(order)
-	}
-	err := q.Put(newOrder(t))
+		q.orders <- newOrder(t)
+		return nil
+	})
 	<-closed
 	if _, there := <-q.Orders(); err != nil || !there {
 		t.Errorf("the order is there: %v, and its customer was told %v", there, err)
 	}
 }
 
-// And nobody puts an order while the queue is closed, also where a wrong variant has
-// senders that Close has to wait for.
+// And whoever closes it waits for those who are putting an order.
 func TestCloseHasTheQueueAlone(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(settings(1, 1))
-		q.senders.Add(1)
-		go q.Close()
-		synctest.Wait() // Close waits for the sender
-		if q.mu.TryRLock() {
-			t.Error("an order can go in while the queue is closed")
-		}
-		q.senders.Done()
-	})
+	q := NewBounded(1)
+	locktest.Waits(t, q.mu.RLocker(), q.Close)
 }
 
 // Backpressure as a customer meets it: 202 while there is room, then 503 and

@@ -54,7 +54,7 @@ func ParseSettings(args []string) (Settings, error) {
 
 // Validate returns a [*shop.UsageError] for the first setting that cannot work.
 func (s Settings) Validate() error {
-	if _, known := variants[s.Variant]; !known {
+	if _, known := queues[s.Variant]; !known {
 		return usagef("variant %q is unknown; there are: %s", s.Variant, variantNames())
 	}
 	// A channel's buffer is allocated when it is made, at its full size.

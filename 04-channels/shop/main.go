@@ -33,11 +33,13 @@ func run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { consumer.Run(ctx); return nil })
 	group.Go(func() error { consumer.Report(); return nil })
+	group.Go(func() error { return shop.Serve(ctx, settings.Addr, counter.Handler()) })
 	group.Go(func() error {
-		// The order of the end: no more requests, then no more orders, and the
-		// workers end by themselves when the queue is empty.
-		defer queue.Close()
-		return shop.Serve(ctx, settings.Addr, counter.Handler())
+		// One clock from the door to the last worker: from SIGTERM on nobody is told
+		// yes any more, and the workers end when the queue is empty.
+		<-ctx.Done()
+		queue.Close()
+		return nil
 	})
 	return group.Wait()
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -172,5 +175,43 @@ func TestMistakesEndTheProgram(t *testing.T) {
 	os.Args = []string{"shop", "-addr", "nowhere:x"}
 	if err := run(t.Context()); err == nil || errors.As(err, &usage) {
 		t.Errorf("an address that is none: %v", err)
+	}
+}
+
+// A request that is being read when SIGTERM comes is answered with no: a yes would be
+// for an order whose workers may have ended.
+func TestNobodyIsToldYesAfterSIGTERM(t *testing.T) {
+	args, logger := os.Args, slog.Default()
+	t.Cleanup(func() { os.Args = args; slog.SetDefault(logger) })
+	os.Args = []string{"shop", "-addr", "127.0.0.1:0"}
+	said := &log{line: make(chan struct{}, 1)}
+	slog.SetDefault(slog.New(slog.NewTextHandler(said, nil)))
+	ctx, sigterm := context.WithCancel(t.Context())
+	defer sigterm()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+
+	conn, err := net.Dial("tcp", said.find(t, `msg=listening url=http://(\S+)`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n"+
+		"Expect: 100-continue\r\nConnection: close\r\n\r\n")
+	from := bufio.NewReader(conn)
+	// The server asks for the body when the shop begins to read the order.
+	if line, err := from.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("%q: %v", line, err)
+	}
+	sigterm()
+	said.find(t, "msg=(drained)")
+	fmt.Fprint(conn, "\n\n") // white space alone buys the sample
+	answer, err := io.ReadAll(from)
+	if err != nil || !strings.Contains(string(answer), "503 Service Unavailable") ||
+		!strings.Contains(string(answer), "the shop is closing") {
+		t.Errorf("answered %s: %v", answer, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
