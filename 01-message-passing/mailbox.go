@@ -19,8 +19,12 @@ type message struct {
 // of goroutines may send to it at once.
 type Mailbox struct{ messages chan message }
 
+// room is how many messages can lie in a mailbox. It is a queue: a sender puts its
+// message there also while the receiver is busy with another one.
+const room = 16
+
 // NewMailbox returns a mailbox that nobody reads yet.
-func NewMailbox() Mailbox { return Mailbox{make(chan message)} }
+func NewMailbox() Mailbox { return Mailbox{make(chan message, room)} }
 
 // Serve answers the messages with receiver, one after the other, until ctx ends.
 // The goroutine that runs it is the only one that touches the receiver: it owns
@@ -39,7 +43,8 @@ func (m Mailbox) Serve(ctx context.Context, receiver Elaborator) {
 
 // Ask sends one message and waits for its answer, but not longer than ctx. A call
 // needs no such limit: it returns or it panics. A mailbox may have nobody behind
-// it any more, and then the answer does not come.
+// it any more, and then the answer does not come. A message whose sender has given
+// up stays in the mailbox, and is answered for nobody.
 func (m Mailbox) Ask(ctx context.Context, a, b int) (int, error) {
 	// Room for one: the receiver can always put its answer down and go on, even
 	// if the sender has given up waiting for it.
@@ -47,7 +52,7 @@ func (m Mailbox) Ask(ctx context.Context, a, b int) (int, error) {
 	select {
 	case m.messages <- message{a, b, reply}:
 	case <-ctx.Done():
-		return 0, fmt.Errorf("nobody took the message: %w", context.Cause(ctx))
+		return 0, fmt.Errorf("the mailbox is full: %w", context.Cause(ctx))
 	}
 	select {
 	case result := <-reply:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +19,8 @@ func run(ctx context.Context) error {
 	flags := shop.NewFlags("01-message-passing")
 	n := flags.Int("n", 3, fmt.Sprintf("how many `messages` a producer sends, at most %d; "+
 		"the wrong variants have numbers of their own", maxMessages))
+	takes := flags.Duration("delay", time.Second, "how long a receiver takes for an answer")
+	flags.Env("delay", "DELAY")
 	variant := flags.String("variant", "right",
 		"right, shared-memory, panic-in-call or panic-in-mailbox")
 	flags.Env("variant", "VARIANT")
@@ -28,15 +31,18 @@ func run(ctx context.Context) error {
 		return &shop.UsageError{Problem: fmt.Sprintf(
 			"-n %d: a producer sends 0 to %d messages", *n, maxMessages)}
 	}
+	if *takes < 0 || *takes > maxDelay {
+		return &shop.UsageError{Problem: fmt.Sprintf(
+			"-delay %s: a receiver takes 0s to %s", *takes, maxDelay)}
+	}
 	switch out := os.Stdout; *variant {
 	case "right":
-		return show(ctx, out, *n)
+		return show(ctx, out, *n, *takes)
 	case "shared-memory":
 		showSharedMemory(out)
 		return nil
 	case "panic-in-call":
-		showPanicInCall(out)
-		return nil
+		return showPanicInCall(ctx, out)
 	case "panic-in-mailbox":
 		return showPanicInMailbox(ctx, out)
 	default:
@@ -45,25 +51,38 @@ func run(ctx context.Context) error {
 	}
 }
 
-// maxMessages bounds what a signal has to wait for: nobody can break off a call,
-// so a program that is asked to end finishes its calls first.
-const maxMessages = 10_000
+// maxDelay bounds what a signal has to wait for: nobody can break off a call, so a
+// program that is asked to end finishes the one in hand.
+const (
+	maxMessages = 10_000
+	maxDelay    = 10 * time.Second
+)
 
 // show holds the conversation three ways.
-func show(ctx context.Context, out io.Writer, n int) error {
-	fmt.Fprintln(out, "A method call: the sender knows the receiver")
-	Call(out, &Consumer{}, n)
-
-	fmt.Fprintln(out, "\nThrough an interface: the receiver chooses the behaviour")
-	Dispatch(out, Multiplier{}, n)
-
-	fmt.Fprintln(out, "\nThrough a mailbox: the receiver has a thread of its own")
-	mailbox, consumer := NewMailbox(), &Consumer{}
-	stop := open(ctx, mailbox, consumer)
-	err := Exchange(ctx, out, mailbox, n)
-	stop()
-	if err != nil {
-		return err
+func show(ctx context.Context, out io.Writer, n int, takes time.Duration) error {
+	for _, way := range []struct {
+		title string
+		hold  func() error
+	}{
+		{"A method call: the sender knows the receiver", func() error {
+			return Call(ctx, out, &Consumer{takes: takes}, n)
+		}},
+		{"\nThrough an interface: the receiver chooses the behaviour", func() error {
+			return Dispatch(ctx, out, Multiplier{takes}, n)
+		}},
+		{"\nThrough a mailbox: the receiver has a thread of its own", func() error {
+			mailbox := NewMailbox()
+			defer open(ctx, mailbox, &Consumer{takes: takes})()
+			return Exchange(ctx, out, mailbox, n)
+		}},
+	} {
+		fmt.Fprintln(out, way.title)
+		began := time.Now()
+		if err := way.hold(); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "  the producer waited %.1f s, and did nothing else\n",
+			time.Since(began).Seconds())
 	}
 
 	fmt.Fprintln(out, "\nTwo producers, one mailbox: the receiver owns its counter")

@@ -31,12 +31,10 @@ func TestThreeWays(t *testing.T) {
 		"  Counter: 2 with result: 4\n  Counter: 3 with result: 6\n"
 	ways := map[string]func(*strings.Builder) error{
 		"call": func(out *strings.Builder) error {
-			Call(out, &Consumer{}, 3)
-			return nil
+			return Call(t.Context(), out, &Consumer{}, 3)
 		},
 		"dispatch": func(out *strings.Builder) error {
-			Dispatch(out, &Consumer{}, 3)
-			return nil
+			return Dispatch(t.Context(), out, &Consumer{}, 3)
 		},
 		"mailbox": func(out *strings.Builder) error {
 			mailbox := NewMailbox()
@@ -59,8 +57,8 @@ func TestThreeWays(t *testing.T) {
 func TestReceiverChooses(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	Dispatch(&out, Multiplier{}, 3)
-	if !strings.HasSuffix(out.String(), "Counter: 3 with result: 9\n") {
+	err := Dispatch(t.Context(), &out, Multiplier{}, 3)
+	if err != nil || !strings.HasSuffix(out.String(), "Counter: 3 with result: 9\n") {
 		t.Errorf("got\n%s", &out)
 	}
 }
@@ -81,8 +79,8 @@ func TestSignalEndsTheConversation(t *testing.T) {
 	ctx, signal := context.WithCancel(t.Context())
 	defer signal()
 	const n = 100
-	out := &interrupted{after: 2*n + n/2, signal: signal}
-	if err := show(ctx, out, n); !errors.Is(err, context.Canceled) {
+	out := &interrupted{after: 2*(n+2) + n/2, signal: signal}
+	if err := show(ctx, out, n, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if text := out.String(); !strings.Contains(text, "Through a mailbox") ||
@@ -105,22 +103,18 @@ func (i *interrupted) Write(line []byte) (int, error) {
 	return i.Builder.Write(line)
 }
 
-// slow takes a second for an answer.
+// slow takes a second for an answer: in a bubble of its clock, and no time of ours.
 type slow struct{}
 
-func (slow) Elaborate(a, b int) int {
-	time.Sleep(time.Second) // in a bubble: its clock, and no time of ours
-	return a + b
-}
+func (slow) Elaborate(a, b int) int { return (&Consumer{takes: time.Second}).Elaborate(a, b) }
 
 // A mailbox does not make the sender wait less: five messages, five seconds, as
 // with five calls. This is the question that step 02 answers.
 func TestTheProducerWaits(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]func(context.Context, io.Writer) error{
-		"call": func(_ context.Context, out io.Writer) error {
-			Dispatch(out, slow{}, 5)
-			return nil
+		"call": func(ctx context.Context, out io.Writer) error {
+			return Dispatch(ctx, out, slow{}, 5)
 		},
 		"mailbox": func(ctx context.Context, out io.Writer) error {
 			mailbox := NewMailbox()
@@ -204,15 +198,46 @@ func TestAskSaysWhyItGaveUp(t *testing.T) {
 	})
 }
 
-// Nobody reads the mailbox: the message is not even taken.
+// Nobody reads the mailbox: the messages lie there until it is full.
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		_, err := NewMailbox().Ask(ctx, 1, 1)
-		if err == nil || !strings.Contains(err.Error(), "nobody took the message") {
-			t.Errorf("got %v", err)
+		mailbox := NewMailbox()
+		for n := range room + 1 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			_, err := mailbox.Ask(ctx, 1, 1)
+			cancel()
+			want := "nobody answered the message"
+			if n == room {
+				want = "the mailbox is full"
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("message %d: got %v", n+1, err)
+			}
 		}
 	})
+}
+
+// A signal is obeyed between two calls: the one in hand is finished.
+func TestSignalEndsTheCalls(t *testing.T) {
+	t.Parallel()
+	for name, way := range map[string]func(context.Context, io.Writer) error{
+		"call": func(ctx context.Context, out io.Writer) error {
+			return Call(ctx, out, &Consumer{takes: time.Second}, 100)
+		},
+		"dispatch": func(ctx context.Context, out io.Writer) error {
+			return Dispatch(ctx, out, Multiplier{time.Second}, 100)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			err := way(ctx, io.Discard)
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) ||
+				took != 2*time.Second {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		})
+	}
 }

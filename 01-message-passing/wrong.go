@@ -71,9 +71,9 @@ func (f *Fragile) Elaborate(a, b int) int {
 
 // showPanicInCall: the receiver runs in the sender's thread, so the sender falls
 // with it. Nothing is left in doubt: everybody knows at once.
-func showPanicInCall(out io.Writer) {
+func showPanicInCall(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "A call to a receiver that panics")
-	Dispatch(out, &Fragile{}, 5)
+	return Dispatch(ctx, out, &Fragile{}, 5)
 }
 
 // patience is how long a sender waits for the answer of a broken receiver.

@@ -88,7 +88,8 @@ func TestPanicInCall(t *testing.T) {
 			t.Errorf("got an answer from a dead receiver:\n%s", &out)
 		}
 	}()
-	showPanicInCall(&out)
+	err := showPanicInCall(t.Context(), &out)
+	t.Errorf("it returned %v", err)
 }
 
 // Behind a mailbox the sender knows nothing, and waits as long as it can.
@@ -162,7 +163,7 @@ func build(t *testing.T, flags ...string) string {
 func start(t *testing.T, program, variant string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(os.Environ(), "VARIANT="+variant)
+	cmd.Env = append(os.Environ(), "VARIANT="+variant, "DELAY=1ms")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
