@@ -12,16 +12,26 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// maxDeliveries is how often a message may come back without an answer. One that
-// kills its consumer never gets an answer, and would kill them one by one.
-const maxDeliveries = 10
+// A message that kills its consumer never gets an answer, and would kill them one by
+// one. The broker counts deliveries, and most of those that a killed consumer had
+// were only prefetched: nobody had begun them. So a message that has come back too
+// often is not guilty yet. It is a suspect, and goes to a queue of which each
+// consumer takes one at a time: there a delivery is a beginning.
+const (
+	maxDeliveries = 10 // of the queue of orders: then it is a suspect
+	maxBeginnings = 3  // of a suspect: then it is given up
+)
 
 // attemptOf returns how often this message has been delivered, this time
 // included, as far as the broker can tell. Delivery.Redelivered is only a
 // boolean. RabbitMQ 3.10 counts every return of a message to a quorum queue in
 // x-delivery-count. RabbitMQ 4.3 counts there only what was rejected, and in
-// x-acquired-count also what was lost with a connection.
+// x-acquired-count also what was lost with a connection. On a first delivery the
+// broker sets neither: what is there then was written by a stranger.
 func attemptOf(d amqp.Delivery) int {
+	if !d.Redelivered {
+		return 1
+	}
 	return 1 + int(max(
 		number(d.Headers["x-delivery-count"]), number(d.Headers["x-acquired-count"])))
 }

@@ -14,19 +14,22 @@ import (
 func TestAttemptCountsWhatTheBrokerKnows(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		headers amqp.Table
-		want    int
+		headers     amqp.Table
+		redelivered bool
+		want        int
 	}{
-		"first":          {nil, 1},
-		"3.10 return":    {amqp.Table{"x-delivery-count": int64(2)}, 3},
-		"4.3 rejected":   {amqp.Table{"x-delivery-count": int64(1)}, 2},
-		"4.3 lost":       {amqp.Table{"x-acquired-count": int64(4)}, 5},
-		"narrow integer": {amqp.Table{"x-delivery-count": int32(1)}, 2},
-		"not a number":   {amqp.Table{"x-delivery-count": "many"}, 1},
+		"first":          {nil, false, 1},
+		"forged":         {amqp.Table{"x-delivery-count": int64(50)}, false, 1},
+		"3.10 return":    {amqp.Table{"x-delivery-count": int64(2)}, true, 3},
+		"4.3 rejected":   {amqp.Table{"x-delivery-count": int64(1)}, true, 2},
+		"4.3 lost":       {amqp.Table{"x-acquired-count": int64(4)}, true, 5},
+		"narrow integer": {amqp.Table{"x-delivery-count": int32(1)}, true, 2},
+		"not a number":   {amqp.Table{"x-delivery-count": "many"}, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := attemptOf(amqp.Delivery{Headers: c.headers}); got != c.want {
+			d := amqp.Delivery{Headers: c.headers, Redelivered: c.redelivered}
+			if got := attemptOf(d); got != c.want {
 				t.Errorf("attempt %d, want %d", got, c.want)
 			}
 		})

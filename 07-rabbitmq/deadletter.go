@@ -2,8 +2,10 @@ package rabbitmq
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"course.example/shop"
@@ -30,14 +32,12 @@ const putBackPause = time.Second
 func (s *Subscriber) deadLetter(
 	ctx context.Context, d amqp.Delivery, order shop.Order, reason error,
 ) {
-	err := s.dead.publish(ctx, DeadLetterExchange, "", obituary(d, reason))
-	if err != nil {
-		slog.WarnContext(ctx, "cannot dead-letter a message: putting it back",
-			"message", d.MessageId, "why_dead", reason, "reason", err)
-		s.putBack(ctx, d)
+	letter := copyOf(d)
+	letter.Headers[HeaderReason] = shop.Reason(reason)
+	letter.Headers[HeaderDeliveries] = int64(attemptOf(d))
+	if !s.move(ctx, d, DeadLetterExchange, "", letter) {
 		return
 	}
-	s.ack(ctx, d)
 	if order.ID != "" {
 		shop.Failed(ctx, order.ID, reason.Error())
 		return
@@ -46,16 +46,64 @@ func (s *Subscriber) deadLetter(
 		"message", d.MessageId, "reason", reason)
 }
 
-// obituary is a copy of the message that says why it died. Two properties stay
-// behind: an expiry would make the dead letter vanish, and the broker refuses a
-// user id other than that of the connection.
-func obituary(d amqp.Delivery, reason error) amqp.Publishing {
-	headers := amqp.Table{}
-	maps.Copy(headers, d.Headers)
-	delete(headers, "x-delivery-count") // these count in the queue it leaves
-	delete(headers, "x-acquired-count")
-	headers[HeaderReason] = reason.Error()
-	headers[HeaderDeliveries] = int64(attemptOf(d))
+// move publishes the copy, and then acknowledges the original. It says whether that
+// was done. What cannot be moved is put back, but not for ever: the copy of a
+// stranger's message may be what the broker cannot take.
+func (s *Subscriber) move(
+	ctx context.Context, d amqp.Delivery, exchange, key string, copied amqp.Publishing,
+) bool {
+	err := s.dead.publish(ctx, exchange, key, copied)
+	if err == nil {
+		s.ack(ctx, d)
+		return true
+	}
+	if attemptOf(d) > 2*maxDeliveries && s.dead.Ready(ctx) == nil {
+		slog.ErrorContext(ctx, "cannot move a message: the broker moves it, without a reason",
+			"message", d.MessageId, "reason", err)
+		if err := d.Reject(false); err != nil {
+			slog.WarnContext(ctx, "cannot reject a message: it will come again",
+				"message", d.MessageId, "reason", err)
+			return false
+		}
+		return true
+	}
+	slog.WarnContext(ctx, "cannot move a message: putting it back",
+		"message", d.MessageId, "reason", err)
+	s.putBack(ctx, d)
+	return false
+}
+
+// suspect moves a message to the queue in which each consumer has one at a time.
+func (s *Subscriber) suspect(ctx context.Context, d amqp.Delivery) {
+	slog.WarnContext(ctx, "a message came back too often: it is tried alone",
+		"message", d.MessageId, "deliveries", attemptOf(d)-1)
+	s.move(ctx, d, amqp.DefaultExchange, SuspectsQueue, copyOf(d))
+}
+
+// maxHeaders is how many bytes of a stranger's headers go along. All headers of a
+// message have to fit into one frame, of 128 KiB by default, together with ours: a
+// frame that is larger makes the broker close the connection.
+const maxHeaders = 32 << 10
+
+// ofTheQueue are headers that stay behind. The first two count in the queue that the
+// message leaves; for the others the broker would send copies to further queues
+// (rabbitmq.com/docs/sender-selected).
+var ofTheQueue = []string{"x-delivery-count", "x-acquired-count", "CC", "BCC"}
+
+// copyOf is the message as it can be published again. Two properties stay behind,
+// too: an expiry would make it vanish, and the broker refuses a user id other than
+// that of the connection.
+func copyOf(d amqp.Delivery) amqp.Publishing {
+	headers, room := amqp.Table{}, maxHeaders
+	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
+		// As text, a value is longer than in a frame, but for binary numbers.
+		size := len(name) + len(fmt.Sprint(d.Headers[name])) + 16
+		if slices.Contains(ofTheQueue, name) || size > room {
+			continue
+		}
+		room -= size
+		headers[name] = d.Headers[name]
+	}
 	return amqp.Publishing{
 		Headers:         headers,
 		ContentType:     d.ContentType,

@@ -40,6 +40,8 @@ func Example_poison() {
 		{Type: "order.placed.v1", Body: []byte("hello")},
 		{Type: "order.placed.v2", Body: []byte(`{"order_id": "7"}`)},
 		{Type: "order.placed.v1", Body: []byte(`{"order_id": "7", "user_email": "ada"}`)},
+		{Type: "order.placed.v1", Body: []byte(
+			`{"order_id": "0199d3a0-7c1e-7000-8000-000000000007", "user_email": "ada"}`)},
 	} {
 		_, err := decode(message)
 		fmt.Println(err)
@@ -47,6 +49,7 @@ func Example_poison() {
 	// Output:
 	// body is not an order: invalid character 'h' looking for beginning of value
 	// message type "order.placed.v2": this consumer reads "order.placed.v1" only
+	// order_id: "7" is no UUID: invalid UUID length: 1
 	// not a valid order: user_email: "ada" is not an e-mail address
 }
 

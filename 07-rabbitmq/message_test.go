@@ -8,7 +8,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-func newOrder(t *testing.T, email string) shop.Order {
+func newOrder(t testing.TB, email string) shop.Order {
 	t.Helper()
 	order, err := shop.NewOrder(email, shop.SampleItems()...)
 	if err != nil {
@@ -51,14 +51,16 @@ func TestMessageCarriesTheOrder(t *testing.T) {
 
 func TestUnreadableMessagesSayWhy(t *testing.T) {
 	t.Parallel()
-	const id = `"order_id":"7","user_email":"ada@example.com"`
+	const seven = "0199d3a0-7c1e-7000-8000-000000000007"
+	const id = `"order_id":"` + seven + `","user_email":"ada@example.com"`
 	for name, c := range map[string]struct{ messageType, body, id, why string }{
 		"not JSON":      {OrderPlaced, "\x00", "", "body is not an order"},
 		"empty":         {OrderPlaced, "", "", "body is not an order"},
-		"wrong version": {"order.placed.v9", "{" + id + "}", "7", "order.placed.v9"},
+		"wrong version": {"order.placed.v9", "{" + id + "}", seven, "order.placed.v9"},
 		"no type":       {"", "{}", "", `""`},
 		"no id":         {OrderPlaced, "{}", "", "order_id"},
-		"no items":      {OrderPlaced, "{" + id + "}", "7", "items"},
+		"no UUID":       {OrderPlaced, `{"order_id":"7"}`, "", `"7" is no UUID`},
+		"no items":      {OrderPlaced, "{" + id + "}", seven, "items"},
 		"more follows":  {OrderPlaced, "{" + id + "}{}", "", "body is not an order"},
 	} {
 		t.Run(name, func(t *testing.T) {

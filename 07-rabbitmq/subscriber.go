@@ -93,7 +93,15 @@ func (s *Subscriber) consume(ctx context.Context, conn *session) error {
 	if err := s.dead.untilConnected(ctx); err != nil {
 		return fmt.Errorf("no way to the dead letters: %w", err)
 	}
-	deliveries, err := s.subscribe(ctx, conn)
+	deliveries, err := s.subscribe(ctx, conn, conn.channel, s.topology.queue, s.prefetch)
+	if err != nil {
+		return err
+	}
+	alone, err := conn.conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel for the suspects: %w", err)
+	}
+	suspects, err := s.subscribe(ctx, conn, alone, SuspectsQueue, 1)
 	if err != nil {
 		return err
 	}
@@ -102,15 +110,18 @@ func (s *Subscriber) consume(ctx context.Context, conn *session) error {
 
 	stop := context.AfterFunc(ctx, func() {
 		defer conn.closeUnlessIn(answerTimeout)()
-		if err := ignoreClosed(conn.channel.Cancel(consumerTag, false)); err != nil {
-			slog.Warn("cannot cancel the consumer", "reason", err)
+		for _, channel := range []*amqp.Channel{conn.channel, alone} {
+			if err := ignoreClosed(channel.Cancel(consumerTag, false)); err != nil {
+				slog.Warn("cannot cancel the consumer", "reason", err)
+			}
 		}
 	})
 	defer stop()
 	var workers sync.WaitGroup
 	for range s.settings.Workers {
-		workers.Go(func() { s.work(ctx, conn, deliveries) })
+		workers.Go(func() { s.work(ctx, conn, deliveries, s.deliver) })
 	}
+	workers.Go(func() { s.work(ctx, conn, suspects, s.deliverSuspect) })
 	workers.Wait()
 	return nil
 }
@@ -119,7 +130,7 @@ func (s *Subscriber) consume(ctx context.Context, conn *session) error {
 // answer, and meanwhile the connection is as alive as any: so the question ends
 // with ctx, or after [answerTimeout], by closing what it was asked on.
 func (s *Subscriber) subscribe(
-	ctx context.Context, conn *session,
+	ctx context.Context, conn *session, channel *amqp.Channel, queue string, prefetch int,
 ) (<-chan amqp.Delivery, error) {
 	defer conn.closeUnlessIn(answerTimeout)()
 	stop := context.AfterFunc(ctx, func() { _ = conn.close() })
@@ -127,13 +138,13 @@ func (s *Subscriber) subscribe(
 	// Prefetch: the broker pushes this many orders ahead of their
 	// acknowledgements. It hides the network's round trip, and it is how much
 	// one consumer can keep from the others (rabbitmq.com/docs/consumer-prefetch).
-	if err := conn.channel.Qos(s.prefetch, 0, false); err != nil {
-		return nil, fmt.Errorf("set the prefetch to %d: %w", s.prefetch, err)
+	if err := channel.Qos(prefetch, 0, false); err != nil {
+		return nil, fmt.Errorf("set the prefetch to %d: %w", prefetch, err)
 	}
-	deliveries, err := conn.channel.Consume(
-		s.topology.queue, consumerTag, s.autoAck, false, false, false, nil)
+	deliveries, err := channel.Consume(
+		queue, consumerTag, s.autoAck, false, false, false, nil)
 	if err != nil {
-		return nil, fmt.Errorf("consume from %s: %w", s.topology.queue, err)
+		return nil, fmt.Errorf("consume from %s: %w", queue, err)
 	}
 	return deliveries, nil
 }
@@ -143,25 +154,44 @@ func (s *Subscriber) subscribe(
 // consumer that drains gives the rest back by closing the connection.
 func (s *Subscriber) work(
 	ctx context.Context, conn *session, deliveries <-chan amqp.Delivery,
+	deliver func(context.Context, amqp.Delivery),
 ) {
 	for d := range deliveries {
 		if ctx.Err() != nil || conn.dead() {
 			continue
 		}
-		s.deliver(context.WithoutCancel(ctx), d)
+		deliver(context.WithoutCancel(ctx), d)
+	}
+	if ctx.Err() == nil {
+		_ = conn.close() // one subscription that ends takes the other one along
 	}
 }
 
-// deliver answers for one delivery: done, or given up.
+// deliver answers for one delivery: done, given up, or to be tried alone.
 func (s *Subscriber) deliver(ctx context.Context, d amqp.Delivery) {
-	attempt := attemptOf(d)
 	order, err := decode(d)
-	switch {
-	case attempt > maxDeliveries:
-		err = fmt.Errorf("delivered %d times without an answer: "+
-			"it may be what kills its consumers", attempt-1)
-	case err == nil:
-		shop.Received(ctx, order.ID, attempt)
+	if err == nil && attemptOf(d) > maxDeliveries {
+		s.suspect(ctx, d)
+		return
+	}
+	s.finish(ctx, d, order, err)
+}
+
+// deliverSuspect is deliver for a message that was given to this consumer alone.
+func (s *Subscriber) deliverSuspect(ctx context.Context, d amqp.Delivery) {
+	order, err := decode(d)
+	if attempt := attemptOf(d); err == nil && attempt > maxBeginnings {
+		err = fmt.Errorf("begun %d times without an answer: it may be what kills its consumers",
+			attempt-1)
+	}
+	s.finish(ctx, d, order, err)
+}
+
+func (s *Subscriber) finish(
+	ctx context.Context, d amqp.Delivery, order shop.Order, err error,
+) {
+	if err == nil {
+		shop.Received(ctx, order.ID, attemptOf(d))
 		err = s.try(ctx, order)
 	}
 	if err != nil {

@@ -108,36 +108,69 @@ func TestFailingOrderIsTriedThenDeadLettered(t *testing.T) {
 	}
 }
 
-// A message that was delivered again and again without an answer may be what
-// kills its consumers: it must not reach the handler once more.
-func TestKillerMessageIsDeadLettered(t *testing.T) {
-	t.Parallel()
-	s := onBroker(t)
-	ids := place(t, s, 1)
-	for range maxDeliveries {
-		a := admin(t, s) // a consumer that dies with the message in hand
-		eventually(t, "message delivered", func() bool {
-			_, ok, err := a.channel.Get(OrdersQueue, false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return ok
-		})
+// diesWith lets consumers die, so many times, with all messages of the queue in hand.
+func diesWith(t *testing.T, s Settings, queue string, messages, times int) {
+	t.Helper()
+	for range times {
+		a := admin(t, s)
+		a.waitFor(queue, messages)
+		if err := a.channel.Qos(messages, 0, false); err != nil {
+			t.Fatal(err)
+		}
+		pushed, err := a.channel.Consume(queue, "dies", false, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range messages {
+			receive(t, "message of "+queue, pushed)
+		}
 		if err := a.channel.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Most of what a killed consumer had was only prefetched. It comes back again and
+// again, as often as the consumer is killed, and is done in the end.
+func TestPrefetchedOrdersAreNotGuilty(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	ids := place(t, s, 10)
+	diesWith(t, s, OrdersQueue, len(ids), maxDeliveries+1)
+	seen := newTally()
+	subscriber(t, s, seen.handle)
+	eventually(t, "all are handled", func() bool { return seen.missing(ids) == 0 })
+	a := admin(t, s)
+	a.waitFor(SuspectsQueue, 0)
+	a.waitFor(DeadLetterQueue, 0)
+}
+
+// A message that was begun again and again without an answer may be what kills its
+// consumers: it must not reach the handler once more.
+func TestKillerMessageIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	s := onBroker(t)
+	killer := newOrder(t, shop.SampleEmail)
+	m, err := encode(killer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := publisher(t, s)
+	if err := p.publish(t.Context(), amqp.DefaultExchange, SuspectsQueue, m); err != nil {
+		t.Fatal(err)
+	}
+	diesWith(t, s, SuspectsQueue, 1, maxBeginnings)
 	seen := newTally()
 	subscriber(t, s, seen.handle)
 	a := admin(t, s)
 	eventually(t, "it is given up, or handled", func() bool {
-		return a.inspect(DeadLetterQueue).Messages > 0 || seen.missing(ids) == 0
+		return a.inspect(DeadLetterQueue).Messages > 0 || seen.missing([]string{killer.ID}) == 0
 	})
-	if seen.missing(ids) == 0 {
+	if seen.missing([]string{killer.ID}) == 0 {
 		t.Fatal("the handler got the message")
 	}
 	letter := a.take(DeadLetterQueue, 1)[0]
-	checkDeadLetter(t, letter, fmt.Sprintf("delivered %d times without an answer", maxDeliveries))
+	checkDeadLetter(t, letter, fmt.Sprintf("begun %d times without an answer", maxBeginnings))
 }
 
 func TestDeadLetterLeavesTwoPropertiesBehind(t *testing.T) {
@@ -299,7 +332,8 @@ func TestNothingOfADeadConnectionIsBegun(t *testing.T) {
 	deliveries <- d
 	close(deliveries)
 	seen := newTally()
-	NewSubscriber(s, seen.handle).work(t.Context(), conn, deliveries)
+	sub := NewSubscriber(s, seen.handle)
+	sub.work(t.Context(), conn, deliveries, sub.deliver)
 	if _, total := seen.count(); total != 0 || !told.are() {
 		t.Errorf("%d orders were handled, and the broker was told %s", total, told)
 	}
@@ -377,7 +411,7 @@ func TestUnansweredSubscribingEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	c := NewSubscriber(s, newTally().handle)
 	began := time.Now()
-	if _, err := c.subscribe(ctx, conn); err == nil {
+	if _, err := c.subscribe(ctx, conn, conn.channel, OrdersQueue, 1); err == nil {
 		t.Error("subscribed without an answer")
 	}
 	if took := time.Since(began); took > answerTimeout {

@@ -10,20 +10,23 @@ import (
 // What the broker holds for this step:
 //
 //	producer ──▶ (default exchange) ──▶ [orders] ──▶ consumers
-//	                                                    │ cannot be done
-//	                                                    ▼
-//	                          (orders.dead-letters) ──▶ [orders.dead]
+//	                    │ came back too often           │ cannot be done
+//	                    ▼                               ▼
+//	            [orders.suspects]         (orders.dead-letters) ──▶ [orders.dead]
+//	            one at a time
 const (
 	OrdersQueue        = "orders"
+	SuspectsQueue      = "orders.suspects"
 	DeadLetterExchange = "orders.dead-letters"
 	DeadLetterQueue    = "orders.dead"
 )
 
 // deliveryLimit is how often the broker itself delivers a message before it
-// dead-letters it. RabbitMQ 4 has this limit by default, 3.10 has none: said
+// dead-letters it. RabbitMQ 4 has a limit of 20 by default, 3.10 has none: said
 // aloud, both do the same. The consumer gives up earlier and says why; this is
-// the net below it.
-const deliveryLimit = 20
+// the net below it. It is far below, as it also counts what was only prefetched
+// by a consumer that died.
+const deliveryLimit = 100
 
 // topology is the one queue that the variants of this step may differ in.
 type topology struct {
@@ -64,10 +67,16 @@ func (t topology) declare(channel *amqp.Channel) error {
 	if err != nil {
 		return fmt.Errorf("bind %s to %s: %w", DeadLetterQueue, DeadLetterExchange, err)
 	}
-	if _, err := channel.QueueDeclare(
-		t.queue, true, false, false, false, t.args,
-	); err != nil {
-		return mismatch("queue", t.queue, err)
+	for _, queue := range []string{t.queue, SuspectsQueue} {
+		args := t.args
+		if queue == SuspectsQueue {
+			args = quorumOrders.args
+		}
+		if _, err := channel.QueueDeclare(
+			queue, true, false, false, false, args,
+		); err != nil {
+			return mismatch("queue", queue, err)
+		}
 	}
 	return nil
 }

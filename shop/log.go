@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The messages from which the lab keeps its ledger. They are part of the
@@ -44,15 +45,38 @@ func Processed(ctx context.Context, order string, attrs ...slog.Attr) {
 	logOrder(ctx, slog.LevelInfo, MsgProcessed, order, attrs)
 }
 
-// Failed says that nobody will try this order again, and why.
+// MaxReason is how many bytes a reason may have. An error that quotes what a stranger
+// has sent can be as long as that: too long for a header, a column and a reader.
+const MaxReason = 1 << 10
+
+// Reason is the text of an error, cut after [MaxReason] bytes and between two runes.
+func Reason(err error) string { return cut(err.Error()) }
+
+func cut(text string) string { return cutAt(text, MaxReason) }
+
+func cutAt(text string, limit int) string {
+	const more = "…"
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= limit {
+		return text
+	}
+	end := limit - len(more)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + more
+}
+
+// Failed says that nobody will try this order again, and why. A long reason is cut,
+// as [Reason] does it.
 func Failed(ctx context.Context, order, reason string, attrs ...slog.Attr) {
-	attrs = append([]slog.Attr{slog.String("reason", reason)}, attrs...)
+	attrs = append([]slog.Attr{slog.String("reason", cut(reason))}, attrs...)
 	logOrder(ctx, slog.LevelError, MsgFailed, order, attrs)
 }
 
 // Skipped says that the order came again and was not done again, and why.
 func Skipped(ctx context.Context, order, reason string, attrs ...slog.Attr) {
-	attrs = append([]slog.Attr{slog.String("reason", reason)}, attrs...)
+	attrs = append([]slog.Attr{slog.String("reason", cut(reason))}, attrs...)
 	logOrder(ctx, slog.LevelInfo, MsgSkipped, order, attrs)
 }
 
@@ -81,7 +105,7 @@ func newLogger(w io.Writer) (*slog.Logger, error) {
 	switch format := strings.ToLower(os.Getenv("LOG_FORMAT")); format {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
-			Level: level, ReplaceAttr: readableDuration,
+			Level: level, ReplaceAttr: readable,
 		})), nil
 	case "", "text":
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
@@ -97,13 +121,26 @@ func shortTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 		return slog.String(a.Key, a.Value.Time().Format("15:04:05.000"))
 	}
-	return readableDuration(groups, a)
+	return readable(groups, a)
 }
 
-// readableDuration writes 1.5s where slog would write 1500000000.
-func readableDuration(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
+// maxText is how many bytes of a text stand in a line: enough for a stack.
+const maxText = 8 << 10
+
+// readable writes 1.5s where slog would write 1500000000, and cuts what is too long
+// to be read.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindDuration:
 		return slog.String(a.Key, a.Value.Duration().Round(time.Microsecond).String())
+	case slog.KindString:
+		if len(a.Value.String()) > maxText {
+			return slog.String(a.Key, cutAt(a.Value.String(), maxText))
+		}
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok {
+			return slog.String(a.Key, Reason(err))
+		}
 	}
 	return a
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // record lets the process log to the lines it returns, until the test ends. Not for
@@ -133,6 +134,46 @@ func TestAcceptedComesBetweenPlaceAndAnswer(t *testing.T) {
 			httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.target, nil))
 		if !slices.Equal(happened, c.want) {
 			t.Errorf("%s, %v: %q, want %q", c.target, c.err, happened, c.want)
+		}
+	}
+}
+
+func TestReasonIsCutBetweenTwoRunes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, ends string
+		bytes      int
+	}{
+		"short":           {"no", "no", 2},
+		"as long as may":  {strings.Repeat("x", MaxReason), "xxx", MaxReason},
+		"one too long":    {strings.Repeat("x", MaxReason+1), "xx…", MaxReason},
+		"a rune at it":    {strings.Repeat("€", MaxReason), "€€…", MaxReason - 1},
+		"a stranger's":    {"7" + strings.Repeat("1", 130_900), "11…", MaxReason},
+		"not UTF-8":       {"bad \xff byte", "bad \uFFFD byte", 12},
+		"long, not UTF-8": {strings.Repeat("\xff", 5000), "\uFFFD", 3},
+	} {
+		got := Reason(errors.New(c.text))
+		if len(got) != c.bytes || !strings.HasSuffix(got, c.ends) || !utf8.ValidString(got) {
+			t.Errorf("%s: %d bytes, which end with %q", name, len(got), got[max(0, len(got)-9):])
+		}
+	}
+}
+
+// Whatever a line speaks of, it stays short enough to be read.
+func TestLinesAreBounded(t *testing.T) {
+	long := strings.Repeat("1", 130_900)
+	for _, format := range []string{"json", "text"} {
+		out := record(t, format, "info")
+		slog.Warn("a stranger came", "error", errors.New(long), "text", long)
+		Failed(t.Context(), "o1", long)
+		Skipped(t.Context(), "o1", long)
+		for line := range strings.Lines(out.String()) {
+			if len(line) > 12<<10 {
+				t.Errorf("%s: a line of %d bytes: %s", format, len(line), line[:80])
+			}
+		}
+		if n := strings.Count(out.String(), "\n"); n != 3 {
+			t.Errorf("%s: %d lines, want 3", format, n)
 		}
 	}
 }
