@@ -1,4 +1,4 @@
-package microservices
+package microservices_test
 
 import (
 	"log/slog"

@@ -1,4 +1,4 @@
-package microservices
+package microservices_test
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	fieldOfProto  = regexp.MustCompile(`(?m)^\s+(\w+ \w+ = \d+);`)
+	fieldOfProto  = regexp.MustCompile(`(?m)^\s+((?:optional )?\w+ \w+ = \d+);`)
 	methodOfProto = regexp.MustCompile(`(?m)^\s+rpc (\w+\(\w+\) returns \(\w+\));`)
 )
 
@@ -40,7 +40,11 @@ func TestGeneratedCodeIsThatOfTheContract(t *testing.T) {
 		fields := messages.Get(i).Fields()
 		for k := range fields.Len() {
 			f := fields.Get(k)
-			got = append(got, fmt.Sprintf("%s %s = %d", f.Kind(), f.Name(), f.Number()))
+			presence := ""
+			if f.HasOptionalKeyword() {
+				presence = "optional "
+			}
+			got = append(got, fmt.Sprintf("%s%s %s = %d", presence, f.Kind(), f.Name(), f.Number()))
 		}
 	}
 	if !slices.Equal(got, want) {

@@ -1,0 +1,42 @@
+package payment
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Audit is what the book says of all that was charged.
+type Audit struct {
+	Processed  int     `json:"processed"`  // orders that were charged
+	Duplicated int     `json:"duplicated"` // charges beyond an order's first
+	Charges    []Stood `json:"charges"`
+}
+
+// Stood is a charge in the book.
+type Stood struct {
+	Key         string `json:"key"`
+	OrderID     string `json:"order_id"`
+	AmountCents int64  `json:"amount_cents"`
+	Times       int    `json:"times"` // how often its order was charged
+}
+
+// Audit reads the book from its beginning. It knows of the last charges, as many as
+// two chapters hold.
+func (p *Payment) Audit() (Audit, error) {
+	charges, err := Charges(p.book.dir, p.book.ttl)
+	if err != nil {
+		return Audit{}, err
+	}
+	slices.SortFunc(charges, func(x, y Entry) int {
+		return cmp.Or(cmp.Compare(x.AtMs, y.AtMs), cmp.Compare(x.Key, y.Key))
+	})
+	times := map[string]int{}
+	for _, c := range charges {
+		times[c.OrderID]++
+	}
+	a := Audit{Processed: len(times), Duplicated: len(charges) - len(times), Charges: []Stood{}}
+	for _, c := range charges {
+		a.Charges = append(a.Charges, Stood{c.Key, c.OrderID, c.AmountCents, times[c.OrderID]})
+	}
+	return a, nil
+}

@@ -1,0 +1,169 @@
+package payment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// Book is where charges stand: a file to which all replicas append, a line for each.
+// To enter a charge is to make it.
+//
+// Replicas that kept keys in their own memory would charge twice whenever a repeat came
+// to another one, and forget everything in a kill. So the file decides: of all lines
+// with one key the first stands, and the others are void. The kernel puts what is
+// appended one after the other, and every replica reads the same order. Whoever has
+// appended a line reads on to it, and knows whether it was the first. (As a way to
+// agree this is known as a shared log; with the index in chapter.go, as Bitcask.)
+//
+// It survives a kill of any process, not a loss of power: nothing is synced. It is
+// safe for concurrent use by any number of processes on one machine.
+type Book struct {
+	dir  string
+	ttl  time.Duration // how long a key is remembered
+	most int           // how many keys fill a chapter
+
+	mu          sync.Mutex
+	now, before chapter
+	buffer      []byte
+	sick        error // of the last attempt to append
+}
+
+// Entry is a line of the book: a charge, or one that was declined.
+type Entry struct {
+	Key         string `json:"key"`
+	OrderID     string `json:"order_id"`
+	UserEmail   string `json:"user_email"`
+	AmountCents int64  `json:"amount_cents"`
+	ReceiptID   string `json:"receipt_id"`
+	AtMs        int64  `json:"at_unix_ms"`
+	Declined    bool   `json:"declined,omitempty"`
+}
+
+// OpenBook opens the book in a folder, makes both if they are not there, and reads it.
+func OpenBook(dir string, ttl time.Duration, most int) (*Book, error) {
+	b := &Book{dir: dir, ttl: ttl, most: most, buffer: make([]byte, 64<<10)}
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = b.begin()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the book: %w", errors.Join(err, b.Close()))
+	}
+	return b, nil
+}
+
+// Close closes the book's files.
+func (b *Book) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return errors.Join(b.now.close(), b.before.close())
+}
+
+// Find returns what was entered under the key, if anything was. It is an error, too,
+// when nothing could be entered now.
+func (b *Book) Find(key string) (e Entry, found bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sick != nil {
+		err = b.check()
+	} else {
+		err = b.catchUp()
+	}
+	if err == nil {
+		e, found, err = b.look(key)
+	}
+	if err != nil {
+		return Entry{}, false, fmt.Errorf("look into the book: %w", err)
+	}
+	return e, found, nil
+}
+
+// Enter makes the charge, unless there is one under its key: then it returns that
+// one, and entered is false. Of any number of calls at the same time, in whatever
+// process, one enters. After an error nobody knows.
+func (b *Book) Enter(e Entry) (first Entry, entered bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for found := false; !found && err == nil; {
+		if err = b.catchUp(); err == nil {
+			e.AtMs = time.Now().UnixMilli()
+			err = b.append(e)
+		}
+		if err == nil {
+			err = b.catchUp()
+		}
+		if err == nil {
+			// Not found: the line stands behind the end of its chapter.
+			first, found, err = b.look(e.Key)
+		}
+	}
+	if err == nil && len(b.now.lines) >= b.most {
+		err = b.endChapter()
+	}
+	if err != nil {
+		return Entry{}, false, fmt.Errorf("enter a charge in the book: %w", err)
+	}
+	return first, first.ReceiptID == e.ReceiptID, nil
+}
+
+// append writes a line in one call, so that no other comes in between. It begins with
+// a newline, too: half a line, which a kill or a full disk has left, does not spoil it.
+func (b *Book) append(line any) error {
+	raw, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(b.now.file, "\n%s\n", raw)
+	if err == nil {
+		err = b.now.there()
+	}
+	b.sick = err
+	return err
+}
+
+// Check says why nothing can be entered, or returns nil.
+func (b *Book) Check() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.check()
+}
+
+func (b *Book) check() error {
+	err := b.catchUp()
+	if err == nil && b.sick != nil { // try again, with an empty line
+		_, err = b.now.file.WriteString("\n")
+	}
+	if err == nil {
+		err = b.now.there()
+	}
+	if b.sick = err; err != nil {
+		return fmt.Errorf("the book cannot be written: %w", err)
+	}
+	return nil
+}
+
+// Charges lists what stands in the book in a folder, in no order, without the charges
+// that were declined. It does not hold up those who are writing.
+func Charges(dir string, ttl time.Duration) (charges []Entry, err error) {
+	b, err := OpenBook(dir, ttl, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	for _, c := range []chapter{b.before, b.now} {
+		for _, p := range c.lines {
+			e, err := c.entry(p)
+			if err != nil {
+				return nil, fmt.Errorf("list the charges: %w", err)
+			}
+			if !e.Declined {
+				charges = append(charges, e)
+			}
+		}
+	}
+	return charges, nil
+}

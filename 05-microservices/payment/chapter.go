@@ -1,0 +1,225 @@
+package payment
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// chapter is one file of the book, and an index: where the line of each key is. The
+// index is in memory; a replica that starts makes it by reading the file.
+//
+// A full chapter ends with a line that says so. What stands behind it is void, for
+// everybody, and goes into the next. The book keeps the chapter in which it writes and
+// the one before, so neither the files nor the index grow without end.
+type chapter struct {
+	number int
+	file   *os.File
+	read   int64 // how far it is known
+	lines  map[digest]place
+}
+
+// digest stands for a key. An index without text is small, and the garbage collector
+// need not look into it.
+type digest [16]byte
+
+// place is where a line is.
+type place struct {
+	offset int64
+	length int32
+	atMs   int64
+}
+
+// end is the last line of a chapter.
+type end struct {
+	End bool `json:"end"`
+}
+
+func (b *Book) path(number int) string {
+	return filepath.Join(b.dir, fmt.Sprintf("charges-%09d.jsonl", number))
+}
+
+func (b *Book) open(number, flags int) (chapter, error) {
+	file, err := os.OpenFile(b.path(number), os.O_RDWR|os.O_APPEND|flags, 0o600)
+	return chapter{number: number, file: file, lines: map[digest]place{}}, err
+}
+
+func (c chapter) close() error {
+	if c.file == nil {
+		return nil
+	}
+	return c.file.Close()
+}
+
+// there says why the file is not in its folder any more, or returns nil: what is
+// written to one that was removed is gone with us.
+func (c chapter) there() error {
+	open, err := c.file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(c.file.Name())
+	if err == nil && !os.SameFile(open, named) {
+		err = fmt.Errorf("%s is another file now", c.file.Name())
+	}
+	return err
+}
+
+// entry reads a line again.
+func (c chapter) entry(p place) (e Entry, err error) {
+	line := make([]byte, p.length)
+	if _, err = c.file.ReadAt(line, p.offset); err == nil {
+		err = json.Unmarshal(line, &e)
+	}
+	return e, err
+}
+
+// begin opens the last chapter but one, from which [Book.catchUp] goes on to the last.
+func (b *Book) begin() error {
+	for {
+		names, err := filepath.Glob(filepath.Join(b.dir, "charges-*.jsonl"))
+		if err != nil {
+			return err
+		}
+		number, flags := 1, os.O_CREATE
+		if len(names) > 0 { // Glob sorts them
+			newest := filepath.Base(names[len(names)-1])
+			if _, err := fmt.Sscanf(newest, "charges-%d.jsonl", &number); err != nil {
+				return fmt.Errorf("%s is no chapter of the book: %w", newest, err)
+			}
+			flags = 0
+			if _, err := os.Stat(b.path(number - 1)); err == nil {
+				number--
+			}
+		}
+		c, err := b.open(number, flags)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has been removed: there are newer ones
+		}
+		if err != nil {
+			return err
+		}
+		err = errors.Join(b.now.close(), b.before.close())
+		b.now, b.before = c, chapter{}
+		return errors.Join(err, b.catchUp())
+	}
+}
+
+// endChapter ends the chapter in which we write. The next is there before anybody can
+// read of it, so a chapter that cannot be found has been there and was removed. Several
+// replicas may do this at the same time: the first line counts.
+func (b *Book) endChapter() error {
+	next, err := b.open(b.now.number+1, os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	return errors.Join(next.close(), b.append(end{End: true}))
+}
+
+// turn goes on to the next chapter and forgets the one before this one.
+func (b *Book) turn() error {
+	next, err := b.open(b.now.number+1, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b.begin() // the others are two chapters ahead
+	}
+	if err != nil {
+		return err
+	}
+	err = b.before.close()
+	b.before, b.now = b.now, next
+	if old := b.now.number - 2; old > 0 {
+		rmErr := os.Remove(b.path(old))
+		if rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
+			slog.Warn("an old chapter of the book stays", "error", rmErr)
+		}
+	}
+	return err
+}
+
+// catchUp reads what was appended since, by whomever.
+func (b *Book) catchUp() error {
+	for {
+		n, err := b.now.file.ReadAt(b.buffer, b.now.read)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		ended, takeErr := b.takeAll(b.buffer[:n])
+		switch {
+		case takeErr != nil:
+			return takeErr
+		case ended:
+			if err := b.turn(); err != nil {
+				return err
+			}
+		case err != nil:
+			return nil // that was all
+		}
+	}
+}
+
+// takeAll takes the lines of which the end is there, up to the end of the chapter.
+func (b *Book) takeAll(raw []byte) (ended bool, err error) {
+	whole := raw[:bytes.LastIndexByte(raw, '\n')+1]
+	if len(whole) == 0 && len(raw) == len(b.buffer) {
+		return false, fmt.Errorf("%s: no line ends after byte %d", b.now.file.Name(), b.now.read)
+	}
+	for line := range bytes.Lines(whole) {
+		if b.take(line) {
+			return true, nil
+		}
+		b.now.read += int64(len(line))
+	}
+	return false, nil
+}
+
+// take puts a line into the index if it is the first with its key, and says whether it
+// ends the chapter. What cannot be read is half a line: its writer was killed before
+// it could answer anybody.
+func (b *Book) take(line []byte) (ended bool) {
+	var e struct {
+		Key  string `json:"key"`
+		AtMs int64  `json:"at_unix_ms"`
+		end
+	}
+	if len(line) == 1 || json.Unmarshal(line, &e) != nil || e.End {
+		return e.End
+	}
+	id := digestOf(e.Key)
+	if _, p, known := b.index(id); known && e.AtMs-p.atMs <= b.ttl.Milliseconds() {
+		return false
+	}
+	b.now.lines[id] = place{b.now.read, int32(len(line)), e.AtMs}
+	return false
+}
+
+// look finds the line of a key.
+func (b *Book) look(key string) (e Entry, found bool, err error) {
+	c, p, known := b.index(digestOf(key))
+	if !known || time.Now().UnixMilli()-p.atMs > b.ttl.Milliseconds() {
+		return Entry{}, false, nil
+	}
+	e, err = c.entry(p)
+	return e, err == nil, err
+}
+
+func (b *Book) index(id digest) (c chapter, p place, known bool) {
+	for _, c := range []chapter{b.now, b.before} {
+		if p, known := c.lines[id]; known {
+			return c, p, true
+		}
+	}
+	return chapter{}, place{}, false
+}
+
+func digestOf(key string) digest {
+	sum := sha256.Sum256([]byte(key))
+	return digest(sum[:len(digest{})])
+}
