@@ -69,7 +69,7 @@ func New(s Settings) (*Gateway, error) {
 	g.checks.DisableKeepAlives = true
 	g.proxy = &httputil.ReverseProxy{
 		// Where a request goes is chosen below, once for every attempt.
-		Rewrite:      func(r *httputil.ProxyRequest) { r.SetXForwarded() },
+		Rewrite:      func(*httputil.ProxyRequest) {},
 		Transport:    roundTripper(g.forward),
 		ErrorHandler: sayWhy,
 		BufferPool:   &buffers{},
@@ -84,6 +84,7 @@ func transport() *http.Transport {
 		DialContext:         (&net.Dialer{Timeout: 500 * time.Millisecond}).DialContext,
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true,
 	}
 }
 
@@ -174,8 +175,9 @@ func (g *Gateway) candidates() []*backend {
 }
 
 func (g *Gateway) send(b *backend, r *http.Request, body []byte) (*http.Response, error) {
-	out := r.Clone(r.Context())
-	out.URL.Scheme, out.URL.Host = b.url.Scheme, b.url.Host
+	out, to := *r, *r.URL
+	to.Scheme, to.Host = b.url.Scheme, b.url.Host
+	out.URL = &to
 	// Without GetBody the transport does not send it again by itself.
 	out.Body, out.ContentLength = http.NoBody, int64(len(body))
 	if len(body) > 0 {
@@ -186,7 +188,7 @@ func (g *Gateway) send(b *backend, r *http.Request, body []byte) (*http.Response
 		by = g.http2
 	}
 	b.underway.Add(1)
-	resp, err := by.RoundTrip(out)
+	resp, err := by.RoundTrip(&out)
 	if err != nil {
 		b.underway.Add(-1)
 		return nil, err

@@ -133,6 +133,9 @@ func TestBookIsBounded(t *testing.T) {
 		t.Error("a key of three chapters ago is there")
 	}
 	// Who has slept through chapters that are gone finds the way to the last.
+	if !has(t, idle, "94") {
+		t.Error("one that lags behind does not know a charge of the others")
+	}
 	if _, entered := enter(t, idle, "94", "another"); entered {
 		t.Error("one that lags behind has charged again")
 	}

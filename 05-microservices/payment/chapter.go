@@ -3,7 +3,6 @@ package payment
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +21,9 @@ import (
 // the one before, so neither the files nor the index grow without end.
 type chapter struct {
 	number int
-	file   *os.File
+	file   *os.File // to append, and to look a line up
+	reader *os.File // from where it stands everything is unread
+	info   os.FileInfo
 	read   int64 // how far it is known
 	lines  map[digest]place
 }
@@ -38,48 +39,49 @@ type place struct {
 	atMs   int64
 }
 
-// end is the last line of a chapter.
-type end struct {
-	End bool `json:"end"`
-}
-
 func (b *Book) path(number int) string {
 	return filepath.Join(b.dir, fmt.Sprintf("charges-%09d.jsonl", number))
 }
 
 func (b *Book) open(number, flags int) (chapter, error) {
 	file, err := os.OpenFile(b.path(number), os.O_RDWR|os.O_APPEND|flags, 0o600)
-	return chapter{number: number, file: file, lines: map[digest]place{}}, err
+	if err != nil {
+		return chapter{}, err
+	}
+	c := chapter{number: number, file: file, lines: map[digest]place{}}
+	if c.info, err = file.Stat(); err == nil {
+		c.reader, err = os.Open(b.path(number))
+	}
+	if err != nil {
+		return chapter{}, errors.Join(err, file.Close())
+	}
+	return c, nil
 }
 
 func (c chapter) close() error {
 	if c.file == nil {
 		return nil
 	}
-	return c.file.Close()
+	return errors.Join(c.file.Close(), c.reader.Close())
 }
 
 // there says why the file is not in its folder any more, or returns nil: what is
 // written to one that was removed is gone with us.
 func (c chapter) there() error {
-	open, err := c.file.Stat()
-	if err != nil {
-		return err
-	}
 	named, err := os.Stat(c.file.Name())
-	if err == nil && !os.SameFile(open, named) {
+	if err == nil && !os.SameFile(c.info, named) {
 		err = fmt.Errorf("%s is another file now", c.file.Name())
 	}
 	return err
 }
 
 // entry reads a line again.
-func (c chapter) entry(p place) (e Entry, err error) {
+func (b *Book) entry(c chapter, p place) (Entry, error) {
 	line := make([]byte, p.length)
-	if _, err = c.file.ReadAt(line, p.offset); err == nil {
-		err = json.Unmarshal(line, &e)
+	if _, err := c.file.ReadAt(line, p.offset); err != nil {
+		return Entry{}, err
 	}
-	return e, err
+	return b.parse(line)
 }
 
 // begin opens the last chapter but one, from which [Book.catchUp] goes on to the last.
@@ -121,7 +123,7 @@ func (b *Book) endChapter() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(next.close(), b.append(end{End: true}))
+	return errors.Join(next.close(), b.append(Entry{End: true}))
 }
 
 // turn goes on to the next chapter and forgets the one before this one.
@@ -147,49 +149,53 @@ func (b *Book) turn() error {
 // catchUp reads what was appended since, by whomever.
 func (b *Book) catchUp() error {
 	for {
-		n, err := b.now.file.ReadAt(b.buffer, b.now.read)
-		if err != nil && !errors.Is(err, io.EOF) {
+		n, err := b.now.reader.Read(b.buffer)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		ended, takeErr := b.takeAll(b.buffer[:n])
-		switch {
-		case takeErr != nil:
-			return takeErr
-		case ended:
-			if err := b.turn(); err != nil {
-				return err
-			}
-		case err != nil:
-			return nil // that was all
+		ended, err := b.takeAll(b.buffer[:n])
+		if err == nil && ended {
+			err = b.turn()
+		}
+		if err != nil || n < len(b.buffer) && !ended {
+			return err
 		}
 	}
 }
 
 // takeAll takes the lines of which the end is there, up to the end of the chapter.
+// What is behind them will be read again.
 func (b *Book) takeAll(raw []byte) (ended bool, err error) {
+	begin := b.now.read
 	whole := raw[:bytes.LastIndexByte(raw, '\n')+1]
-	if len(whole) == 0 && len(raw) == len(b.buffer) {
-		return false, fmt.Errorf("%s: no line ends after byte %d", b.now.file.Name(), b.now.read)
-	}
 	for line := range bytes.Lines(whole) {
-		if b.take(line) {
-			return true, nil
+		if ended = b.take(line); ended {
+			break
 		}
 		b.now.read += int64(len(line))
 	}
-	return false, nil
+	switch done := b.now.read - begin; {
+	case done == int64(len(raw)):
+		return false, nil
+	case done == 0 && !ended && len(raw) == len(b.buffer):
+		err = fmt.Errorf("%s: no line ends after byte %d", b.now.file.Name(), begin)
+	}
+	_, seekErr := b.now.reader.Seek(b.now.read, io.SeekStart)
+	return ended, errors.Join(err, seekErr)
 }
 
 // take puts a line into the index if it is the first with its key, and says whether it
 // ends the chapter. What cannot be read is half a line: its writer was killed before
 // it could answer anybody.
 func (b *Book) take(line []byte) (ended bool) {
-	var e struct {
-		Key  string `json:"key"`
-		AtMs int64  `json:"at_unix_ms"`
-		end
+	if len(line) == 1 {
+		return false
 	}
-	if len(line) == 1 || json.Unmarshal(line, &e) != nil || e.End {
+	e, err := b.parse(line)
+	if err != nil || e.End {
 		return e.End
 	}
 	id := digestOf(e.Key)
@@ -206,7 +212,7 @@ func (b *Book) look(key string) (e Entry, found bool, err error) {
 	if !known || time.Now().UnixMilli()-p.atMs > b.ttl.Milliseconds() {
 		return Entry{}, false, nil
 	}
-	e, err = c.entry(p)
+	e, err = b.entry(c, p)
 	return e, err == nil, err
 }
 

@@ -16,13 +16,11 @@ import (
 // grpcServer serves charges by gRPC.
 type grpcServer struct {
 	paymentpb.UnimplementedPaymentServer
-	payment charger
+	payment Charger
 }
 
 // GRPCServer returns a gRPC server of a payment service.
-func GRPCServer(p *Payment) *grpc.Server { return newGRPCServer(p) }
-
-func newGRPCServer(p charger) *grpc.Server {
+func GRPCServer(p Charger) *grpc.Server {
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxCharge))
 	paymentpb.RegisterPaymentServer(server, &grpcServer{payment: p})
 	return server

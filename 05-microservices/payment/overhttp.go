@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// charger is what both protocols serve.
-type charger interface {
+// Charger is what both protocols serve: [Payment].
+type Charger interface {
 	Charge(ctx context.Context, key string, c Charge) (Receipt, error)
 }
 
@@ -24,9 +24,7 @@ type charger interface {
 //	GET  /healthz   ready, or why nothing can be charged
 func HTTPHandler(p *Payment) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /charges", func(w http.ResponseWriter, r *http.Request) {
-		serveCharge(p, w, r)
-	})
+	mux.Handle("POST /charges", ChargeHandler(p))
 	mux.HandleFunc("GET /charges", func(w http.ResponseWriter, _ *http.Request) {
 		audit, err := p.Audit()
 		if err != nil {
@@ -46,28 +44,33 @@ func HTTPHandler(p *Payment) *http.ServeMux {
 	return mux
 }
 
-func serveCharge(p charger, w http.ResponseWriter, r *http.Request) {
+// ChargeHandler serves charges as JSON.
+func ChargeHandler(p Charger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		receipt, err := serveCharge(p, w, r)
+		if receipt.Repeated {
+			w.Header().Set("Idempotent-Replayed", "true") // as well-known providers call it
+		}
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		answer(w, http.StatusOK, receipt)
+	})
+}
+
+func serveCharge(p Charger, w http.ResponseWriter, r *http.Request) (Receipt, error) {
 	c, err := readCharge(w, r)
 	if err != nil {
-		refuse(w, err)
-		return
+		return Receipt{}, err
 	}
 	key, err := readKey(r.Header)
 	if err != nil {
-		refuse(w, err)
-		return
+		return Receipt{}, err
 	}
 	// The context ends when the caller hangs up. That is all HTTP tells of his
 	// patience; gRPC sends his deadline along.
-	receipt, err := p.Charge(r.Context(), key, c)
-	if receipt.Repeated {
-		w.Header().Set("Idempotent-Replayed", "true") // as well-known providers call it
-	}
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	answer(w, http.StatusOK, receipt)
+	return p.Charge(r.Context(), key, c)
 }
 
 // readKey reads the header Idempotency-Key. It is a string in quotes (RFC 8941); many
