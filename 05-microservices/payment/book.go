@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -103,11 +104,13 @@ func (b *Book) Enter(e Entry) (first Entry, entered bool, err error) {
 			first, found, err = b.look(e.Key)
 		}
 	}
-	if err == nil && len(b.now.lines) >= b.most {
-		err = b.endChapter()
-	}
 	if err != nil {
 		return Entry{}, false, fmt.Errorf("enter a charge in the book: %w", err)
+	}
+	if len(b.now.lines) >= b.most {
+		if err := b.endChapter(); err != nil { // the charge stands; the next one tries
+			slog.Warn("cannot end a chapter of the book", "error", err)
+		}
 	}
 	return first, first.ReceiptID == e.ReceiptID, nil
 }

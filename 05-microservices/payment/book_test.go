@@ -280,3 +280,25 @@ func TestBookIsPrivate(t *testing.T) {
 		}
 	}
 }
+
+// A folder that is gone, with an odd name, or with other files in it, is no trap.
+func TestOddFolders(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a [book] of *charges*")
+	b := openBook(t, dir, time.Hour, 2)
+	if err := os.WriteFile(filepath.Join(dir, "charges-notes.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		enter(t, b, fmt.Sprint(i), "r")
+	}
+	if next := openBook(t, dir, time.Hour, 2); !has(t, next, "4") || next.now.number != 3 {
+		t.Errorf("in chapter %d", next.now.number)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.begin(); err == nil {
+		t.Error("it begins in a folder that is not there")
+	}
+}

@@ -39,8 +39,10 @@ type place struct {
 	atMs   int64
 }
 
+const chapterName = "charges-%09d.jsonl"
+
 func (b *Book) path(number int) string {
-	return filepath.Join(b.dir, fmt.Sprintf("charges-%09d.jsonl", number))
+	return filepath.Join(b.dir, fmt.Sprintf(chapterName, number))
 }
 
 func (b *Book) open(number, flags int) (chapter, error) {
@@ -87,23 +89,16 @@ func (b *Book) entry(c chapter, p place) (Entry, error) {
 // begin opens the last chapter but one, from which [Book.catchUp] goes on to the last.
 func (b *Book) begin() error {
 	for {
-		names, err := filepath.Glob(filepath.Join(b.dir, "charges-*.jsonl"))
+		numbers, err := b.numbers()
 		if err != nil {
 			return err
 		}
 		number, flags := 1, os.O_CREATE
-		if len(names) > 0 { // Glob sorts them
-			newest := filepath.Base(names[len(names)-1])
-			if _, err := fmt.Sscanf(newest, "charges-%d.jsonl", &number); err != nil {
-				return fmt.Errorf("%s is no chapter of the book: %w", newest, err)
-			}
-			flags = 0
-			if _, err := os.Stat(b.path(number - 1)); err == nil {
-				number--
-			}
+		if n := len(numbers); n > 0 {
+			number, flags = numbers[max(0, n-2)], 0
 		}
 		c, err := b.open(number, flags)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && len(numbers) > 0 {
 			continue // it has been removed: there are newer ones
 		}
 		if err != nil {
@@ -113,6 +108,18 @@ func (b *Book) begin() error {
 		b.now, b.before = c, chapter{}
 		return errors.Join(err, b.catchUp())
 	}
+}
+
+// numbers are those of the chapters in the folder, in order.
+func (b *Book) numbers() (all []int, err error) {
+	files, err := os.ReadDir(b.dir) // sorted
+	for _, f := range files {
+		var n int
+		if _, scanErr := fmt.Sscanf(f.Name(), chapterName, &n); scanErr == nil {
+			all = append(all, n)
+		}
+	}
+	return all, err
 }
 
 // endChapter ends the chapter in which we write. The next is there before anybody can
