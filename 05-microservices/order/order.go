@@ -53,6 +53,17 @@ func (o *Orders) Place(ctx context.Context, order shop.Order) error {
 	return nil
 }
 
+// Until returns Place for as long as ctx lasts. Afterwards no order is begun, not even
+// the next of many that are placed by one request.
+func (o *Orders) Until(ctx context.Context) func(context.Context, shop.Order) error {
+	return func(customer context.Context, order shop.Order) error {
+		if ctx.Err() != nil {
+			return shop.Unavailable(errors.New("the order service is closing"), time.Second)
+		}
+		return o.Place(customer, order)
+	}
+}
+
 // explain gives an error the status that the customer will see. The last try alone
 // does not decide: one before it may have charged.
 func explain(err error, unknown bool) error {

@@ -343,6 +343,30 @@ func lateAnswersOpenBreaker(t *testing.T) {
 	}
 }
 
+// SIGTERM: the order in hand is ended, and those of the same request that have not
+// begun are not begun. The customer is told how many were accepted.
+func TestNoOrderBeginsAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	ctx, sigterm := context.WithCancel(t.Context())
+	var calls atomic.Int64
+	o := NewOrders(DefaultSettings(), chargerFunc(
+		func(context.Context, string, Charge) (Receipt, error) {
+			if calls.Add(1) == 3 {
+				sigterm()
+			}
+			return Receipt{}, nil
+		}))
+	w := httptest.NewRecorder()
+	counter := shop.Counter{Place: o.Until(ctx), AtOnce: 1}
+	counter.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(),
+		http.MethodPost, "/orders?count=100", nil))
+	if w.Code != http.StatusServiceUnavailable || calls.Load() != 3 ||
+		!strings.Contains(w.Body.String(), `"accepted":3`) ||
+		!strings.Contains(w.Body.String(), "closing") {
+		t.Errorf("%d after %d charges: %s", w.Code, calls.Load(), w.Body)
+	}
+}
+
 func TestShed(t *testing.T) {
 	t.Parallel()
 	inHand, finish := make(chan struct{}), make(chan struct{})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"time"
 
 	"course.example/05-microservices/order"
 	"course.example/shop"
@@ -26,12 +25,7 @@ func run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, payment.Close()) }()
 	orders := order.NewOrders(settings, payment)
 	counter := shop.Counter{
-		Place: func(customer context.Context, o shop.Order) error {
-			if ctx.Err() != nil { // one of many in a request that came before
-				return shop.Unavailable(errors.New("this service is closing"), time.Second)
-			}
-			return orders.Place(customer, o)
-		},
+		Place: orders.Until(ctx),
 		// 200, not 202: when the customer hears of it, it has been done.
 		Status: http.StatusOK,
 		// A massive request must not take every slot from everybody else.
