@@ -113,6 +113,37 @@ func TestRepeatsAtTheSameTime(t *testing.T) {
 	}
 }
 
+// A replica freezes in the middle of a charge. Another one makes it. When the first
+// thaws, it goes on, and does not charge again.
+func TestFrozenReplicaDoesNotChargeAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		s.Book, s.Work = dir, time.Hour
+		frozen := newPayment(t, s)
+		s.Work = 0
+		other := newPayment(t, s)
+		var thawed Receipt
+		var first sync.WaitGroup
+		first.Go(func() {
+			r, err := frozen.Charge(t.Context(), "key", chargeOf("o", 1))
+			if thawed = r; err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		r, err := other.Charge(t.Context(), "key", chargeOf("o", 1))
+		if err != nil || r.Repeated {
+			t.Errorf("the other: %+v, %v", r, err)
+		}
+		first.Wait()
+		if !thawed.Repeated || thawed.ID != r.ID {
+			t.Errorf("the other has %s, and the frozen one %+v", r.ID, thawed)
+		}
+	})
+}
+
 // captured is what is logged while a function runs. Who calls it must not be parallel:
 // the logger is everybody's.
 func captured(f func()) string {
