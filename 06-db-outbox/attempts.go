@@ -30,7 +30,7 @@ func (w *worker) work(ctx context.Context, messages []Message) []outcome {
 		o.message = m
 		if o.order, o.err = m.decode(); o.err == nil {
 			shop.Received(ctx, o.order.ID, m.Attempts+1)
-			o.err = w.safely(ctx, o.order)
+			o.err = w.safely(ctx, o.order.Order)
 		}
 		o.dead = errors.Is(o.err, ErrUnreadable) ||
 			o.err != nil && m.Attempts+1 >= w.settings.Attempts
@@ -53,11 +53,13 @@ func (c *Consumer) safely(ctx context.Context, order shop.Order) (err error) {
 
 // failSQL counts the attempt. The message stays where it is, and is passed over
 // until its pause has ended. After the last attempt it is parked for good: still
-// in the table, with its error, for a person to look at.
+// in the table, with its error, for a person to look at. The time is the clock's:
+// now() is when the transaction began, and the work may have taken longer than the
+// pause.
 const failSQL = `
 	UPDATE outbox SET attempts = attempts + 1, error = $2,
-		not_before = now() + make_interval(secs => $3),
-		dead_at = CASE WHEN $4 THEN now() END
+		not_before = clock_timestamp() + make_interval(secs => $3),
+		dead_at = CASE WHEN $4 THEN clock_timestamp() END
 	WHERE id = $1`
 
 func (w *worker) queueFailures(b *pgx.Batch, outcomes []outcome) {
@@ -68,9 +70,9 @@ func (w *worker) queueFailures(b *pgx.Batch, outcomes []outcome) {
 		pause := pauseAfter(o.message.Attempts + 1)
 		if !o.dead {
 			slog.Warn("order not done yet", "order", o.order.ID,
-				"attempt", o.message.Attempts+1, "reason", o.err, "next_try_in", pause)
+				"attempt", o.message.Attempts+1, "reason", reason(o.err), "next_try_in", pause)
 		}
-		b.Queue(failSQL, o.message.ID, printable(o.err), pause.Seconds(), o.dead)
+		b.Queue(failSQL, o.message.ID, reason(o.err), pause.Seconds(), o.dead)
 	}
 }
 
@@ -83,8 +85,16 @@ func pauseAfter(n int) time.Duration {
 	return pause
 }
 
-// printable is the error without the one character that Postgres takes in no
-// text, and that a poisonous body may have brought.
-func printable(err error) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "?"), "\x00", "?")
+// longestReason is where a reason is cut, in bytes.
+const longestReason = 1000
+
+// reason is the error as it is stored and logged: without the one character that
+// Postgres takes in no text, and not longer than a person reads. A poisonous body may
+// have brought both, in what the error quotes of it.
+func reason(err error) string {
+	text := err.Error()
+	if len(text) > longestReason {
+		text = text[:longestReason] + "..."
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
 }

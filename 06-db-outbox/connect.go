@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -23,12 +23,9 @@ func Open(ctx context.Context, settings Settings) (*pgxpool.Pool, error) {
 	}
 	config.MaxConns = int32(settings.Connections)
 	config.ConnConfig.ConnectTimeout = connectTimeout
-	params := config.ConnConfig.RuntimeParams
-	params["application_name"] = settings.Name
-	// A consumer that hangs, or that the network has cut off, still holds its
-	// locks: the server cannot tell it from one that works. After this long it
-	// ends the session, and the messages are free again. It is a lease.
-	params["idle_in_transaction_session_timeout"] = milliseconds(settings.Lease)
+	// The only setting that a session begins with: a pooler between us and the server,
+	// such as PgBouncer, refuses those that it does not know.
+	config.ConnConfig.RuntimeParams["application_name"] = settings.Name
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open a pool of connections: %w", err)
@@ -36,8 +33,14 @@ func Open(ctx context.Context, settings Settings) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-func milliseconds(d time.Duration) string {
-	return strconv.FormatInt(d.Milliseconds(), 10)
+// withLease begins a transaction with a lease. A consumer that hangs, or that the
+// network has cut off, still holds its locks: the server cannot tell it from one
+// that works. After this long without a word the server ends the session, and the
+// messages are free again.
+func withLease(settings Settings) pgx.TxOptions {
+	return pgx.TxOptions{BeginQuery: fmt.Sprintf(
+		`BEGIN; SET LOCAL idle_in_transaction_session_timeout = %d`,
+		settings.Lease.Milliseconds())}
 }
 
 // withTimeout bounds a conversation with the database. A connection that was cut
@@ -59,6 +62,12 @@ func explain(err error) error {
 			"check DATABASE_URL: %s", refused.Message)
 	case errors.As(err, &refused) && refused.Code == "3D000":
 		return fmt.Errorf("check the end of DATABASE_URL: %s", refused.Message)
+	case refusedParameter(err):
+		return fmt.Errorf("a pooler stands before the database and refuses a setting: take it "+
+			"out of DATABASE_URL, or name it in PgBouncer's ignore_startup_parameters: %w", err)
+	case errors.As(err, &refused) && (refused.Code == "26000" || refused.Code == "42P05"):
+		return fmt.Errorf("a pooler stands before the database and gives each transaction "+
+			"another session: add default_query_exec_mode=cache_describe to DATABASE_URL: %w", err)
 	case errors.As(err, &opening) && errors.As(err, &network):
 		return fmt.Errorf("no PostgreSQL answers at %s:%d (DATABASE_URL): %w",
 			opening.Config.Host, opening.Config.Port, network.Err)

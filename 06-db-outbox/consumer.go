@@ -35,6 +35,7 @@ type Consumer struct {
 	settings Settings
 	handle   Handler
 	round    way
+	batch    int  // messages taken at a time
 	inbox    bool // false only in a wrong variant
 
 	conflicts atomic.Int64
@@ -55,7 +56,7 @@ var ways = map[string]way{
 func NewConsumer(pool *pgxpool.Pool, settings Settings, handle Handler) *Consumer {
 	c := &Consumer{
 		pool: pool, settings: settings, handle: handle,
-		round: ways[settings.Take], inbox: true,
+		round: ways[settings.Take], batch: settings.batchSize(), inbox: true,
 	}
 	if settings.Take == "naive" {
 		naive(c)
@@ -104,6 +105,9 @@ type worker struct {
 	bell  <-chan struct{}
 	doubt []outcome // of a commit that nobody answered, see doubt.go
 	ready bool
+
+	last   int64     // the oldest message of the last batch
+	looked time.Time // when the search last began with the oldest of all
 }
 
 func (c *Consumer) newWorker(i int, bell <-chan struct{}) *worker {
@@ -125,7 +129,7 @@ func (w *worker) run(ctx context.Context) error {
 			slog.WarnContext(ctx, "no messages to be had", "reason", explain(err),
 				"next_try_in", next.Round(time.Millisecond))
 			sleep(ctx, next)
-		case n == 0 || w.settings.Take == "naive":
+		case w.emptied(n):
 			pause.Reset()
 			w.wait(ctx)
 		default:
@@ -135,6 +139,19 @@ func (w *worker) run(ctx context.Context) error {
 	return nil
 }
 
+// emptied tells whether a round that took n messages has left nothing to take. What
+// came since then rings the bell.
+func (w *worker) emptied(n int) bool {
+	switch {
+	case w.settings.Take == "naive": // one look a poll, whatever it finds
+		return true
+	case w.settings.Take == "optimistic" || w.settings.PerCustomer:
+		return n == 0 // a round takes one of many
+	default:
+		return n < w.batch
+	}
+}
+
 func (w *worker) once(ctx context.Context) (int, error) {
 	if err := w.clearUp(ctx); err != nil {
 		return 0, err
@@ -142,7 +159,7 @@ func (w *worker) once(ctx context.Context) (int, error) {
 	if !w.ready {
 		w.ready = true
 		shop.Ready(ctx, slog.String("take", w.settings.Take),
-			slog.Int("batch", w.settings.Batch), slog.String("wait", w.settings.Wait))
+			slog.Int("batch", w.batch), slog.String("wait", w.settings.Wait))
 	}
 	return w.round(w, ctx)
 }
@@ -155,14 +172,14 @@ const open = `dead_at IS NULL`
 // is what this step is about.
 const selectOpen = `
 	SELECT id, event, version, body, attempts, row_version FROM outbox
-	WHERE ` + open + ` AND not_before <= now()
+	WHERE ` + open + ` AND not_before <= now() AND id >= $2
 	ORDER BY id LIMIT $1`
 
 // selectInOrder finds only messages of customers who have no older one that is
 // open. What is locked by another consumer is open still: its customer waits.
 const selectInOrder = `
 	SELECT id, event, version, body, attempts, row_version FROM outbox
-	WHERE ` + open + ` AND not_before <= now() AND NOT EXISTS (
+	WHERE ` + open + ` AND not_before <= now() AND id >= $2 AND NOT EXISTS (
 		SELECT FROM outbox older
 		WHERE older.customer = outbox.customer AND older.id < outbox.id
 		  AND older.dead_at IS NULL)
@@ -185,7 +202,7 @@ func (w *worker) take(
 ) ([]Message, error) {
 	ctx, cancel := withTimeout(ctx, w.settings)
 	defer cancel()
-	rows, err := db.Query(ctx, query, limit)
+	rows, err := db.Query(ctx, query, limit, w.searchFrom())
 	if err != nil {
 		return nil, fmt.Errorf("take messages: %w", err)
 	}
@@ -196,7 +213,29 @@ func (w *worker) take(
 	if err != nil {
 		return nil, fmt.Errorf("take messages: %w", err)
 	}
+	w.last = 0
+	if len(messages) > 0 {
+		w.last = messages[0].ID
+	}
 	return messages, nil
+}
+
+// The search for the oldest message passes over the entries that done ones have left
+// in the index, until a vacuum removes them; and none can while an old snapshot is
+// held, by a backup say. In a long drain that is nearly all of the search. So it
+// begins a little before the last batch, and with the oldest of all once a second,
+// for those that are free again and those that were committed late.
+const (
+	searchAll  = time.Second
+	searchBack = 10_000 // messages: many more than all producers have uncommitted
+)
+
+func (w *worker) searchFrom() int64 {
+	if w.last == 0 || time.Since(w.looked) >= searchAll {
+		w.looked = time.Now()
+		return 0
+	}
+	return w.last - searchBack
 }
 
 // inTransaction takes with a query that locks, and holds the locks until the
@@ -208,15 +247,55 @@ func (w *worker) inTransaction(ctx context.Context, query string) (int, error) {
 		return 0, err
 	}
 	defer w.rollback(ctx, tx)
-	messages, err := w.take(ctx, tx, query, w.settings.Batch)
+	messages, err := w.take(ctx, tx, query, w.batch)
 	if err != nil || len(messages) == 0 {
 		return 0, err
 	}
 	outcomes := w.work(ctx, messages)
-	if err := w.settle(ctx, tx, outcomes); err != nil {
+	err = w.settleAndCommit(ctx, tx, outcomes)
+	if badData(err) {
+		w.rollback(ctx, tx)
+		err = w.oneByOne(ctx, outcomes)
+	}
+	if err != nil {
 		return 0, err
 	}
-	return len(messages), w.commit(ctx, tx, outcomes)
+	return len(messages), nil
+}
+
+// oneByOne settles the messages of a batch that Postgres has refused. One of them is
+// to blame, and must not hold up the others for ever. Their work is done already.
+func (w *worker) oneByOne(ctx context.Context, outcomes []outcome) error {
+	for i := range outcomes {
+		if _, err := w.claimAndSettle(ctx, outcomes[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claimAndSettle writes and commits the effect of one message that nothing has
+// locked, unless another has changed it since it was read. An effect that Postgres
+// refuses counts as an attempt, the last one: it is parked.
+func (w *worker) claimAndSettle(ctx context.Context, one []outcome) (won bool, err error) {
+	won, err = w.tryToSettle(ctx, one)
+	if badData(err) {
+		one[0].err, one[0].dead = err, true
+		won, err = w.tryToSettle(ctx, one)
+	}
+	return won, err
+}
+
+func (w *worker) tryToSettle(ctx context.Context, one []outcome) (won bool, err error) {
+	tx, err := w.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer w.rollback(ctx, tx)
+	if won, err = w.claim(ctx, tx, one[0].message); err != nil || !won {
+		return false, err
+	}
+	return true, w.settleAndCommit(ctx, tx, one)
 }
 
 // apply writes and commits the effects of messages that nothing has locked.
@@ -226,6 +305,10 @@ func (w *worker) apply(ctx context.Context, outcomes []outcome) error {
 		return err
 	}
 	defer w.rollback(ctx, tx)
+	return w.settleAndCommit(ctx, tx, outcomes)
+}
+
+func (w *worker) settleAndCommit(ctx context.Context, tx pgx.Tx, outcomes []outcome) error {
 	if err := w.settle(ctx, tx, outcomes); err != nil {
 		return err
 	}
@@ -235,7 +318,7 @@ func (w *worker) apply(ctx context.Context, outcomes []outcome) error {
 func (w *worker) begin(ctx context.Context) (pgx.Tx, error) {
 	ctx, cancel := withTimeout(ctx, w.settings)
 	defer cancel()
-	tx, err := w.pool.Begin(ctx)
+	tx, err := w.pool.BeginTx(ctx, withLease(w.settings))
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
@@ -258,7 +341,9 @@ func (w *worker) commit(ctx context.Context, tx pgx.Tx, outcomes []outcome) erro
 	defer cancel()
 	w.settings.crash.at(beforeCommit)
 	if err := tx.Commit(bounded); err != nil {
-		w.doubt = outcomes
+		if !badData(err) {
+			w.doubt = outcomes
+		}
 		return fmt.Errorf("commit: %w", err)
 	}
 	w.settings.crash.at(afterCommit)

@@ -11,14 +11,16 @@ import (
 // The lines at which a program of this step can be made to die, to the point: a
 // kill from outside hits such a gap once in a thousand times.
 const (
-	afterOrder   = "after-order"   // producer: the order row is written, its message not
+	beforeWrite  = "before-write"  // producer: orders are in hand, nothing is written
+	afterWrite   = "after-write"   // producer: committed, and no customer was told
+	afterOrder   = "after-order"   // dual-write: the order is written, its message not
 	beforeCommit = "before-commit" // consumer: the effect is written, not committed
 	afterCommit  = "after-commit"  // consumer: committed, and nobody was told
 )
 
-var crashPoints = []string{afterOrder, beforeCommit, afterCommit}
+var crashPoints = []string{beforeWrite, afterWrite, afterOrder, beforeCommit, afterCommit}
 
-// crash is where to die, and the how manieth time there: CRASH_AT=after-order:20.
+// crash is where to die, and the how manieth time there: CRASH_AT=after-write:20.
 type crash struct {
 	point string
 	left  *atomic.Int64
@@ -42,7 +44,7 @@ func parseCrash(text string) (crash, error) {
 		}
 	}
 	return crash{}, usagef("CRASH_AT=%q: want one of %s, and a number of times, "+
-		"for example %s:20", text, strings.Join(crashPoints, ", "), afterOrder)
+		"for example %s:20", text, strings.Join(crashPoints, ", "), afterWrite)
 }
 
 // at ends the process the hard way, if this is the point and the time: no defer

@@ -51,7 +51,7 @@ func (w *worker) resolve(ctx context.Context) error {
 		}
 		return w.reportEffects(ctx, tx, `
 			SELECT order_id::text, effect::text FROM inbox
-			WHERE order_id = ANY($2::text[]::uuid[]) AND consumer = $1`, w.name, orders)
+			WHERE order_id = ANY($2) AND consumer = $1`, w.name, orders)
 	})
 }
 

@@ -7,13 +7,14 @@ import (
 	"log/slog"
 
 	"course.example/shop"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
 // outcome is what became of a message in a consumer's hands.
 type outcome struct {
 	message Message
-	order   shop.Order
+	order   identified
 	err     error // why its work could not be done
 	dead    bool  // it has failed too often
 
@@ -46,13 +47,13 @@ const markDone = `
 const settleSQL = `
 	WITH fresh AS (
 		INSERT INTO inbox (order_id, consumer)
-		SELECT o, $3 FROM unnest($2::text[]::uuid[]) o ORDER BY o
+		SELECT o, $3 FROM unnest($2::uuid[]) o ORDER BY o
 		ON CONFLICT DO NOTHING
 		RETURNING order_id, effect
 	), moved AS (
 		INSERT INTO stock (sku, reserved)
 		SELECT sku, sum(quantity)
-		FROM unnest($4::text[]::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
+		FROM unnest($4::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
 		JOIN fresh USING (order_id)
 		GROUP BY sku ORDER BY sku
 		ON CONFLICT (sku) DO UPDATE SET reserved = stock.reserved + excluded.reserved
@@ -63,19 +64,19 @@ const settleSQL = `
 		SET effect = excluded.effect, orders = excluded.orders
 	), done AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING *),
 	marked AS (` + markDone + `)
-	SELECT order_id::text, effect::text FROM fresh`
+	SELECT order_id, effect::text FROM fresh`
 
 // settleBlindSQL is the same without an inbox: it believes every message.
 const settleBlindSQL = `
 	WITH moved AS (
 		INSERT INTO stock (sku, reserved)
 		SELECT sku, sum(quantity)
-		FROM unnest($4::text[]::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
+		FROM unnest($4::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
 		GROUP BY sku ORDER BY sku
 		ON CONFLICT (sku) DO UPDATE SET reserved = stock.reserved + excluded.reserved
 	), done AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING *),
 	marked AS (` + markDone + `)
-	SELECT o, '' FROM unnest($2::text[]) o WHERE $3 <> ''`
+	SELECT o, '' FROM unnest($2::uuid[]) o WHERE $3 <> ''`
 
 // settle writes what became of the messages. It is the caller's transaction that
 // makes it true.
@@ -100,24 +101,25 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, outcomes []outcome) erro
 
 // lines are all lines of all orders of a batch, as three columns.
 type lines struct {
-	orders, skus []string
-	quantities   []int64
+	orders     []uuid.UUID
+	skus       []string
+	quantities []int64
 }
 
-func split(outcomes []outcome) (ids []int64, orders []string, all lines) {
-	seen := map[string]bool{}
+func split(outcomes []outcome) (ids []int64, orders []uuid.UUID, all lines) {
+	seen := map[uuid.UUID]bool{}
 	for _, o := range outcomes {
 		if o.err != nil {
 			continue
 		}
 		ids = append(ids, o.message.ID)
-		if seen[o.order.ID] { // the same order twice in one batch
+		if seen[o.order.id] { // the same order twice in one batch
 			continue
 		}
-		seen[o.order.ID] = true
-		orders = append(orders, o.order.ID)
+		seen[o.order.id] = true
+		orders = append(orders, o.order.id)
 		for _, item := range o.order.Items {
-			all.orders = append(all.orders, o.order.ID)
+			all.orders = append(all.orders, o.order.id)
 			all.skus = append(all.skus, item.SKU)
 			all.quantities = append(all.quantities, int64(item.Quantity))
 		}
@@ -128,8 +130,9 @@ func split(outcomes []outcome) (ids []int64, orders []string, all lines) {
 // noteEffects reads which orders were new. One that was not has been done by a
 // message that came before this one.
 func noteEffects(outcomes []outcome, rows pgx.Rows) error {
-	effects := map[string]string{}
-	var order, effect string
+	effects := map[uuid.UUID]string{}
+	var order uuid.UUID
+	var effect string
 	_, err := pgx.ForEachRow(rows, []any{&order, &effect}, func() error {
 		effects[order] = effect
 		return nil
@@ -142,9 +145,9 @@ func noteEffects(outcomes []outcome, rows pgx.Rows) error {
 		if o.err != nil {
 			continue
 		}
-		effect, fresh := effects[o.order.ID]
+		effect, fresh := effects[o.order.id]
 		o.effect, o.skipped = effect, !fresh
-		delete(effects, o.order.ID) // the same order twice in a batch: one is new
+		delete(effects, o.order.id) // the same order twice in a batch: one is new
 	}
 	return nil
 }
@@ -162,10 +165,10 @@ func report(ctx context.Context, outcomes []outcome) {
 		case o.err == nil:
 			shop.Processed(ctx, o.order.ID, slog.String("effect", o.effect))
 		case o.dead && o.order.ID != "":
-			shop.Failed(ctx, o.order.ID, o.err.Error())
+			shop.Failed(ctx, o.order.ID, reason(o.err))
 		case o.dead && errors.Is(o.err, ErrUnreadable):
 			slog.ErrorContext(ctx, "a message that nobody can read was parked",
-				"message", o.message.ID, "reason", o.err)
+				"message", o.message.ID, "reason", reason(o.err))
 		}
 	}
 }

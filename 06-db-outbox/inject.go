@@ -64,11 +64,15 @@ func injectRow(ctx context.Context, tx pgx.Tx, kind Kind, body []byte) error {
 }
 
 func injectTwice(ctx context.Context, tx pgx.Tx, order shop.Order) error {
-	if err := writeOrder(ctx, tx, order); err != nil {
+	one, err := newEntry(order)
+	if err != nil {
 		return err
 	}
-	if err := writeMessage(ctx, tx, order); err != nil {
+	if _, err := tx.Exec(ctx, placeSQL, columns([]entry{one})...); err != nil {
 		return err
 	}
-	return writeMessage(ctx, tx, order)
+	_, err = tx.Exec(ctx, `
+		INSERT INTO outbox (order_id, customer, event, version, body)
+		SELECT order_id, customer, event, version, body FROM outbox WHERE order_id = $1`, one.id)
+	return err
 }

@@ -25,24 +25,15 @@ func (w *worker) optimistic(ctx context.Context) (int, error) {
 	one := candidates[rand.IntN(len(candidates))]
 	outcomes := w.work(ctx, []Message{one})
 
-	tx, err := w.begin(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer w.rollback(ctx, tx)
-	won, err := w.claim(ctx, tx, one)
+	won, err := w.claimAndSettle(ctx, outcomes)
 	if err != nil {
 		return 0, err
 	}
 	if !won {
 		n := w.conflicts.Add(1)
 		slog.DebugContext(ctx, "another consumer was faster", "message", one.ID, "retries", n)
-		return 1, nil
 	}
-	if err := w.settle(ctx, tx, outcomes); err != nil {
-		return 0, err
-	}
-	return 1, w.commit(ctx, tx, outcomes)
+	return 1, nil
 }
 
 // claim is a compare-and-set, and the first statement of the transaction: should

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 	"time"
 
 	"course.example/shop"
 	"github.com/cenkalti/backoff/v5"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -24,83 +24,124 @@ type Producer struct {
 	pool     *pgxpool.Pool
 	settings Settings
 	migrated atomic.Bool
-	place    func(context.Context, shop.Order) error // what a wrong variant changes
+	group    groupCommit
+	bell     bell
+	place    func(context.Context, entry) error // what a wrong variant changes
 }
 
 // NewProducer returns a producer that uses the pool, which stays the caller's.
 func NewProducer(pool *pgxpool.Pool, settings Settings) *Producer {
-	p := &Producer{pool: pool, settings: settings}
-	p.place = p.placeInOneTransaction
+	p := &Producer{pool: pool, settings: settings, bell: bell{pool: pool, settings: settings}}
+	p.group = groupCommit{
+		writers: make(chan struct{}, settings.Writers),
+		waiting: make(chan entry), most: settings.Group, write: p.writeBatch,
+	}
+	p.place = p.group.place
 	if change := variants[settings.Variant].producer; change != nil {
 		change(p)
 	}
 	return p
 }
 
-// Place returns nil once the order and its message are on the database's disk.
-// Any error is a [shop.Unavailable]; after one that came from the commit itself,
-// the order may have been taken all the same.
+// Place returns nil once the order and its message are on the database's disk. It
+// answers within twice Settings.Timeout. The error is a [shop.Unavailable] if
+// nothing was written; status 422 says that the database can never take this order,
+// and 504 that it may have taken it.
 func (p *Producer) Place(ctx context.Context, order shop.Order) error {
+	mine, err := newEntry(order)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
-	if err := p.place(ctx, order); err != nil {
-		err = fmt.Errorf("order %s: %w", order.ID, explain(err))
+	err = p.place(ctx, mine)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("order %s: %w", order.ID, explain(err))
+	switch {
+	case errors.Is(err, errUnknown):
+		return shop.Rejected(err, http.StatusGatewayTimeout)
+	case badData(err):
+		return shop.Rejected(err, http.StatusUnprocessableEntity)
+	default:
 		return shop.Unavailable(err, retryAfter)
 	}
-	return nil
 }
 
-// placeInOneTransaction is the transactional outbox: two rows in two tables, and
-// one commit for both. There is no moment at which one is there without the
-// other, and nothing that a crash could leave half done.
-func (p *Producer) placeInOneTransaction(ctx context.Context, order shop.Order) error {
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		if err := writeOrder(ctx, tx, order); err != nil {
-			return err
-		}
-		p.settings.crash.at(afterOrder)
-		return writeMessage(ctx, tx, order)
-	})
-}
-
-// execer is a transaction, or the pool, where every statement is one of its own.
-type execer interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}
-
-func writeOrder(ctx context.Context, db execer, order shop.Order) error {
-	items, err := json.Marshal(order.Items)
+func newEntry(order shop.Order) (entry, error) {
+	id, err := uuid.Parse(order.ID)
 	if err != nil {
-		return fmt.Errorf("encode the items: %w", err)
+		return entry{}, fmt.Errorf("order %q: %w", order.ID, err)
 	}
-	_, err = db.Exec(ctx, `
-		INSERT INTO orders (id, user_email, items, total_cents, placed_at)
-		VALUES ($1, $2, $3, $4, $5)`,
-		order.ID, order.UserEmail, items, order.TotalCents(), order.PlacedAt)
-	if err != nil {
-		return fmt.Errorf("write the order: %w", err)
-	}
-	return nil
-}
-
-// writeMessage writes the message and rings the bell. Postgres delivers a NOTIFY
-// when its transaction commits, and never if it does not.
-func writeMessage(ctx context.Context, db execer, order shop.Order) error {
 	body, err := json.Marshal(order)
 	if err != nil {
-		return fmt.Errorf("encode the event: %w", err)
+		return entry{}, fmt.Errorf("order %s: encode the event: %w", order.ID, err)
 	}
-	_, err = db.Exec(ctx, `
-		WITH message AS (
-			INSERT INTO outbox (order_id, customer, event, version, body)
-			VALUES ($1, $2, $3, $4, $5)
-		)
-		SELECT pg_notify('outbox', '')`,
-		order.ID, order.UserEmail, OrderPlacedV1.Name, OrderPlacedV1.Version, body)
+	return entry{id, order, body, make(chan error, 1)}, nil
+}
+
+// writeBatch writes the orders and answers their customers. If the database refuses
+// what one of them brought, that must not be the others' loss: then each is written
+// by itself.
+func (p *Producer) writeBatch(batch []entry) {
+	p.settings.crash.at(beforeWrite)
+	err := p.write(batch)
+	p.settings.crash.at(afterWrite)
+	if len(batch) > 1 && badData(err) {
+		for i := range batch {
+			batch[i].done <- p.write(batch[i : i+1])
+		}
+		return
+	}
+	for _, e := range batch {
+		e.done <- err
+	}
+}
+
+// placeSQL is the transactional outbox: for each order two rows in two tables, all
+// in one statement, and so in one transaction. There is no moment at which one is
+// there without the other, and nothing that a crash could leave half done.
+const placeSQL = `
+	WITH placed AS (
+		SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::bigint[], $5::timestamptz[])
+		AS placed (id, email, body, total, at)
+	), booked AS (
+		INSERT INTO orders (id, user_email, items, total_cents, placed_at)
+		SELECT id, email, body -> 'items', total, at FROM placed
+	)
+	INSERT INTO outbox (order_id, customer, event, version, body)
+	SELECT id, email, $6, $7, body FROM placed`
+
+// write returns nil when all orders are committed. Then the bell will ring.
+func (p *Producer) write(batch []entry) error {
+	ctx, cancel := withTimeout(context.Background(), p.settings)
+	defer cancel()
+	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("write the message: %w", err)
+		return err
 	}
-	return nil
+	defer conn.Release()
+	if _, err = conn.Exec(ctx, placeSQL, columns(batch)...); err == nil {
+		p.bell.ring()
+		return nil
+	}
+	if !refused(err) {
+		err = fmt.Errorf("%w: %w", errUnknown, err)
+	}
+	return fmt.Errorf("write the order and its message: %w", err)
+}
+
+// columns are the parameters of placeSQL.
+func columns(batch []entry) []any {
+	n := len(batch)
+	ids, emails, bodies := make([]uuid.UUID, n), make([]string, n), make([][]byte, n)
+	totals, times := make([]int64, n), make([]time.Time, n)
+	for i, e := range batch {
+		ids[i], emails[i], bodies[i] = e.id, e.order.UserEmail, e.body
+		totals[i], times[i] = e.order.TotalCents(), e.order.PlacedAt
+	}
+	return []any{ids, emails, bodies, totals, times, OrderPlacedV1.Name, OrderPlacedV1.Version}
 }
 
 // Ready returns why no order can be accepted now, or nil.
@@ -111,13 +152,30 @@ func (p *Producer) Ready(ctx context.Context) error {
 	// Who asks for our health waits no longer than who places an order.
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
-	if err := p.pool.Ping(ctx); err != nil {
-		return explain(err)
-	}
-	return nil
+	return explain(p.rehearse(ctx))
 }
 
-// Prepare creates the tables, however long the database lets it wait.
+// rehearse writes an order and takes it back. A server that answers a ping may still
+// take no order: its disk is full, or it is a standby, or a right is missing.
+func (p *Producer) rehearse(ctx context.Context) error {
+	order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+	if err != nil {
+		return err
+	}
+	sample, err := newEntry(order)
+	if err != nil {
+		return err
+	}
+	tx, err := p.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, placeSQL, columns([]entry{sample})...)
+	return errors.Join(err, tx.Rollback(ctx))
+}
+
+// Prepare creates the tables, however long the database lets it wait. It returns an
+// error when waiting cannot help.
 func (p *Producer) Prepare(ctx context.Context) error {
 	err := prepare(ctx, p.pool)
 	p.migrated.Store(err == nil)
@@ -126,8 +184,14 @@ func (p *Producer) Prepare(ctx context.Context) error {
 
 // prepare migrates as soon as there is a database to migrate.
 func prepare(ctx context.Context, pool *pgxpool.Pool) error {
-	migrate := func() (struct{}, error) { return struct{}{}, Migrate(ctx, pool) }
-	_, err := backoff.Retry(ctx, migrate,
+	attempt := func() (struct{}, error) {
+		err := Migrate(ctx, pool)
+		if badSetup(err) {
+			return struct{}{}, backoff.Permanent(explain(err))
+		}
+		return struct{}{}, err
+	}
+	_, err := backoff.Retry(ctx, attempt,
 		backoff.WithBackOff(pauses()),
 		backoff.WithMaxElapsedTime(0), // for ever
 		backoff.WithNotify(func(err error, pause time.Duration) {

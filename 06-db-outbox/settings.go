@@ -19,10 +19,12 @@ type Settings struct {
 	Timeout     time.Duration // of one conversation with the database
 	Lease       time.Duration // how long a silent consumer keeps its messages
 
-	Addr string // where the producer serves HTTP
+	Addr    string // where the producer serves HTTP
+	Group   int    // orders that the producer writes with one commit, at most
+	Writers int    // batches that the producer has on their way at a time
 
 	Take        string        // how to take a message: see ways
-	Batch       int           // messages in one transaction
+	Batch       int           // messages in one transaction, at most, see batchSize
 	Window      int           // how many of the oldest optimistic chooses from
 	PerCustomer bool          // one customer's orders one after the other
 	Wait        string        // notify or poll
@@ -49,8 +51,10 @@ func DefaultSettings() Settings {
 		Timeout:     5 * time.Second,
 		Lease:       10 * time.Second,
 		Addr:        "127.0.0.1:8080",
+		Group:       256,
+		Writers:     2,
 		Take:        "skip-locked",
-		Batch:       10,
+		Batch:       100,
 		Window:      16,
 		Wait:        waitNotify,
 		Poll:        100 * time.Millisecond,
@@ -94,6 +98,10 @@ func ProducerSettings(args []string) (Settings, error) {
 	f := s.Flags("producer")
 	f.StringVar(&s.Addr, "addr", s.Addr, "where to serve HTTP")
 	f.Env("addr", "ADDR")
+	f.IntVar(&s.Group, "group", s.Group, "orders written with one commit, at most")
+	f.Env("group", "GROUP")
+	f.IntVar(&s.Writers, "writers", s.Writers, "commits under way at a time, at most")
+	f.Env("writers", "WRITERS")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -106,7 +114,7 @@ func ConsumerSettings(args []string) (Settings, error) {
 	f := s.Flags("consumer")
 	f.StringVar(&s.Take, "take", s.Take, "how to take a message: "+wayNames())
 	f.Env("take", "TAKE")
-	f.IntVar(&s.Batch, "batch", s.Batch, "messages in one transaction")
+	f.IntVar(&s.Batch, "batch", s.Batch, "messages in one transaction, at most")
 	f.Env("batch", "BATCH")
 	f.IntVar(&s.Window, "window", s.Window, "oldest messages that optimistic chooses from")
 	f.Env("window", "WINDOW")
@@ -174,15 +182,24 @@ func (s Settings) validateTimes() error {
 			return usagef("%s must be %s to 24h, is %s", d.name, d.min, d.value)
 		}
 	}
-	batch := s.Batch
-	if s.Take == "optimistic" || s.Take == "naive" {
-		batch = 1 // and no lock is held meanwhile
-	}
-	if held := s.Work * time.Duration(batch); held >= s.Lease {
-		return usagef("a batch of %d with %s of work each takes %s, and the lease ends "+
-			"after %s: choose a smaller batch or a longer lease", batch, s.Work, held, s.Lease)
+	if s.Work >= s.Lease {
+		return usagef("the work for an order takes %s, and the lease of a consumer ends after "+
+			"%s: choose a longer lease", s.Work, s.Lease)
 	}
 	return nil
+}
+
+// longBatch is how long the work for a batch may take. What others could do is
+// locked meanwhile, and what is done is not committed yet.
+const longBatch = 200 * time.Millisecond
+
+// batchSize is how many messages a consumer takes at a time: many of those that are
+// quickly done, and one of those that take long. It must leave time within the lease.
+func (s Settings) batchSize() int {
+	if s.Work == 0 {
+		return s.Batch
+	}
+	return max(1, min(s.Batch, int(min(longBatch, s.Lease/2)/s.Work)))
 }
 
 func (s Settings) validateNumbers() error {
@@ -191,6 +208,8 @@ func (s Settings) validateNumbers() error {
 		value, max int
 	}{
 		{"connections", s.Connections, 1000},
+		{"group", s.Group, 10_000},
+		{"writers", s.Writers, 100},
 		{"batch", s.Batch, 10_000},
 		{"window", s.Window, 10_000},
 		{"workers", s.Workers, 1000},

@@ -49,13 +49,22 @@ func naive(c *Consumer) {
 // nobody will ever be told of it. With a broker in place of the second table no
 // transaction could hold both, and this is the usual bug. Experiment: die there.
 func dualWrite(p *Producer) {
-	p.place = func(ctx context.Context, order shop.Order) error {
-		if err := writeOrder(ctx, p.pool, order); err != nil {
+	p.place = func(ctx context.Context, e entry) error {
+		_, err := p.pool.Exec(ctx, `
+			INSERT INTO orders (id, user_email, items, total_cents, placed_at)
+			VALUES ($1, $2, $3, $4, $5)`,
+			e.id, e.order.UserEmail, e.order.Items, e.order.TotalCents(), e.order.PlacedAt)
+		if err != nil {
 			return err
 		}
-		shop.Accepted(ctx, order.ID)
+		shop.Accepted(ctx, e.order.ID)
 		p.settings.crash.at(afterOrder)
-		return writeMessage(ctx, p.pool, order)
+		_, err = p.pool.Exec(ctx, `
+			INSERT INTO outbox (order_id, customer, event, version, body)
+			VALUES ($1, $2, $3, $4, $5)`,
+			e.id, e.order.UserEmail, OrderPlacedV1.Name, OrderPlacedV1.Version, e.body)
+		p.bell.ring()
+		return err
 	}
 }
 
@@ -72,7 +81,7 @@ func (w *worker) markThenWork(ctx context.Context) (int, error) {
 		done AS (DELETE FROM outbox WHERE id IN (SELECT id FROM taken) RETURNING *),
 		marked AS (` + markDone + `)
 		SELECT * FROM taken`
-	messages, err := w.take(ctx, w.pool, mark, w.settings.Batch)
+	messages, err := w.take(ctx, w.pool, mark, w.batch)
 	if err != nil {
 		return 0, err
 	}
