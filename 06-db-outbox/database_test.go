@@ -213,8 +213,7 @@ const (
 	// the truth about duplicates, whatever a log says.
 	countEffects = `SELECT coalesce(sum(reserved), 0) FROM stock WHERE sku = 'GO-GOPHER'`
 	// A database as it is before the first migration.
-	dropAll = `DROP TABLE stock, last_effect, inbox, outbox_processed, outbox, orders,
-		goose_db_version`
+	dropAll    = `DROP TABLE stock, last_effect, inbox, outbox, orders, goose_db_version`
 	countInbox = `SELECT count(*) FROM inbox`
 	// What must be said of the orders in the inbox, see [ear].
 	inboxLines = `SELECT order_id || ' ' || effect FROM inbox`

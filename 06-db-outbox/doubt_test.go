@@ -301,7 +301,7 @@ func TestOneSweepsAtATime(t *testing.T) {
 	place(t, s, pool, 1)
 	c := NewConsumer(pool, s, noWork)
 	once(t, c.newWorker(0, nil), 1)
-	exec(t, pool, `UPDATE outbox_processed SET processed_at = now() - interval '1 day'`)
+	exec(t, pool, `UPDATE inbox SET processed_at = now() - interval '1 day'`)
 	tx, err := pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

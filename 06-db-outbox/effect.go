@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"course.example/shop"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -23,16 +22,6 @@ type outcome struct {
 	skipped bool   // its order was in the inbox already
 }
 
-// markDone marks what was taken out of the outbox as processed, by the table it goes
-// to. A column processed_at would say the same, and an update costs no less than
-// this: Postgres writes a new row either way. But there the queue would be a few
-// open messages among all that ever were, with holes between them that each new row
-// is put into; and each vacuum would read the lot.
-const markDone = `
-	INSERT INTO outbox_processed
-		(id, order_id, customer, event, version, body, created_at, attempts)
-	SELECT id, order_id, customer, event, version, body, created_at, attempts FROM done`
-
 // settleSQL applies the effects of a batch and marks its messages, in one
 // statement and one round trip:
 //
@@ -41,7 +30,9 @@ const markDone = `
 //     locked in the order of their names: two batches that took them in two
 //     orders would wait for each other (a deadlock).
 //  3. What was new is remembered as the last that this consumer has done.
-//  4. The messages are marked as processed.
+//  4. The messages leave the outbox. A column processed_at would say the same, and an
+//     update costs no less: Postgres writes a new row. But then the queue would be a
+//     few open messages among all that ever were. What was done stands in the inbox.
 //
 // $1 ids of messages, $2 orders, $3 consumer; $4, $5, $6 lines of the orders.
 const settleSQL = `
@@ -62,8 +53,7 @@ const settleSQL = `
 		SELECT $3, array_agg(order_id) FROM fresh HAVING count(*) > 0
 		ON CONFLICT (consumer) DO UPDATE
 		SET effect = excluded.effect, orders = excluded.orders
-	), done AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING *),
-	marked AS (` + markDone + `)
+	), done AS (DELETE FROM outbox WHERE id = ANY($1))
 	SELECT order_id, effect::text FROM fresh`
 
 // settleBlindSQL is the same without an inbox: it believes every message.
@@ -74,8 +64,7 @@ const settleBlindSQL = `
 		FROM unnest($4::uuid[], $5::text[], $6::bigint[]) line (order_id, sku, quantity)
 		GROUP BY sku ORDER BY sku
 		ON CONFLICT (sku) DO UPDATE SET reserved = stock.reserved + excluded.reserved
-	), done AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING *),
-	marked AS (` + markDone + `)
+	), done AS (DELETE FROM outbox WHERE id = ANY($1))
 	SELECT o, '' FROM unnest($2::uuid[]) o WHERE $3 <> ''`
 
 // settle writes what became of the messages. It is the caller's transaction that
@@ -101,13 +90,13 @@ func (w *worker) settle(ctx context.Context, tx pgx.Tx, outcomes []outcome) erro
 
 // lines are all lines of all orders of a batch, as three columns.
 type lines struct {
-	orders     []uuid.UUID
+	orders     [][16]byte // UUIDs: pgx is slow with the named type
 	skus       []string
 	quantities []int64
 }
 
-func split(outcomes []outcome) (ids []int64, orders []uuid.UUID, all lines) {
-	seen := map[uuid.UUID]bool{}
+func split(outcomes []outcome) (ids []int64, orders [][16]byte, all lines) {
+	seen := map[[16]byte]bool{}
 	for _, o := range outcomes {
 		if o.err != nil {
 			continue
@@ -130,8 +119,8 @@ func split(outcomes []outcome) (ids []int64, orders []uuid.UUID, all lines) {
 // noteEffects reads which orders were new. One that was not has been done by a
 // message that came before this one.
 func noteEffects(outcomes []outcome, rows pgx.Rows) error {
-	effects := map[uuid.UUID]string{}
-	var order uuid.UUID
+	effects := map[[16]byte]string{}
+	var order [16]byte
 	var effect string
 	_, err := pgx.ForEachRow(rows, []any{&order, &effect}, func() error {
 		effects[order] = effect

@@ -2,16 +2,10 @@ package outbox
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"course.example/shop"
 	"github.com/google/uuid"
 )
-
-// errUnknown marks an order of which nobody knows whether it was taken: it was
-// sent to the database, and no answer came.
-var errUnknown = errors.New("nobody knows whether the order was taken")
 
 // entry is an order in the hands of the producer, and where its customer waits.
 type entry struct {
@@ -32,11 +26,11 @@ type groupCommit struct {
 	writers chan struct{} // holds one for each batch on its way to the database
 	waiting chan entry    // has no room: its senders are the customers who wait
 	most    int           // orders in one batch
-	write   func([]entry) // answers each of them
+	write   func([]entry) // answers each of them, within a limit of its own
 }
 
-// place returns when the order is committed, refused, or ctx has ended. Then the
-// error is errUnknown if a writer has the order in hand already.
+// place returns when the order is committed or refused. When ctx ends before a writer
+// has the order in hand, nothing was written. From then on the writer's clock counts.
 func (g *groupCommit) place(ctx context.Context, mine entry) error {
 	select {
 	case g.writers <- struct{}{}:
@@ -45,12 +39,7 @@ func (g *groupCommit) place(ctx context.Context, mine entry) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	select {
-	case err := <-mine.done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errUnknown, context.Cause(ctx))
-	}
+	return <-mine.done
 }
 
 // commit writes an order, and with it the orders of all who wait.

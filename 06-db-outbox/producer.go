@@ -18,6 +18,10 @@ import (
 
 const retryAfter = time.Second
 
+// errUnknown marks an order of which nobody knows whether it was taken: it was
+// sent to the database, and no answer came.
+var errUnknown = errors.New("nobody knows whether the order was taken")
+
 // Producer writes orders into the database, each with the message about it. All
 // methods are safe for concurrent use.
 type Producer struct {
@@ -85,17 +89,17 @@ func newEntry(order shop.Order) (entry, error) {
 // what one of them brought, that must not be the others' loss: then each is written
 // by itself.
 func (p *Producer) writeBatch(batch []entry) {
+	ctx, cancel := withTimeout(context.Background(), p.settings)
+	defer cancel()
 	p.settings.crash.at(beforeWrite)
-	err := p.write(batch)
+	err := p.write(ctx, batch)
 	p.settings.crash.at(afterWrite)
-	if len(batch) > 1 && badData(err) {
-		for i := range batch {
-			batch[i].done <- p.write(batch[i : i+1])
+	for i := range batch {
+		if len(batch) > 1 && badData(err) {
+			batch[i].done <- p.write(ctx, batch[i:i+1])
+		} else {
+			batch[i].done <- err
 		}
-		return
-	}
-	for _, e := range batch {
-		e.done <- err
 	}
 }
 
@@ -114,9 +118,7 @@ const placeSQL = `
 	SELECT id, email, $6, $7, body FROM placed`
 
 // write returns nil when all orders are committed. Then the bell will ring.
-func (p *Producer) write(batch []entry) error {
-	ctx, cancel := withTimeout(context.Background(), p.settings)
-	defer cancel()
+func (p *Producer) write(ctx context.Context, batch []entry) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -135,7 +137,7 @@ func (p *Producer) write(batch []entry) error {
 // columns are the parameters of placeSQL.
 func columns(batch []entry) []any {
 	n := len(batch)
-	ids, emails, bodies := make([]uuid.UUID, n), make([]string, n), make([][]byte, n)
+	ids, emails, bodies := make([][16]byte, n), make([]string, n), make([][]byte, n)
 	totals, times := make([]int64, n), make([]time.Time, n)
 	for i, e := range batch {
 		ids[i], emails[i], bodies[i] = e.id, e.order.UserEmail, e.body
@@ -182,9 +184,16 @@ func (p *Producer) Prepare(ctx context.Context) error {
 	return err
 }
 
+// migrateTimeout bounds one attempt to create the tables, and the wait for another
+// program that is at it.
+const migrateTimeout = time.Minute
+
 // prepare migrates as soon as there is a database to migrate.
 func prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	attempt := func() (struct{}, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, migrateTimeout,
+			fmt.Errorf("the tables were not there within %s", migrateTimeout))
+		defer cancel()
 		err := Migrate(ctx, pool)
 		if badSetup(err) {
 			return struct{}{}, backoff.Permanent(explain(err))

@@ -42,7 +42,7 @@ func TestMistakesInSettingsAreUsageErrors(t *testing.T) {
 		"not a duration":  {"-work=20", "work"},
 		"no poll":         {"-poll=0s", "poll"},
 		"long lease":      {"-lease=48h", "lease"},
-		"work > lease":    {"-work=2s", "a smaller batch or a longer lease"},
+		"work > lease":    {"-work=10s", "choose a longer lease"},
 		"crash nowhere":   {"-crash-at=home", "after-order"},
 		"crash never":     {"-crash-at=after-order:0", "after-order"},
 		"unknown flag":    {"-prefetch=1", "-h lists the flags"},

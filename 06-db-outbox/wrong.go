@@ -78,8 +78,7 @@ func markBeforeWork(c *Consumer) { c.round = (*worker).markThenWork }
 
 func (w *worker) markThenWork(ctx context.Context) (int, error) {
 	const mark = `WITH taken AS (` + selectOpen + ` FOR UPDATE SKIP LOCKED),
-		done AS (DELETE FROM outbox WHERE id IN (SELECT id FROM taken) RETURNING *),
-		marked AS (` + markDone + `)
+		done AS (DELETE FROM outbox WHERE id IN (SELECT id FROM taken))
 		SELECT * FROM taken`
 	messages, err := w.take(ctx, w.pool, mark, w.batch)
 	if err != nil {

@@ -153,3 +153,15 @@ func consumer(
 	work := func(ctx context.Context, o shop.Order) error { return shop.Work(ctx, o, s.Work) }
 	return outbox.NewConsumer(pool, s, work), pool.Close
 }
+
+// watch measures laps.
+type watch struct{ began time.Time }
+
+func now() *watch { return &watch{time.Now()} }
+
+// lap returns the seconds since the last lap.
+func (w *watch) lap() float64 {
+	began := w.began
+	w.began = time.Now()
+	return w.began.Sub(began).Seconds()
+}

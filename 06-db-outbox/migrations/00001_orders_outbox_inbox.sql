@@ -39,8 +39,7 @@ CREATE INDEX outbox_ready ON outbox (id) WHERE dead_at IS NULL;
 -- For -per-customer: has this customer an older message that is still open?
 CREATE INDEX outbox_ready_by_customer ON outbox (customer, id) WHERE dead_at IS NULL;
 
--- What was done. Rows are only added, and the oldest removed: a million of them
--- are in nobody's way.
+-- What was done. (00002 drops this table: the inbox says it already.)
 CREATE TABLE outbox_processed (
     id           bigint PRIMARY KEY,    -- as it was in the outbox
     order_id     uuid,
