@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // bell tells the consumers that there is something to do.
@@ -18,9 +16,8 @@ import (
 // the last time. A producer that dies in between rings for nobody: the consumers'
 // slow poll finds what it left.
 type bell struct {
-	pool     *pgxpool.Pool
-	settings Settings
-	wanted   atomic.Int64 // how often it was asked for since it was quiet
+	notify func() error
+	wanted atomic.Int64 // how often it was asked for since it was quiet
 }
 
 // ringPause is the least time between two rings. Consumers that are called for
@@ -50,10 +47,10 @@ func (b *bell) run() {
 }
 
 // notify does not wait for the disk: a note that a crash takes with it is not missed.
-func (b *bell) notify() error {
-	ctx, cancel := withTimeout(context.Background(), b.settings)
+func (p *Producer) notify() error {
+	ctx, cancel := withTimeout(context.Background(), p.settings)
 	defer cancel()
-	_, err := b.pool.Exec(ctx, `
+	_, err := p.pool.Exec(ctx, `
 		SELECT set_config('synchronous_commit', 'off', true), pg_notify('outbox', '')`)
 	return err
 }

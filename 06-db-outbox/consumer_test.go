@@ -452,6 +452,73 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	goleak.VerifyNone(t, running)
 }
 
+// Two batches that lock the same rows in two orders would wait for each other. Each
+// locks them in the order of their names, whatever the order of its messages.
+func TestABatchLocksInOrder(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.Work = 0 // all of them in one batch
+	const n = 40
+	for i := range n { // later orders have earlier names
+		message(t, pool, fmt.Sprintf("0198c0de-aaaa-7bbb-8ccc-%012d", n-i),
+			fmt.Sprintf("SKU-%02d", n-i))
+	}
+	once(t, NewConsumer(pool, s, noWork).newWorker(0, nil), n)
+	for _, query := range []string{
+		`SELECT sku FROM stock ORDER BY ctid`, `SELECT order_id::text FROM inbox ORDER BY ctid`,
+	} {
+		if written := queryTexts(t, pool, query); !slices.IsSorted(written) || len(written) != n {
+			t.Errorf("%s: %q", query, written)
+		}
+	}
+}
+
+// A round that has found less than it could take has found all there is: it waits for
+// the bell. Where a round takes one of many, only an empty one says so.
+func TestWhenARoundHasEmptiedTheTable(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		take        string
+		perCustomer bool
+		again       []int // who took so many looks again at once
+	}{
+		"skip-locked":  {"skip-locked", false, []int{100}},
+		"row-lock":     {"row-lock", false, []int{100}},
+		"per customer": {"skip-locked", true, []int{1, 2, 100}},
+		"optimistic":   {"optimistic", false, []int{1, 2, 100}},
+		"naive":        {"naive", false, nil},
+	} {
+		s := DefaultSettings()
+		s.Take, s.PerCustomer, s.Work = c.take, c.perCustomer, 0
+		w := NewConsumer(nil, s, noWork).newWorker(0, nil)
+		for _, n := range []int{0, 1, 2, 100} {
+			if got := w.emptied(n); got == slices.Contains(c.again, n) {
+				t.Errorf("%s took %d: that was all: %t", name, n, got)
+			}
+		}
+	}
+}
+
+// A batch is of many messages that are quickly done, and of one that takes long.
+func TestABatchFitsIntoItsTime(t *testing.T) {
+	t.Parallel()
+	for work, want := range map[time.Duration]int{
+		0: 100, time.Millisecond: 100, 10 * time.Millisecond: 20, 200 * time.Millisecond: 1,
+		time.Minute: 1,
+	} {
+		s := DefaultSettings()
+		s.Work = work
+		if got := s.batchSize(); got != want {
+			t.Errorf("%s of work: a batch of %d, want %d", work, got, want)
+		}
+	}
+	s := DefaultSettings()
+	s.Lease, s.Work = 100*time.Millisecond, 10*time.Millisecond
+	if got := s.batchSize(); got != 5 {
+		t.Errorf("under a short lease a batch of %d, want 5", got)
+	}
+}
+
 // A bell ends the wait at once, and without one there is the poll: a slow one behind
 // NOTIFY, the only one else.
 func TestWaitEndsWithTheBellOrThePoll(t *testing.T) {

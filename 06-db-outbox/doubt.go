@@ -57,12 +57,18 @@ func (w *worker) resolve(ctx context.Context) error {
 
 // reportLastLife reports the last transaction of the life before this one. There
 // cannot be more than that: a worker begins nothing new before it has told of
-// what it did. The lock waits for that transaction, should the server be at it
-// still.
+// what it did. The server may be at that transaction still. Both statements wait for
+// its end: the first if it is the first that this consumer ever had, the second if not.
 func (w *worker) reportLastLife(ctx context.Context) error {
 	ctx, cancel := withTimeout(ctx, w.settings)
 	defer cancel()
-	err := w.reportEffects(ctx, w.pool, `
+	_, err := w.pool.Exec(ctx, `
+		INSERT INTO last_effect (consumer, orders) VALUES ($1, '{}') ON CONFLICT DO NOTHING`,
+		w.name)
+	if err != nil {
+		return err
+	}
+	err = w.reportEffects(ctx, w.pool, `
 		SELECT unnest(orders)::text, effect::text
 		FROM (SELECT * FROM last_effect WHERE consumer = $1 FOR SHARE) last`, w.name)
 	if err != nil {

@@ -120,6 +120,55 @@ func TestACommitWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// A consumer is killed while the server commits, and is back before that has ended. The
+// next life waits for it and reports it: nobody else will.
+func TestTheNextLifeWaitsForTheLast(t *testing.T) {
+	t.Parallel()
+	for name, earlier := range map[string]int{"its first effect": 0, "a later one": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, pool := onDatabase(t)
+			s.Timeout = time.Minute // the answers are not in question
+			place(t, s, pool, earlier)
+			if earlier > 0 {
+				once(t, NewConsumer(pool, s, noWork).newWorker(0, nil), earlier)
+			}
+			commit := newTurnstile(t, pool, "inbox")
+			id := place(t, s, pool, 1)[0]
+			lives := make(chan error, 2)
+			live := func() *ear {
+				ctx, ear := listening(context.Background())
+				w := NewConsumer(pool, s, noWork).newWorker(0, nil)
+				go func() {
+					_, err := w.once(ctx)
+					lives <- err
+				}()
+				return ear
+			}
+			live()
+			commit.reached(t)
+			next := live()
+			eventually(t, "the next life waits", func() bool {
+				if len(lives) > 0 {
+					t.Fatal("it did not wait for the end of the last life's commit")
+				}
+				return count(t, pool, `SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 2
+			})
+			commit.open(t)
+			for range 2 {
+				if err := receive(t, "end of a life", lives); err != nil {
+					t.Error(err)
+				}
+			}
+			done := queryTexts(t, pool, inboxLines+` WHERE order_id = $1`, id)
+			if said := next.lines(); !slices.Equal(said, done) || len(done) != 1 {
+				t.Errorf("the next life says %q, the last has done %q", said, done)
+			}
+		})
+	}
+}
+
 // A commit in doubt did not happen, and another consumer has done its orders since.
 // They are the other's to report.
 func TestADoubtIsNotAnothersEffect(t *testing.T) {

@@ -35,7 +35,8 @@ type Producer struct {
 
 // NewProducer returns a producer that uses the pool, which stays the caller's.
 func NewProducer(pool *pgxpool.Pool, settings Settings) *Producer {
-	p := &Producer{pool: pool, settings: settings, bell: bell{pool: pool, settings: settings}}
+	p := &Producer{pool: pool, settings: settings}
+	p.bell.notify = p.notify
 	p.group = groupCommit{
 		writers: make(chan struct{}, settings.Writers),
 		waiting: make(chan entry), most: settings.Group, write: p.writeBatch,
