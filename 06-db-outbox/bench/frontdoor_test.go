@@ -15,10 +15,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// placer takes an order, see [shop.Counter].
+type placer = func(context.Context, shop.Order) error
+
 // door is one way to take an order, behind the same HTTP API.
 type door struct {
 	name  string
-	place func(outbox.Settings, *pgxpool.Pool) func(context.Context, shop.Order) error
+	place func(outbox.Settings, *pgxpool.Pool) placer
 }
 
 // The bare ways write one row for an order, and none for a message.
@@ -28,8 +31,8 @@ const (
 		SELECT pg_notify('bare', '')`
 )
 
-func bare(query string) func(outbox.Settings, *pgxpool.Pool) func(context.Context, shop.Order) error {
-	return func(_ outbox.Settings, pool *pgxpool.Pool) func(context.Context, shop.Order) error {
+func bare(query string) func(outbox.Settings, *pgxpool.Pool) placer {
+	return func(_ outbox.Settings, pool *pgxpool.Pool) placer {
 		return func(ctx context.Context, o shop.Order) error {
 			_, err := pool.Exec(ctx, query, o.ID, o)
 			return err
@@ -37,7 +40,7 @@ func bare(query string) func(outbox.Settings, *pgxpool.Pool) func(context.Contex
 	}
 }
 
-func theStep(s outbox.Settings, pool *pgxpool.Pool) func(context.Context, shop.Order) error {
+func theStep(s outbox.Settings, pool *pgxpool.Pool) placer {
 	return outbox.NewProducer(pool, s).Place
 }
 
@@ -95,7 +98,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 
 // askedOverHTTP returns how many orders a second are taken from so many customers.
 func askedOverHTTP(
-	t testing.TB, place func(context.Context, shop.Order) error, customers, n int,
+	t testing.TB, place placer, customers, n int,
 ) float64 {
 	t.Helper()
 	server := httptest.NewServer(shop.Counter{Place: place}.Handler())
