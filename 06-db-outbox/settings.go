@@ -99,7 +99,7 @@ func ProducerSettings(args []string) (Settings, error) {
 	f.StringVar(&s.Addr, "addr", s.Addr, "where to serve HTTP")
 	f.Env("addr", "ADDR")
 	f.IntVar(&s.Group, "group", s.Group, "orders written with one commit, at most")
-	f.Env("group", "GROUP")
+	f.Env("group", "GROUP_SIZE")
 	f.IntVar(&s.Writers, "writers", s.Writers, "commits under way at a time, at most")
 	f.Env("writers", "WRITERS")
 	if err := f.Parse(args); err != nil {

@@ -235,7 +235,7 @@ func BenchmarkPerCustomer(b *testing.B) {
 			for b.Loop() {
 				for range rounds {
 					s := outbox.DefaultSettings()
-					s.Workers = 4
+					s.Batch, s.Workers = 10, 4
 					free.add(drainOf(b, s, 20_000, c.customers))
 					s.PerCustomer = true
 					ordered.add(drainOf(b, s, c.n, c.customers))
