@@ -33,7 +33,7 @@ func Open(ctx context.Context, settings Settings) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// withLease begins a transaction with a lease. A consumer that hangs, or that the
+// withLease begins a transaction with a lease. A program that hangs, or that the
 // network has cut off, still holds its locks: the server cannot tell it from one
 // that works. After this long without a word the server ends the session, and the
 // messages are free again.

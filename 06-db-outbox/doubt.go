@@ -44,7 +44,7 @@ func (w *worker) resolve(ctx context.Context) error {
 	ids, orders, _ := split(w.doubt)
 	ctx, cancel := withTimeout(ctx, w.settings)
 	defer cancel()
-	return pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, w.pool, withLease(w.settings), func(tx pgx.Tx) error {
 		const lock = `SELECT FROM outbox WHERE id = ANY($1) ORDER BY id FOR UPDATE`
 		if _, err := tx.Exec(ctx, lock, ids); err != nil {
 			return err

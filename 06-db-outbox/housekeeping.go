@@ -106,7 +106,7 @@ const sweepInbox = `
 func (c *Consumer) sweepOnce(ctx context.Context) (removed int64, err error) {
 	ctx, cancel := withTimeout(ctx, c.settings)
 	defer cancel()
-	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, c.pool, withLease(c.settings), func(tx pgx.Tx) error {
 		var mine bool
 		lock := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, houseKey)
 		if err := lock.Scan(&mine); err != nil || !mine {

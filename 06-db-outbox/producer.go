@@ -169,7 +169,7 @@ func (p *Producer) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tx, err := p.pool.Begin(ctx)
+	tx, err := p.pool.BeginTx(ctx, withLease(p.settings))
 	if err != nil {
 		return err
 	}
