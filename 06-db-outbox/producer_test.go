@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,8 +217,13 @@ func TestTheBellRingsAfterTheCommit(t *testing.T) {
 func TestTheBellIsNotRungForEachOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rings, release := 0, make(chan struct{})
-		b := bell{notify: func() error { rings++; <-release; return errors.New("not today") }}
+		var rings atomic.Int64
+		release := make(chan struct{})
+		b := bell{notify: func() error {
+			rings.Add(1)
+			<-release
+			return errors.New("not today")
+		}}
 		b.ring()
 		synctest.Wait()
 		for range 1000 {
@@ -225,12 +231,12 @@ func TestTheBellIsNotRungForEachOrder(t *testing.T) {
 		}
 		close(release)
 		time.Sleep(time.Minute)
-		if rings != 2 {
-			t.Errorf("%d rings, want 2", rings)
+		if n := rings.Load(); n != 2 {
+			t.Errorf("%d rings, want 2", n)
 		}
 		b.ring()
 		synctest.Wait()
-		if rings != 3 {
+		if rings.Load() != 3 {
 			t.Error("after a quiet time it does not ring at once")
 		}
 		time.Sleep(time.Minute)
