@@ -191,17 +191,27 @@ func TestTheBellRingsAfterTheCommit(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
 	commit := newTurnstile(t, pool, "orders")
+	p := NewProducer(pool, s)
+	rung := make(chan struct{}, 1)
+	p.bell.notify = func() error {
+		rung <- struct{}{}
+		return p.notify()
+	}
 	ear := bells(t, s)
 	placed := make(chan error, 1)
 	o := newOrder(t, shop.SampleEmail)
-	go func() { placed <- NewProducer(pool, s).Place(context.Background(), o) }()
+	go func() { placed <- p.Place(context.Background(), o) }()
 	eventually(t, "the commit is under way", func() bool {
 		return count(t, pool, `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 1
 	})
+	// It was wanted until it was rung.
+	if p.bell.wanted.Load() > 0 || len(rung) > 0 {
+		t.Error("the bell has rung before the commit")
+	}
 	exec(t, pool, `SELECT pg_notify('outbox', 'not yet committed')`)
 	if got := hear(t, ear); got != "not yet committed" {
-		t.Error("the bell has rung before the commit")
+		t.Error("the order's own transaction rings")
 	}
 	commit.open(t)
 	if err := receive(t, "answer", placed); err != nil {
