@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +50,7 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 		return err
 	}
 	var missing, later []string
+	ports := map[int]string{8080: "the producers"}
 	scr.Print(scr.Bold("this machine") + "\n" +
 		fmt.Sprintf("  %-12s %s %s/%s, %d cores", "go", runtime.Version(),
 			runtime.GOOS, runtime.GOARCH, runtime.NumCPU()))
@@ -81,6 +83,9 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 			return err
 		}
 		printReport(scr, report)
+		for _, port := range report.Ports {
+			ports[port] = report.Title
+		}
 		switch {
 		case report.Missing == "":
 		case needed[kind]:
@@ -89,7 +94,7 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 			later = append(later, report.Title)
 		}
 	}
-	printPorts(scr)
+	printPorts(scr, ports)
 	if len(later) > 0 {
 		scr.Print("\nNo step here needs " + strings.Join(later, " or ") + " yet.")
 	}
@@ -150,26 +155,18 @@ func printReport(scr *screen.Screen, r services.Report) {
 
 // printPorts says who is in the way: the lab goes around a port that is taken,
 // and a student wonders why the README's address does not answer.
-func printPorts(scr *screen.Screen) {
-	ports := []struct {
-		port int
-		of   string
-	}{
-		{8080, "the producers"}, {5672, "RabbitMQ"}, {15672, "RabbitMQ's page"},
-		{5432, "PostgreSQL"}, {6379, "Redis"},
-	}
+func printPorts(scr *screen.Screen, ports map[int]string) {
 	var taken []string
-	for _, p := range ports {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p.port))
+	for _, port := range slices.Sorted(maps.Keys(ports)) {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			err = l.Close()
+		}
 		switch {
-		case err == nil:
-			if err := l.Close(); err != nil {
-				taken = append(taken, fmt.Sprintf("%d (%s): %v", p.port, p.of, err))
-			}
 		case errors.Is(err, syscall.EADDRINUSE):
-			taken = append(taken, fmt.Sprintf("%d (%s)", p.port, p.of))
-		default:
-			taken = append(taken, fmt.Sprintf("%d (%s): %v", p.port, p.of, err))
+			taken = append(taken, fmt.Sprintf("%d (%s)", port, ports[port]))
+		case err != nil:
+			taken = append(taken, fmt.Sprintf("%d (%s): %v", port, ports[port], err))
 		}
 	}
 	if len(taken) == 0 {

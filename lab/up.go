@@ -13,19 +13,13 @@ import (
 	"course.example/lab/services"
 )
 
-// courseServers are what `lab up` starts when it is not told what.
-var courseServers = []services.Kind{services.RabbitMQ, services.Postgres, services.Redis}
-
 func upCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "up",
 		Usage:     "start servers on their usual ports and leave them running",
 		ArgsUsage: "[SERVICE...]",
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			kinds := courseServers
-			if cmd.Args().Len() > 0 {
-				kinds = nil
-			}
+			var kinds []services.Kind
 			for _, name := range cmd.Args().Slice() {
 				need, err := services.ParseNeed(name)
 				if err != nil {

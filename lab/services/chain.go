@@ -36,12 +36,21 @@ type Options struct {
 	// Relay is called with each line that a stand-in prints for people, such as a trace. nil leaves
 	// it in the server's log.
 	Relay func(line string)
-	// Container takes the place of the docker link's own way: it makes one container of the
-	// kind and returns its address and its owner's handle. Tests put testcontainers-go here.
-	Container func(ctx context.Context, kind Kind, image string, ports []int) (Container, error)
+	// Container takes the place of the docker link's own way: it makes one container and returns
+	// its owner's handle. Tests put testcontainers-go here.
+	Container func(ctx context.Context, image Image) (Container, error)
 	// Images are what Container needs besides the server's own. They are pulled first: a library
 	// may go on trying for a quarter of an hour where there is no way to a registry.
 	Images []string
+}
+
+// Image is what a container is made of.
+type Image struct {
+	Kind Kind
+	Name string
+	Env  []string // NAME=value
+	// Inside are the ports within the container, Outside those of this machine, in the same order.
+	Inside, Outside []int
 }
 
 // Container is a running container that something else than this package made, its ports
@@ -78,7 +87,7 @@ type Chain struct {
 // NewChain makes a chain whose servers keep their data in the run's folder. Close it before the
 // run. It fails on settings (LAB_SKIP, LAB_INSTALL) that mean nothing.
 func NewChain(run *home.Run, opts Options) (*Chain, error) {
-	c := &Chain{run: run, opts: opts, site: &site{run: run}, used: map[Kind]int{}}
+	c := &Chain{run: run, opts: opts, site: &site{run: run, shared: map[Kind]any{}}, used: map[Kind]int{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	var err error
 	if c.policy, err = readInstallPolicy(); err != nil {
@@ -210,7 +219,7 @@ func (c *Chain) waysOut(need Need, reasons []string) error {
 		"https://docs.docker.com/get-started/get-docker/")
 	if !need.Private {
 		ways = append(ways, fmt.Sprintf("start a server yourself and set %s, like %s=%s",
-			t.env, t.env, t.usual.URL))
+			t.env, t.env, t.usual().URL))
 	}
 	if command := t.installCommand(); command != "" {
 		ways = append(ways, "install it: "+command)
@@ -227,7 +236,7 @@ func (t trait) installCommand() string {
 	if err != nil || pkg == "" || t.native == nil {
 		return ""
 	}
-	if _, err := t.native.find(); !errors.Is(err, errNotInstalled) {
+	if _, err := t.installed(); !errors.Is(err, errNotInstalled) {
 		return ""
 	}
 	return in.command(pkg)

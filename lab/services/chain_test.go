@@ -39,7 +39,7 @@ func webServer(t *testing.T) string {
 
 // urlAt is the kind's usual URL with another host and port.
 func urlAt(kind Kind, addr string) string {
-	usual := traits[kind].usual.URL
+	usual := traits[kind].usual().URL
 	scheme, rest, _ := strings.Cut(usual, "://")
 	login, host, found := strings.Cut(rest, "@")
 	if !found {
@@ -129,7 +129,7 @@ func TestSomethingElseOnTheUsualPortIsSaidAndPassedOver(t *testing.T) {
 	for what, addr := range map[string]string{"silent": silent(t), "web server": webServer(t)} {
 		t.Run(what, func(t *testing.T) {
 			c, out := bench(t, LinkNative, LinkDocker)
-			setTrait(t, Redis, func(tr *trait) { tr.usual.URL = "redis://" + addr + "/0" })
+			setTrait(t, Redis, answersAt("redis://"+addr+"/0"))
 			s := provide(t, c, Need{Kind: Redis})[0]
 			if s.Provider != "in-process stand-in" {
 				t.Errorf("provider %q, want the stand-in", s.Provider)
@@ -145,7 +145,7 @@ func TestSomethingElseOnTheUsualPortIsSaidAndPassedOver(t *testing.T) {
 func TestServerOnTheUsualPortIsUsedAndLeftAlone(t *testing.T) {
 	c, _ := bench(t, LinkNative, LinkDocker)
 	owner := provide(t, c, Need{Kind: Redis, Private: true})[0]
-	setTrait(t, Redis, func(tr *trait) { tr.usual.URL = owner.URL })
+	setTrait(t, Redis, answersAt(owner.URL))
 	user, _ := chain(t, Options{})
 	s := provide(t, user, Need{Kind: Redis})[0]
 	if s.Owned() || !strings.HasPrefix(s.Provider, "already answering on 127.0.0.1:") {
@@ -245,7 +245,7 @@ func TestDockerThatCannotPullFallsThroughInTests(t *testing.T) {
 			c, out := chain(t, Options{
 				Skip:   []string{LinkPort, LinkNative},
 				Images: []string{"helper:1"},
-				Container: func(context.Context, Kind, string, []int) (Container, error) {
+				Container: func(context.Context, Image) (Container, error) {
 					t.Error("a container was made without its image")
 					return nil, errors.ErrUnsupported
 				},
@@ -363,9 +363,7 @@ func TestComposeServiceEndsWithItsLastUser(t *testing.T) {
 	calls := recorder(t)
 	// The recorder starts no server: another one answers in its place, once it was told to.
 	redis, _ := chain(t, Options{Skip: []string{LinkNative, LinkDocker}})
-	setTrait(t, Redis, func(tr *trait) {
-		tr.usual.URL = provide(t, redis, Need{Kind: Redis, Private: true})[0].URL
-	})
+	setTrait(t, Redis, answersAt(provide(t, redis, Need{Kind: Redis, Private: true})[0].URL))
 	first, _ := chain(t, Options{Skip: []string{LinkPort}})
 	s := provide(t, first, Need{Kind: Redis})[0]
 	if s.Provider != "docker compose" || !s.Owned() {
@@ -392,7 +390,7 @@ func TestContainerKeepsItsPortAndIsRemoved(t *testing.T) {
 	bench(t)
 	calls := recorder(t)
 	box := &container{
-		name: "course-lab-x-rabbitmq", kind: RabbitMQ, ports: []int{20001, 20002},
+		name: "course-lab-x-rabbitmq", image: traits[RabbitMQ].container([]int{20001, 20002}),
 		labels: []string{labelRun + "=x"},
 	}
 	ctx := t.Context()
@@ -407,19 +405,6 @@ func TestContainerKeepsItsPortAndIsRemoved(t *testing.T) {
 	}
 	if got := strings.TrimSpace(calls()); got != strings.Join(want, "\n") {
 		t.Errorf("docker was told\n%s\nwant\n%s", got, strings.Join(want, "\n"))
-	}
-}
-
-func TestComposeFileHasTheSameImages(t *testing.T) {
-	t.Parallel()
-	path, err := composeFile()
-	must(t, err)
-	raw, err := os.ReadFile(path)
-	must(t, err)
-	for kind, tr := range traits {
-		if !strings.Contains(string(raw), "image: "+tr.image) {
-			t.Errorf("%s lacks the image %s of %s", composeName, tr.image, kind)
-		}
 	}
 }
 

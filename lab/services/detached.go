@@ -14,8 +14,9 @@ import (
 )
 
 // Up provides servers that outlive this process, on the ports of the compose file: by Docker
-// Compose, or as native processes. What answers there already is left as it is. Stand-ins end
-// with the lab and are not used. [Down] stops what Up started.
+// Compose, or as native processes. Without kinds they are all that can be native. What answers
+// there already is left as it is. Stand-ins end with the lab and are not used. [Down] stops what
+// Up started.
 func Up(ctx context.Context, kinds []Kind, opts Options) (Servers, error) {
 	unlock, err := lockFile(ctx, "up.lock")
 	if err != nil {
@@ -31,6 +32,9 @@ func Up(ctx context.Context, kinds []Kind, opts Options) (Servers, error) {
 		return nil, err
 	}
 	c.site.detached = true
+	if len(kinds) == 0 {
+		kinds = slices.DeleteFunc(Kinds(), func(k Kind) bool { return traits[k].native == nil })
+	}
 	var all Servers
 	for _, kind := range kinds {
 		servers, err := c.Provide(ctx, Need{Kind: kind})
@@ -63,7 +67,7 @@ func Down(ctx context.Context, say func(string)) error {
 	var errs []error
 	children, err := run.List()
 	errs = append(errs, err)
-	// Erlang's port mapper goes last: its nodes still want to sign off.
+	// Helpers go last: Erlang's nodes still want to sign off at their port mapper.
 	slices.SortStableFunc(children, func(a, b home.Process) int { return rank(a) - rank(b) })
 	for _, p := range children {
 		ended, err := p.End(ctx, stopSignal(p.Name), stopGrace)
@@ -71,7 +75,7 @@ func Down(ctx context.Context, say func(string)) error {
 			errs = append(errs, fmt.Errorf("stop %s: %w", p.Name, err))
 			continue
 		}
-		if ended && p.Name != epmdName {
+		if ended && kindOf(p.Name) != "" {
 			say(fmt.Sprintf("stopped %s (pid %d)", p.Name, p.Pid))
 		}
 		errs = append(errs, run.Remove(p.Pid))
@@ -116,7 +120,7 @@ func composeDown(ctx context.Context, run *home.Run, say func(string)) error {
 }
 
 func rank(p home.Process) int {
-	if p.Name == epmdName {
+	if kindOf(p.Name) == "" {
 		return 1
 	}
 	return 0
@@ -127,8 +131,8 @@ const stopGrace = 30 * time.Second
 
 // stopSignal is the one on which the server ends cleanly and soon.
 func stopSignal(name string) os.Signal {
-	if strings.HasPrefix(name, string(Postgres)) {
-		return os.Interrupt // SIGTERM would wait for its clients
+	if t := traits[kindOf(name)]; t.native != nil && t.native.stop != nil {
+		return t.native.stop
 	}
 	return syscall.SIGTERM
 }
@@ -145,7 +149,7 @@ func Status() ([]DetachedServer, error) {
 	}
 	var all []DetachedServer
 	for _, p := range children {
-		if p.Name != epmdName {
+		if kindOf(p.Name) != "" {
 			all = append(all, DetachedServer{Name: p.Name, Pid: p.Pid, Running: p.Alive()})
 		}
 	}

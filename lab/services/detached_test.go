@@ -24,7 +24,7 @@ func helpUp() error {
 		return err
 	}
 	tr := traits[Postgres]
-	tr.ports, tr.usual = []int{port}, postgresAddress(port)
+	tr.ports = []int{port}
 	traits[Postgres] = tr
 	_, err = Up(context.Background(), []Kind{Postgres}, Options{
 		Skip: []string{LinkDocker}, Say: func(l string) { fmt.Fprintln(os.Stderr, l) },
@@ -41,7 +41,7 @@ func TestUpOutlivesTheLabUntilDown(t *testing.T) {
 		lab := startHelper(t, "up")
 		must(t, lab.Run())
 	}
-	if _, err := postgresHandshake(t.Context(), traits[Postgres].usual); err != nil {
+	if _, err := postgresHandshake(t.Context(), traits[Postgres].usual()); err != nil {
 		t.Fatalf("it does not outlive the lab: %v", err)
 	}
 	up, err := Status()
@@ -59,7 +59,7 @@ func TestUpOutlivesTheLabUntilDown(t *testing.T) {
 	if !strings.HasPrefix(out.text(), "stopped postgres (pid ") {
 		t.Errorf("said %q", out.text())
 	}
-	if _, err := postgresHandshake(t.Context(), traits[Postgres].usual); err == nil {
+	if _, err := postgresHandshake(t.Context(), traits[Postgres].usual()); err == nil {
 		t.Error("it still answers after down")
 	}
 	if up, err = Status(); err != nil || len(up) != 0 {
@@ -100,7 +100,7 @@ func TestUpSaysWhenThePortIsTaken(t *testing.T) {
 	port, err := strconv.Atoi(addr[strings.LastIndex(addr, ":")+1:])
 	must(t, err)
 	setTrait(t, Postgres, func(tr *trait) {
-		tr.ports, tr.usual = []int{port}, postgresAddress(port)
+		tr.ports = []int{port}
 	})
 	out := new(said)
 	_, err = Up(t.Context(), []Kind{Postgres}, Options{Skip: []string{LinkDocker}, Say: out.say})

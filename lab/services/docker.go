@@ -132,8 +132,7 @@ func (c compose) tail(ctx context.Context) []string {
 // container is one of the lab's own, for servers that are wanted several times or privately.
 type container struct {
 	name    string
-	kind    Kind
-	ports   []int // local ones, in the order of the trait's
+	image   Image
 	labels  []string
 	created bool
 }
@@ -143,20 +142,19 @@ func (c *container) start(ctx context.Context) error {
 		_, err := runDocker(ctx, "start", c.name)
 		return err
 	}
-	t := traits[c.kind]
-	args := []string{"run", "--detach", "--name", c.name, "--hostname", string(c.kind)}
+	args := []string{"run", "--detach", "--name", c.name, "--hostname", string(c.image.Kind)}
 	for _, label := range c.labels {
 		args = append(args, "--label", label)
 	}
-	for i, port := range t.ports {
-		args = append(args, "--publish", fmt.Sprintf("127.0.0.1:%d:%d", c.ports[i], port))
+	for i, port := range c.image.Inside {
+		args = append(args, "--publish", fmt.Sprintf("127.0.0.1:%d:%d", c.image.Outside[i], port))
 	}
-	for _, kv := range t.containerEnv {
+	for _, kv := range c.image.Env {
 		args = append(args, "--env", kv)
 	}
 	// Even a run that fails may have created the container: from here on it is to be removed.
 	c.created = true
-	_, err := runDocker(ctx, append(args, t.image)...)
+	_, err := runDocker(ctx, append(args, c.image.Name)...)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 type Report struct {
 	Kind  Kind
 	Title string // "RabbitMQ"
+	Ports []int  // where it usually answers
 	// Findings are the links of the chain in their order.
 	Findings []Finding
 	// Uses is the link that would provide it, empty when none would.
@@ -43,7 +44,7 @@ func (c *Chain) Inspect(ctx context.Context, kind Kind) (Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	t := traits[kind]
-	report := Report{Kind: kind, Title: t.title}
+	report := Report{Kind: kind, Title: t.title, Ports: t.ports}
 	for _, l := range c.links() {
 		found, err := c.look(ctx, l, need)
 		if err == nil && l.name == LinkEnv {

@@ -40,7 +40,7 @@ func (c *Chain) provideEnv(ctx context.Context, need Need) (Servers, error) {
 	for i, raw := range urls[:need.count()] {
 		raw = strings.TrimSpace(raw)
 		if u, err := url.Parse(raw); err != nil || u.Scheme == "" || u.Host == "" {
-			return nil, fmt.Errorf("%s is not a URL like %s", t.env, t.usual.URL)
+			return nil, fmt.Errorf("%s is not a URL like %s", t.env, t.usual().URL)
 		}
 		s := c.newServer(need.at(i), t.env, address{URL: raw})
 		if err := s.askEnv(ctx); err != nil {
@@ -59,30 +59,13 @@ func (s *Server) askEnv(ctx context.Context) error {
 	if s.Version, err = s.tryOnce(ctx); err != nil {
 		return fmt.Errorf("%s: %w", s.Shown(), err)
 	}
-	switch s.Kind {
-	case Seq:
-		s.Page = s.URL
-	case RabbitMQ:
-		a := s.address()
-		a.Management = managementOf(s.URL)
-		_, err := rabbitHandshake(ctx, a)
-		if err == nil {
-			s.management, s.Page = a.Management, withoutUser(a.Management)
-			s.Login = "user and password of AMQP_URL"
-		} else if os.Getenv("RABBITMQ_MANAGEMENT_URL") != "" {
-			return fmt.Errorf("RABBITMQ_MANAGEMENT_URL: %w", err)
-		}
+	named := traits[s.Kind].named
+	if named == nil {
+		return nil
 	}
-	return nil
-}
-
-func withoutUser(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	u.User = nil
-	return u.String()
+	a, err := named(ctx, s.address())
+	s.Page, s.Login, s.management = a.Page, a.Login, a.Management
+	return err
 }
 
 // ---- a server answers on its usual port, from `lab up`, compose or anybody
@@ -95,7 +78,7 @@ func (c *Chain) lookPort(ctx context.Context, need Need) (string, error) {
 	case need.count() > 1:
 		return "", quietly("%d nodes are wanted and one has the usual port", need.count())
 	}
-	u, err := url.Parse(t.usual.URL)
+	u, err := url.Parse(t.usual().URL)
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +89,7 @@ func (c *Chain) lookPort(ctx context.Context, need Need) (string, error) {
 	_ = conn.Close() // it only had to open
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	if _, err := t.handshake(ctx, t.usual); err != nil {
+	if _, err := t.handshake(ctx, t.usual()); err != nil {
 		return "", fmt.Errorf("what answers on %s is not used, it is not %s as in %s: %w",
 			u.Host, t.title, composeName, err)
 	}
@@ -115,11 +98,11 @@ func (c *Chain) lookPort(ctx context.Context, need Need) (string, error) {
 
 func (c *Chain) providePort(ctx context.Context, need Need) (Servers, error) {
 	t := traits[need.Kind]
-	u, err := url.Parse(t.usual.URL)
+	u, err := url.Parse(t.usual().URL)
 	if err != nil {
 		return nil, err
 	}
-	s := c.newServer(need, "already answering on "+u.Host, t.usual)
+	s := c.newServer(need, "already answering on "+u.Host, t.usual())
 	s.shared = true
 	if s.Version, err = s.tryOnce(ctx); err != nil {
 		return nil, err
@@ -211,7 +194,7 @@ func (c *Chain) provideCompose(ctx context.Context, need Need) (Servers, error) 
 			return nil, err
 		}
 	}
-	s := c.newServer(need, "docker compose", t.usual)
+	s := c.newServer(need, "docker compose", t.usual())
 	s.shared = true
 	s.inst = service
 	before := service.exists(ctx)
@@ -253,12 +236,12 @@ func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error
 	if err != nil {
 		return nil, err
 	}
-	s := c.newServer(need, "docker, private", onPorts(need.Kind, ports))
+	s := c.newServer(need, "docker, private", t.address(ports))
 	if c.opts.Container != nil {
 		// Its image is there: what takes longer than a boot is not coming.
 		ctx, cancel := context.WithTimeoutCause(ctx, t.boot, fmt.Errorf("not up after %v", t.boot))
 		defer cancel()
-		made, err := c.opts.Container(ctx, need.Kind, t.image, ports)
+		made, err := c.opts.Container(ctx, t.container(ports))
 		if err != nil {
 			return nil, err
 		}
@@ -269,7 +252,7 @@ func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error
 			return nil, err
 		}
 		s.inst = &container{
-			name: "course-lab-" + c.run.ID() + "-" + s.Name, kind: need.Kind, ports: ports,
+			name: "course-lab-" + c.run.ID() + "-" + s.Name, image: t.container(ports),
 			labels: []string{labelDir + "=" + state, labelRun + "=" + c.run.ID()},
 		}
 	}
@@ -310,87 +293,81 @@ func (f *foreign) tail(ctx context.Context) []string { return f.Tail(ctx) }
 // ---- a server installed on this machine
 
 func (c *Chain) lookNative(_ context.Context, need Need) (string, error) {
-	t := traits[need.Kind]
-	if t.native == nil {
-		return "", quietly("the lab runs %s in Docker only", t.title)
-	}
-	programs, err := t.native.find()
+	programs, err := traits[need.Kind].installed()
 	if err != nil {
 		return "", quietly("%w", err)
 	}
-	for name, path := range programs {
-		if name != "epmd" && name != "initdb" {
-			return "installed: " + path, nil
-		}
-	}
-	return "installed", nil
+	return "installed: " + programs[0], nil
 }
 
+// provideNative tries again with other ports when somebody took one between choice and start.
 func (c *Chain) provideNative(ctx context.Context, need Need) (Servers, error) {
-	var all Servers
-	for i := range need.count() {
-		s, err := c.oneNative(ctx, need.at(i))
+	for try := 1; ; try++ {
+		all, err := c.startNatives(ctx, need)
+		if err == nil {
+			return all, nil
+		}
+		err = errors.Join(err, closeAll(ctx, all))
+		if try == 3 || c.site.detached || ctx.Err() != nil || !errors.Is(err, errPortTaken) {
+			return nil, fmt.Errorf("the installed server does not come up: %w", err)
+		}
+	}
+}
+
+// errPortTaken says that a server found somebody else on its port.
+var errPortTaken = errors.New("its port was taken in the last moment")
+
+// startNatives starts one node after the other, and returns those that it started with the error.
+func (c *Chain) startNatives(ctx context.Context, need Need) (all Servers, err error) {
+	t := traits[need.Kind]
+	programs, err := t.installed()
+	if err != nil {
+		return nil, err
+	}
+	ports, err := c.nativePorts(t, need.count())
+	if err != nil {
+		return nil, err
+	}
+	words := "native, private"
+	if c.site.detached {
+		words = "native, until `lab down`"
+	}
+	for i := range ports {
+		s := c.newServer(need.at(i), words, t.address(ports[i]))
+		n := node{site: c.site, name: s.Name, programs: programs, ports: ports[i], all: ports}
+		p, err := t.native.prepare(ctx, n)
 		if err != nil {
-			return nil, fmt.Errorf("the installed server does not come up: %w",
-				errors.Join(err, closeAll(ctx, all)))
+			return all, err
+		}
+		s.inst = p
+		if err := c.launch(ctx, s); err != nil {
+			if portTaken(p.tail(ctx)) {
+				err = fmt.Errorf("%w: %w", errPortTaken, errors.Join(err, os.Remove(p.log)))
+			}
+			return all, err
 		}
 		all = append(all, s)
 	}
 	return all, nil
 }
 
-// oneNative tries again with other ports when somebody took one between choice and start.
-func (c *Chain) oneNative(ctx context.Context, need Need) (*Server, error) {
-	t := traits[need.Kind]
-	name := need.name()
-	for try := 1; ; try++ {
-		ports, err := c.nativePorts(need.Kind)
-		if err != nil {
-			return nil, err
-		}
-		p, err := t.native.prepare(ctx, c.site, name, ports)
-		if err != nil {
-			return nil, err
-		}
-		a := onPorts(need.Kind, ports)
-		s := &Server{
-			Kind: need.Kind, Name: name, Provider: c.nativeWords(), URL: a.URL, Page: a.Page,
-			Login: a.Login, management: a.Management, handshake: t.handshake, inst: p,
-		}
-		err = c.launch(ctx, s)
-		if err == nil {
-			return s, nil
-		}
-		if try == 3 || c.site.detached || ctx.Err() != nil || !portTaken(p.tail(ctx)) {
-			return nil, err
-		}
-		if err := os.Remove(p.log); err != nil {
-			return nil, err
-		}
+// nativePorts are the ports of each of several nodes.
+func (c *Chain) nativePorts(t trait, nodes int) ([][]int, error) {
+	each := len(t.ports) + t.native.more
+	free, err := port.Free(each * nodes)
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (c *Chain) nativeWords() string {
 	if c.site.detached {
-		return "native, until `lab down`"
-	}
-	return "native, private"
-}
-
-func (c *Chain) nativePorts(kind Kind) ([]int, error) {
-	t := traits[kind]
-	ports, err := port.Free(t.native.ports())
-	if err != nil || !c.site.detached {
-		return ports, err
-	}
-	// `lab up` is for those who want to find the servers where the compose file has them.
-	for i, p := range t.ports {
-		if !port.IsFree(p) {
-			return nil, fmt.Errorf("port %d is taken by something else", p)
+		// `lab up` is for those who want to find the servers where the compose file has them.
+		for i, p := range t.ports {
+			if !port.IsFree(p) {
+				return nil, fmt.Errorf("port %d is taken by something else", p)
+			}
+			free[i] = p
 		}
-		ports[i] = p
 	}
-	return ports, nil
+	return slices.Collect(slices.Chunk(free, each)), nil
 }
 
 func closeAll(ctx context.Context, all Servers) error {
@@ -439,7 +416,7 @@ func (c *Chain) lookInstall(ctx context.Context, need Need) (string, error) {
 	if c.policy == installNo {
 		return "", quietly("LAB_INSTALL=no forbids it")
 	}
-	if _, err := t.native.find(); err == nil {
+	if _, err := t.installed(); err == nil {
 		return "", quietly("it is installed already")
 	}
 	in, err := findInstaller()
@@ -466,7 +443,7 @@ func (c *Chain) provideInstall(ctx context.Context, need Need) (Servers, error) 
 	}
 	c.opts.Say(fmt.Sprintf("%s is needed and not on this machine: installing %s with %s, without "+
 		"starting its service (LAB_INSTALL=no forbids this)", t.title, pkg, in.manager))
-	installed := func() bool { _, err := t.native.find(); return err == nil }
+	installed := func() bool { _, err := t.installed(); return err == nil }
 	begun := time.Now()
 	if err := in.install(ctx, pkg, installed); err != nil {
 		return nil, err

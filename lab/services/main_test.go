@@ -137,6 +137,11 @@ func setTrait(t *testing.T, kind Kind, change func(*trait)) {
 	t.Cleanup(func() { traits[kind] = old })
 }
 
+// answersAt puts the kind's usual address where the test has something.
+func answersAt(url string) func(*trait) {
+	return func(tr *trait) { tr.address = func([]int) address { return address{URL: url} } }
+}
+
 // useFreePorts puts the kind's usual ports where nobody else on this machine is.
 func useFreePorts(t *testing.T, kind Kind) []int {
 	t.Helper()
@@ -144,9 +149,7 @@ func useFreePorts(t *testing.T, kind Kind) []int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	setTrait(t, kind, func(tr *trait) {
-		tr.ports, tr.usual = ports, onPorts(kind, ports)
-	})
+	setTrait(t, kind, func(tr *trait) { tr.ports = ports })
 	return ports
 }
 

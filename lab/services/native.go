@@ -21,13 +21,61 @@ import (
 )
 
 // native starts servers that are installed on this machine as private child processes.
-type native interface {
-	// find returns the programs needed, by name, or an error that says which one is missing.
-	find() (map[string]string, error)
-	// ports is how many local ports an instance takes, the first being the one clients use.
-	ports() int
+type native struct {
+	// find returns the paths of the programs needed, the server's first, or an error that says
+	// which one is missing.
+	find func() ([]string, error)
+	// more is how many ports an instance takes besides those that clients use.
+	more int
 	// prepare makes an instance's folders and configuration. It does not start it.
-	prepare(ctx context.Context, at *site, name string, ports []int) (*process, error)
+	prepare func(ctx context.Context, n node) (*process, error)
+	// stop is the signal on which the server ends cleanly and soon; nil is SIGTERM. grace bounds
+	// how long that may take; 0 is half a minute. closeByStop has a server end that way even when
+	// its data goes anyway.
+	stop        os.Signal
+	grace       time.Duration
+	closeByStop bool
+}
+
+// installed is find on a system where native servers can be started.
+func (t trait) installed() ([]string, error) {
+	switch {
+	case t.native == nil:
+		return nil, fmt.Errorf("the lab runs %s in Docker only", t.title)
+	case runtime.GOOS == "windows":
+		return nil, fmt.Errorf("the lab cannot start %s by itself on %s", t.title, runtime.GOOS)
+	}
+	return t.native.find()
+}
+
+// node is an instance that is to be prepared.
+type node struct {
+	site     *site
+	name     string
+	programs []string // as find returned them
+	ports    []int
+	// all are the ports of all nodes of the need, for those that must know each other.
+	all [][]int
+}
+
+// process is the node as a process with what is the same for every server.
+func (n node) process(dir, program string, args ...string) *process {
+	of := traits[kindOf(n.name)].native
+	p := &process{
+		spec: child.Spec{
+			Name: n.name, Path: program, Args: args, Dir: dir,
+			Record: n.site.run.Children, Detached: n.site.detached,
+		},
+		log: filepath.Join(n.site.run.Dir(), n.name+".log"), dirs: []string{dir},
+		grace: cmp.Or(of.grace, 30*time.Second), stopBy: (*child.Process).Terminate,
+	}
+	if of.stop == os.Interrupt {
+		p.stopBy = (*child.Process).Interrupt
+	}
+	if of.closeByStop {
+		p.closeBy = p.stopBy
+	}
+	return p
 }
 
 // site is where native instances live: one run's folder, or the one of `lab up`.
@@ -35,11 +83,10 @@ type site struct {
 	run      *home.Run
 	detached bool
 
-	mu     sync.Mutex
-	epmd   *process // one for all RabbitMQ nodes of the run
-	cookie string
-	port   int // epmd's
-	closed bool
+	mu      sync.Mutex
+	shared  map[Kind]any // what the instances of a kind share
+	helpers []*process   // and the processes among that
+	closed  bool
 }
 
 // close ends what the instances shared; they must have ended before.
@@ -47,12 +94,12 @@ func (at *site) close(ctx context.Context) error {
 	at.mu.Lock()
 	defer at.mu.Unlock()
 	at.closed = true
-	if at.epmd == nil {
-		return nil
+	var errs []error
+	for _, p := range at.helpers {
+		errs = append(errs, p.close(ctx))
 	}
-	err := at.epmd.close(ctx)
-	at.epmd = nil
-	return err
+	at.helpers = nil
+	return errors.Join(errs...)
 }
 
 // process is an instance that is a child process.
@@ -238,10 +285,6 @@ func brewed(formula, rest string) []string {
 	}
 }
 
-func noNativeOn(what string) error {
-	return fmt.Errorf("the lab cannot start %s by itself on %s", what, runtime.GOOS)
-}
-
 // environ is the environment without the variables of the given prefixes: settings for the
 // system's own server must not lead a private one to the system's folders.
 func environ(without []string, add ...string) []string {
@@ -252,4 +295,47 @@ func environ(without []string, add ...string) []string {
 		}
 	}
 	return append(env, add...)
+}
+
+// ownFolder makes a folder that the account can use. The checkout of root may lie where no
+// other user can go; then the folder is made among the temporary files.
+func (at *site) ownFolder(ctx context.Context, name, account string) (string, error) {
+	dir, err := at.run.Mkdir(name)
+	if err != nil || account == "" {
+		return dir, err
+	}
+	if err := child.Chown(dir, account); err != nil {
+		return "", fmt.Errorf("give %s its folder: %w", name, err)
+	}
+	if canUse(ctx, dir, account) {
+		return dir, nil
+	}
+	if err := os.Remove(dir); err != nil {
+		return "", fmt.Errorf("folder for %s: %w", name, err)
+	}
+	dir, err = at.run.MkdirTemp(name)
+	if err != nil {
+		return "", err
+	}
+	if err := child.Chown(dir, account); err != nil {
+		return "", fmt.Errorf("give %s its folder: %w", name, err)
+	}
+	if !canUse(ctx, dir, account) {
+		return "", fmt.Errorf("the user %s can reach neither the state folder nor %s: "+
+			"set TMPDIR to a folder every user can reach", account, os.TempDir())
+	}
+	return dir, nil
+}
+
+// canUse tries as the account itself: permissions have more rules than are worth repeating.
+func canUse(ctx context.Context, dir, account string) bool {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		return false
+	}
+	_, err = child.Run(ctx, child.Spec{
+		Name: "permission check", Path: sh, Dir: "/", User: account,
+		Args: []string{"-c", `cd "$1" && test -w .`, "sh", dir},
+	})
+	return err == nil
 }

@@ -6,28 +6,10 @@ import (
 	"strings"
 )
 
-// Kind is a kind of server.
-type Kind string
-
-// The kinds of server there are.
-const (
-	RabbitMQ Kind = "rabbitmq"
-	Postgres Kind = "postgres"
-	Redis    Kind = "redis"
-	Jaeger   Kind = "jaeger"
-	Seq      Kind = "seq"
-)
-
-// Kinds lists all kinds in the order in which people read them.
-func Kinds() []Kind { return []Kind{RabbitMQ, Postgres, Redis, Jaeger, Seq} }
-
-// Variable is the environment variable that names a server of this kind.
-func (k Kind) Variable() string { return traits[k].env }
-
 // Need is what a step or a test wants.
 type Need struct {
 	Kind Kind
-	// Count is how many independent servers are wanted; 0 means 1. Only Redis goes above 1.
+	// Count is how many servers are wanted; 0 means 1. Not every kind goes above 1.
 	Count int
 	// Private asks for servers that nobody else uses and that may be broken: environment
 	// variables and servers found running are passed over.
@@ -59,13 +41,15 @@ func ParseNeed(s string) (Need, error) {
 }
 
 func (n Need) check() error {
-	if _, ok := traits[n.Kind]; !ok {
-		return fmt.Errorf("unknown service %q: there are %s", n.Kind, kindList())
-	}
-	if n.Count > 1 && n.Kind != Redis {
-		return fmt.Errorf("service %s x%d: only redis comes in several nodes", n.Kind, n.Count)
-	}
-	if n.Count < 0 || n.Count > maxCount {
+	t, ok := traits[n.Kind]
+	switch {
+	case !ok:
+		return fmt.Errorf("unknown service %q: there are %s",
+			n.Kind, list(func(trait) bool { return true }))
+	case n.Count > 1 && !t.several:
+		return fmt.Errorf("service %s x%d: only %s comes in several nodes",
+			n.Kind, n.Count, list(func(t trait) bool { return t.several }))
+	case n.Count < 0 || n.Count > maxCount:
 		return fmt.Errorf("service %s: %d nodes, want 1 to %d", n.Kind, n.Count, maxCount)
 	}
 	return nil
@@ -95,10 +79,16 @@ func (n Need) String() string {
 	return fmt.Sprintf("%s x%d", n.Kind, n.Count)
 }
 
-func kindList() string {
+// list names the kinds of which something holds: "rabbitmq, postgres and redis".
+func list(holds func(trait) bool) string {
 	var all []string
-	for _, k := range Kinds() {
-		all = append(all, string(k))
+	for _, k := range kinds {
+		if holds(traits[k]) {
+			all = append(all, string(k))
+		}
+	}
+	if len(all) == 1 {
+		return all[0]
 	}
 	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
 }

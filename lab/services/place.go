@@ -2,10 +2,10 @@ package services
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,32 +13,54 @@ import (
 )
 
 // place is a part of somebody else's server that a run has made for itself. It is recorded with
-// the run, so that it does not stay for ever when the run is killed. (A place in Redis is taken
-// back by Redis, when its key expires.)
+// the run, so that it does not stay for ever when the run is killed.
 type place struct {
 	Kind       Kind   `json:"kind"`
 	URL        string `json:"url"` // of the server
 	Management string `json:"management,omitempty"`
-	Name       string `json:"name"` // of the vhost or the database
+	Name       string `json:"name"`
 }
 
 // placePrefix starts the keys of places in a run's record.
 const placePrefix = "place."
+
+// Isolate makes a place of one's own on a server that others may use at the same time: a vhost
+// in RabbitMQ, a database in Postgres, a database number in Redis. It returns the environment
+// that leads there and a function that removes it. The name ("07-rabbitmq") is for people; a
+// random part is added, so that two of the same name never meet. A kind that has no such places
+// returns its usual environment.
+func (s *Server) Isolate(
+	ctx context.Context, name string,
+) (env map[string]string, cleanup func(context.Context) error, err error) {
+	return s.isolate(ctx, safeName(name))
+}
+
+func (s *Server) isolate(
+	ctx context.Context, name string,
+) (env map[string]string, cleanup func(context.Context) error, err error) {
+	t := traits[s.Kind]
+	if t.place == nil {
+		return s.Env(), func(context.Context) error { return nil }, nil
+	}
+	own, err := t.place(ctx, s.address(), name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("isolate %s on %s: %w", name, s.Name, err)
+	}
+	env = s.Env()
+	env[t.env] = own
+	return env, func(ctx context.Context) error { return t.remove(ctx, s.address(), name) }, nil
+}
 
 // IsolateFor is [Server.Isolate] for a run that may be killed: the next [Sweep] removes the place
 // then.
 func (s *Server) IsolateFor(
 	ctx context.Context, run *home.Run, name string,
 ) (env map[string]string, cleanup func(context.Context) error, err error) {
-	env, remove, err := s.Isolate(ctx, name)
-	if err != nil {
-		return nil, nil, err
+	p := place{s.Kind, s.URL, s.management, safeName(name)}
+	env, remove, err := s.isolate(ctx, p.Name)
+	if err != nil || traits[s.Kind].place == nil {
+		return env, remove, err
 	}
-	own, err := url.Parse(env[traits[s.Kind].env])
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("isolate %s: %w", name, err), remove(ctx))
-	}
-	p := place{s.Kind, s.URL, s.management, strings.Trim(own.Path, "/")}
 	raw, err := json.Marshal(p)
 	if err == nil {
 		err = run.Update(func(r *home.Record) { r.Extra[placePrefix+p.Name] = string(raw) })
@@ -85,16 +107,26 @@ func sweepPlaces(ctx context.Context, say func(string)) error {
 func (p place) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	a := address{URL: p.URL, Management: p.Management}
-	switch p.Kind {
-	case RabbitMQ:
-		if a.Management == "" {
-			a.Management = managementOf(a.URL)
-		}
-		return removeVhost(ctx, a, p.Name)
-	case Postgres:
-		return removeDatabase(ctx, a, p.Name)
-	default:
-		return nil
+	remove := traits[p.Kind].remove
+	if remove == nil {
+		return fmt.Errorf("%q has no places", p.Kind)
 	}
+	return remove(ctx, address{URL: p.URL, Management: p.Management}, p.Name)
+}
+
+// safeName keeps what may stand in a vhost, a database name and a URL without quoting. Postgres
+// cuts names after 63 bytes, and the random part must not be what is cut.
+func safeName(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		default:
+			return '-'
+		}
+	}, name)
+	clean = clean[:min(len(clean), 40)]
+	return clean + "-" + strings.ToLower(rand.Text()[:8])
 }

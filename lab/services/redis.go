@@ -7,14 +7,50 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/proto"
+
+	"course.example/lab/internal/port"
 )
 
-func redisAddress(port int) address {
-	return address{URL: fmt.Sprintf("redis://127.0.0.1:%d/0", port)}
+// Redis is a server of data structures in memory.
+const Redis Kind = "redis"
+
+var redis = trait{
+	kind: Redis, title: "Redis", env: "REDIS_URL", ports: []int{6379}, several: true,
+	address: func(ports []int) address {
+		return address{URL: fmt.Sprintf("redis://127.0.0.1:%d/0", ports[0])}
+	},
+	handshake: redisHandshake, place: redisPlace, remove: removeRedisPlace,
+	boot: startSlack / 2, image: "redis:8.10",
+	native: &native{find: findRedis, prepare: prepareRedis}, standIn: oneMiniredis,
+	packages: map[string]string{
+		"apt-get": "redis-server", "brew": "redis", "dnf": "redis",
+		"pacman": "redis", "zypper": "redis",
+	},
+}
+
+func findRedis() ([]string, error) {
+	patterns := append([]string{"redis-server", "valkey-server"},
+		brewed("redis", "bin/redis-server")...)
+	server, err := lookFor("redis-server", patterns...)
+	return []string{server}, err
+}
+
+func prepareRedis(_ context.Context, n node) (*process, error) {
+	dir, err := n.site.run.Mkdir(n.name)
+	if err != nil {
+		return nil, err
+	}
+	// Snapshots are left at their default, as in the compose file's container: a clean stop
+	// writes one, kill -9 loses what came after the last.
+	return n.process(dir, n.programs[0], "--port", strconv.Itoa(n.ports[0]), "--bind", "127.0.0.1",
+		"--dir", dir, "--daemonize", "no", "--appendonly", "no"), nil
 }
 
 // redisHandshake logs in, selects the database and has a PING answered.
@@ -133,20 +169,17 @@ const (
 	redisClaim  = "course-lab:claim:"
 	redisMark   = "course-lab:owner"
 	redisExpiry = "3600"
+	redisLast   = 15
 )
 
-func isolateRedis(
-	ctx context.Context, a address, name string,
-) (string, func(context.Context) error, error) {
+func redisPlace(ctx context.Context, a address, name string) (string, error) {
 	u, err := url.Parse(a.URL)
 	if err != nil {
-		return "", nil, fmt.Errorf("read the Redis URL: %w", err)
+		return "", fmt.Errorf("read the Redis URL: %w", err)
 	}
 	u.Path = "/0"
-	root := u.String()
-	var number int
-	err = withRedis(ctx, root, func(do redisDo) error {
-		for n := 1; n < 16 && number == 0; n++ {
+	err = withRedis(ctx, u.String(), func(do redisDo) error {
+		for n := 1; n <= redisLast; n++ {
 			got, err := do("SET", redisClaim+strconv.Itoa(n), name, "NX", "EX", redisExpiry)
 			if err != nil {
 				return err
@@ -155,29 +188,41 @@ func isolateRedis(
 				continue
 			}
 			free, err := takeDatabase(do, n, name)
+			if free {
+				u.Path = "/" + strconv.Itoa(n)
+			}
+			if free || err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("none of the databases 1 to %d is free: FLUSHALL empties them", redisLast)
+	})
+	if err != nil {
+		return "", fmt.Errorf("a Redis database of one's own: %w", err)
+	}
+	return u.String(), nil
+}
+
+// removeRedisPlace looks for the claim by its name: a number may be somebody else's by now.
+func removeRedisPlace(ctx context.Context, a address, name string) error {
+	u, err := url.Parse(a.URL)
+	if err != nil {
+		return fmt.Errorf("read the Redis URL: %w", err)
+	}
+	u.Path = "/0"
+	return withRedis(ctx, u.String(), func(do redisDo) error {
+		for n := 1; n <= redisLast; n++ {
+			number := strconv.Itoa(n)
+			owner, err := do("GET", redisClaim+number)
 			if err != nil {
 				return err
 			}
-			if free {
-				number = n
+			if owner == name {
+				return sequence(do, "SELECT "+number, "FLUSHDB", "SELECT 0", "DEL "+redisClaim+number)
 			}
-		}
-		if number == 0 {
-			return errors.New("none of the databases 1 to 15 is free: FLUSHALL empties them")
 		}
 		return nil
 	})
-	if err != nil {
-		return "", nil, fmt.Errorf("a Redis database of one's own: %w", err)
-	}
-	u.Path = "/" + strconv.Itoa(number)
-	remove := func(ctx context.Context) error {
-		return withRedis(ctx, root, func(do redisDo) error {
-			return sequence(do, "SELECT "+strconv.Itoa(number), "FLUSHDB",
-				"SELECT 0", "DEL "+redisClaim+strconv.Itoa(number))
-		})
-	}
-	return u.String(), remove, nil
 }
 
 // takeDatabase empties and marks database n when it is nobody's, and gives the claim back when
@@ -209,3 +254,80 @@ func sequence(do redisDo, commands ...string) error {
 	}
 	return nil
 }
+
+// mini is Redis inside this process. As with Redis at its defaults, a clean stop keeps the
+// data and a kill loses it.
+type mini struct {
+	port int
+	mu   sync.Mutex
+	m    *miniredis.Miniredis
+	up   bool
+}
+
+// oneMiniredis is the stand-in for Redis.
+func oneMiniredis(ctx context.Context, c *Chain, need Need) (*Server, error) {
+	ports, err := port.Free(1)
+	if err != nil {
+		return nil, err
+	}
+	s := c.newServer(need, "in-process stand-in", traits[Redis].address(ports))
+	s.inst, s.Version = newMiniredis(ports[0]), miniredisVersion()
+	return s, c.launch(ctx, s)
+}
+
+func newMiniredis(port int) instance {
+	m := miniredis.NewMiniRedis()
+	// Otherwise keys would only expire when a test says so, and a lock would be held for ever.
+	m.ClockTTL(true)
+	return &mini{port: port, m: m}
+}
+
+// miniredisVersion is for people: the server itself has no answer.
+func miniredisVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "github.com/alicebob/miniredis/v2" {
+				return "miniredis " + dep.Version
+			}
+		}
+	}
+	return "miniredis"
+}
+
+func (i *mini) start(context.Context) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.up {
+		return fmt.Errorf("it is already running")
+	}
+	// Close has ended the context that blocking commands wait on; they need a new one.
+	i.m.Ctx, i.m.CtxCancel = context.WithCancel(context.Background())
+	if err := i.m.StartAddr(fmt.Sprintf("127.0.0.1:%d", i.port)); err != nil {
+		return err
+	}
+	i.up = true
+	return nil
+}
+
+func (i *mini) stop(context.Context) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.up {
+		i.m.Close()
+		i.up = false
+	}
+	return nil
+}
+
+func (i *mini) kill(ctx context.Context) error {
+	err := i.stop(ctx)
+	i.m.FlushAll()
+	return err
+}
+
+func (i *mini) close(ctx context.Context) error { return i.kill(ctx) }
+
+func (i *mini) ended() <-chan struct{} { return nil }
+
+func (i *mini) tail(context.Context) []string { return nil }

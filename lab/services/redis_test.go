@@ -18,7 +18,7 @@ type redisWay struct{ name, want, skip string }
 
 func redisWays() []redisWay {
 	ways := []redisWay{{"stand-in", "in-process stand-in", LinkNative}}
-	if _, err := (redisNative{}).find(); err == nil {
+	if _, err := traits[Redis].installed(); err == nil {
 		ways = append(ways, redisWay{"native", "native, private", LinkStandIn})
 	}
 	return ways

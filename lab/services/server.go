@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -81,7 +80,12 @@ func (s *Server) ShownAs(address string) string {
 	if err != nil || strings.Contains(address, ",") {
 		return "(" + traits[s.Kind].env + ")"
 	}
-	if password, set := u.User.Password(); set && password != rabbitUser && password != pgUser {
+	own, err := url.Parse(traits[s.Kind].usual().URL)
+	if err != nil {
+		return "(" + traits[s.Kind].env + ")"
+	}
+	usual, _ := own.User.Password()
+	if password, set := u.User.Password(); set && password != usual {
 		return u.Redacted()
 	}
 	return address
@@ -159,31 +163,11 @@ func (s *Server) address() address {
 	return address{URL: s.URL, Page: s.Page, Login: s.Login, Management: s.management}
 }
 
-// metricsExporter is OpenTelemetry's variable for where metrics go.
-const metricsExporter = "OTEL_METRICS_EXPORTER"
-
-// logsEndpoint is OpenTelemetry's variable for a place that takes the log lines alone.
-const logsEndpoint = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
-
 // Env returns the environment variables that lead a program to this server.
-func (s *Server) Env() map[string]string {
-	env := map[string]string{traits[s.Kind].env: s.URL}
-	switch s.Kind {
-	case RabbitMQ:
-		if s.management != "" {
-			env["RABBITMQ_MANAGEMENT_URL"] = s.management
-		}
-	case Jaeger:
-		// A server that was named in the environment may be a collector that takes everything.
-		if s.Provider != traits[Jaeger].env && !s.figures && os.Getenv(metricsExporter) == "" {
-			env[metricsExporter] = "none" // Jaeger keeps no metrics
-		}
-	case Seq:
-		// Jaeger takes traces and Seq logs: each program tells them apart by these variables.
-		env[logsEndpoint] = s.URL + "/ingest/otlp/v1/logs"
-	}
-	return env
-}
+func (s *Server) Env() map[string]string { return Servers{s}.Env() }
+
+// named says whether the server was named in the environment.
+func (s *Server) named() bool { return s.Provider == traits[s.Kind].env }
 
 // Servers are the servers of one or several needs.
 type Servers []*Server
@@ -193,26 +177,21 @@ type Servers []*Server
 func (all Servers) Env() map[string]string {
 	env := map[string]string{}
 	for _, s := range all {
-		for name, value := range s.Env() {
-			if env[name] != "" && name == traits[s.Kind].env {
-				value = env[name] + "," + value
-			}
-			env[name] = value
+		t := traits[s.Kind]
+		if env[t.env] != "" {
+			env[t.env] += ","
 		}
-	}
-	// A backend that somebody has named gets all three signals, and not two of them, unless a
-	// Seq is named beside it.
-	if all.named(Jaeger) && !all.named(Seq) {
-		delete(env, logsEndpoint)
+		env[t.env] += s.URL
+		if t.also != nil {
+			maps.Copy(env, t.also(s, all))
+		}
 	}
 	return env
 }
 
 // named says whether a server of the kind was named in the environment.
 func (all Servers) named(kind Kind) bool {
-	return slices.ContainsFunc(all, func(s *Server) bool {
-		return s.Kind == kind && s.Provider == traits[kind].env
-	})
+	return slices.ContainsFunc(all, func(s *Server) bool { return s.Kind == kind && s.named() })
 }
 
 // Isolate is [Server.Isolate] for all of them at once. The cleanup is never nil.

@@ -14,16 +14,9 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
-	"github.com/testcontainers/testcontainers-go/modules/postgres"
-	"github.com/testcontainers/testcontainers-go/modules/rabbitmq"
-	"github.com/testcontainers/testcontainers-go/modules/redis"
-	"github.com/testcontainers/testcontainers-go/wait"
 
 	"course.example/lab/services"
 )
-
-// bootTime is how long a container may take that starts beside other tests.
-const bootTime = 2 * time.Minute
 
 // helperImages are what testcontainers-go runs beside the servers: Ryuk, which cleans up.
 func helperImages() []string {
@@ -35,67 +28,32 @@ func helperImages() []string {
 }
 
 // startContainer runs a server in a container that Ryuk removes should this process be killed.
-func startContainer(
-	ctx context.Context, kind services.Kind, image string, ports []int,
-) (services.Container, error) {
-	var c testcontainers.Container
-	var err error
-	switch kind {
-	case services.RabbitMQ:
-		var made *rabbitmq.RabbitMQContainer
-		made, err = rabbitmq.Run(ctx, image, bindings([]string{"5672/tcp", "15672/tcp"}, ports),
-			says("Server startup complete", 1))
-		if made != nil {
-			c = made.Container
-		}
-	case services.Postgres:
-		var made *postgres.PostgresContainer
-		made, err = postgres.Run(ctx, image, bindings([]string{"5432/tcp"}, ports),
-			postgres.WithUsername("shop"), postgres.WithPassword("shop"),
-			postgres.WithDatabase("shop"),
-			// The first time it is ready for the scripts alone that make the database.
-			says("database system is ready to accept connections", 2),
-			// The module turns fsync off, and durability is what the lessons are about.
-			testcontainers.WithCmd("postgres"))
-		if made != nil {
-			c = made.Container
-		}
-	case services.Redis:
-		var made *redis.RedisContainer
-		made, err = redis.Run(ctx, image, bindings([]string{"6379/tcp"}, ports),
-			says("Ready to accept connections", 1))
-		if made != nil {
-			c = made.Container
-		}
-	default:
-		return nil, fmt.Errorf("tests have no container for %s", kind)
+// Whether the server serves is for the chain's handshake to find out.
+func startContainer(ctx context.Context, image services.Image) (services.Container, error) {
+	ports := network.PortMap{}
+	var inside []string
+	for i, number := range image.Inside {
+		port := fmt.Sprintf("%d/tcp", number)
+		inside = append(inside, port)
+		// A fixed one: left to itself Docker would choose others each time the container is
+		// started again, and a restart would be a move.
+		ports[network.MustParsePort(port)] = []network.PortBinding{{
+			HostIP:   netip.MustParseAddr("127.0.0.1"),
+			HostPort: fmt.Sprint(image.Outside[i]),
+		}}
 	}
+	c, err := testcontainers.Run(ctx, image.Name,
+		testcontainers.WithExposedPorts(inside...),
+		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
+			host.PortBindings = ports
+		}),
+		testcontainers.WithConfigModifier(func(config *container.Config) {
+			config.Env = append(config.Env, image.Env...)
+		}))
 	if err != nil {
 		return nil, errors.Join(err, testcontainers.TerminateContainer(c))
 	}
 	return &docked{c}, nil
-}
-
-// says waits for a line of the container's log, in place of the modules' own ways, which have a
-// minute for it and some of which dial the port at another address than ours. Whether the server
-// serves is for the chain's handshake to find out.
-func says(line string, times int) testcontainers.CustomizeRequestOption {
-	return testcontainers.WithWaitStrategyAndDeadline(bootTime,
-		wait.ForLog(line).WithOccurrence(times))
-}
-
-// bindings maps the container's ports to fixed local ones. Left to itself Docker would choose
-// others each time the container is started again, and a restart would be a move.
-func bindings(inside []string, outside []int) testcontainers.CustomizeRequestOption {
-	return testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
-		host.PortBindings = network.PortMap{}
-		for i, port := range inside {
-			host.PortBindings[network.MustParsePort(port)] = []network.PortBinding{{
-				HostIP:   netip.MustParseAddr("127.0.0.1"),
-				HostPort: fmt.Sprint(outside[i]),
-			}}
-		}
-	})
 }
 
 // docked lets the chain handle a container of testcontainers-go.
