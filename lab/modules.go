@@ -115,7 +115,8 @@ func names(modules []module) []string {
 }
 
 // sharedNeeds is what the modules need together. Of a kind that one step needs once and another
-// several times there are several: a test that wants one takes the first.
+// several times there are several: a test that wants one takes the first. A durable server is one
+// for those who do not ask for that, too.
 func sharedNeeds(modules []module) ([]string, error) {
 	most := map[services.Kind]services.Need{}
 	for _, m := range modules {
@@ -127,9 +128,9 @@ func sharedNeeds(modules []module) ([]string, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", m.name, err)
 			}
-			if need.Count > most[need.Kind].Count {
-				most[need.Kind] = need
-			}
+			so := most[need.Kind]
+			need.Count, need.Durable = max(need.Count, so.Count), need.Durable || so.Durable
+			most[need.Kind] = need
 		}
 	}
 	var all []string

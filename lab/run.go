@@ -97,9 +97,6 @@ type show struct {
 func watch(
 	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, proxy bool,
 ) (err error) {
-	if _, err := step.Variant(variant); err != nil {
-		return err
-	}
 	st, err := stage.Open(ctx, "run "+step.Number)
 	if err != nil {
 		return err
@@ -110,6 +107,9 @@ func watch(
 	scr := st.Screen
 	st.Watched = true
 
+	if step.Needs, err = step.ServersOf(manifest.Experiment{Variant: variant}); err != nil {
+		return err
+	}
 	if err := st.Prepare(ctx, step, false, proxy); err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ type Image struct {
 	Kind Kind
 	Name string
 	Env  []string // NAME=value
+	Args []string // of the server
 	// Inside are the ports within the container, Outside those of this machine, in the same order.
 	Inside, Outside []int
 }

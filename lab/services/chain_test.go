@@ -390,7 +390,7 @@ func TestContainerKeepsItsPortAndIsRemoved(t *testing.T) {
 	bench(t)
 	calls := recorder(t)
 	box := &container{
-		name: "course-lab-x-rabbitmq", image: traits[RabbitMQ].container([]int{20001, 20002}),
+		name: "course-lab-x-rabbitmq", image: traits[RabbitMQ].container(Need{}, []int{20001, 20002}),
 		labels: []string{labelRun + "=x"},
 	}
 	ctx := t.Context()

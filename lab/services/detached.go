@@ -15,8 +15,8 @@ import (
 
 // Up provides servers that outlive this process, on the ports of the compose file: by Docker
 // Compose, or as native processes. Without kinds they are all that can be native. What answers
-// there already is left as it is. Stand-ins end with the lab and are not used. [Down] stops what
-// Up started.
+// there already is left as it is. Stand-ins end with the lab and are not used. They are durable,
+// so that every step can use them. [Down] stops what Up started.
 func Up(ctx context.Context, kinds []Kind, opts Options) (Servers, error) {
 	unlock, err := lockFile(ctx, "up.lock")
 	if err != nil {
@@ -37,7 +37,7 @@ func Up(ctx context.Context, kinds []Kind, opts Options) (Servers, error) {
 	}
 	var all Servers
 	for _, kind := range kinds {
-		servers, err := c.Provide(ctx, Need{Kind: kind})
+		servers, err := c.Provide(ctx, Need{Kind: kind, Durable: traits[kind].durable != nil})
 		if err != nil {
 			return all, err // what is up stays up: `lab down` knows it
 		}

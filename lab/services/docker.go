@@ -154,7 +154,7 @@ func (c *container) start(ctx context.Context) error {
 	}
 	// Even a run that fails may have created the container: from here on it is to be removed.
 	c.created = true
-	_, err := runDocker(ctx, append(args, c.image.Name)...)
+	_, err := runDocker(ctx, append(append(args, c.image.Name), c.image.Args...)...)
 	return err
 }
 

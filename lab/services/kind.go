@@ -55,6 +55,11 @@ type trait struct {
 	place  func(ctx context.Context, a address, name string) (url string, err error)
 	remove func(ctx context.Context, a address, name string) error
 
+	// durable are the server's arguments for a need that is durable; nil where every server is. keeps
+	// asks a server whether it is: the error says what the server may lose.
+	durable []string
+	keeps   func(ctx context.Context, a address) error
+
 	// boot bounds how long a start may take, on a slow machine that does other things too.
 	boot time.Duration
 	// native starts private instances; nil where the lab cannot.
@@ -89,11 +94,14 @@ const startSlack = 2 * time.Minute
 // usual is the address that the compose file gives a server.
 func (t trait) usual() address { return t.address(t.ports) }
 
-// container is what a container of the kind is made of.
-func (t trait) container(ports []int) Image {
+// container is what a container for the need is made of.
+func (t trait) container(need Need, ports []int) Image {
 	i := Image{Kind: t.kind, Name: t.image, Env: t.containerEnv, Inside: t.inside, Outside: ports}
 	if i.Inside == nil {
 		i.Inside = t.ports
+	}
+	if need.Durable {
+		i.Args = t.durable
 	}
 	return i
 }

@@ -121,7 +121,7 @@ func TestEntriesAreWhole(t *testing.T) {
 			tr.native != nil && tr.packages["apt-get"] == "" {
 			t.Errorf("the entry of %s lacks something", kind)
 		}
-		i := tr.container(tr.ports)
+		i := tr.container(Need{}, tr.ports)
 		want := []string{"\n  " + string(kind) + ":", "image: " + tr.image}
 		for n, inside := range i.Inside {
 			want = append(want, fmt.Sprintf("127.0.0.1:%d:%d", i.Outside[n], inside))

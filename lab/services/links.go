@@ -46,9 +46,26 @@ func (c *Chain) provideEnv(ctx context.Context, need Need) (Servers, error) {
 		if err := s.askEnv(ctx); err != nil {
 			return nil, fmt.Errorf("%s is set, but: %w; correct it or unset it", t.env, err)
 		}
+		if err := s.asDurableAs(ctx, need); err != nil {
+			c.opts.Say(fmt.Sprintf("%s: %v; it is used all the same", need, err))
+		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// asDurableAs says what a server may lose that the need wants it to keep.
+func (s *Server) asDurableAs(ctx context.Context, need Need) error {
+	if !need.Durable {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	if err := traits[s.Kind].keeps(ctx, s.address()); err != nil {
+		return fmt.Errorf("the %s of %s may lose what it has acknowledged when it is killed: %w",
+			traits[s.Kind].title, s.Provider, err)
+	}
+	return nil
 }
 
 // askEnv makes the handshake with a server that was named, and looks for its page.
@@ -92,6 +109,12 @@ func (c *Chain) lookPort(ctx context.Context, need Need) (string, error) {
 	if _, err := t.handshake(ctx, t.usual()); err != nil {
 		return "", fmt.Errorf("what answers on %s is not used, it is not %s as in %s: %w",
 			u.Host, t.title, composeName, err)
+	}
+	if need.Durable {
+		if err := t.keeps(ctx, t.usual()); err != nil {
+			return "", fmt.Errorf("what answers on %s is not used, it may lose what it has "+
+				"acknowledged when it is killed: %w", u.Host, err)
+		}
 	}
 	return "already answering on " + u.Host, nil
 }
@@ -241,7 +264,7 @@ func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error
 		// Its image is there: what takes longer than a boot is not coming.
 		ctx, cancel := context.WithTimeoutCause(ctx, t.boot, fmt.Errorf("not up after %v", t.boot))
 		defer cancel()
-		made, err := c.opts.Container(ctx, t.container(ports))
+		made, err := c.opts.Container(ctx, t.container(need, ports))
 		if err != nil {
 			return nil, err
 		}
@@ -252,7 +275,7 @@ func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error
 			return nil, err
 		}
 		s.inst = &container{
-			name: "course-lab-" + c.run.ID() + "-" + s.Name, image: t.container(ports),
+			name: "course-lab-" + c.run.ID() + "-" + s.Name, image: t.container(need, ports),
 			labels: []string{labelDir + "=" + state, labelRun + "=" + c.run.ID()},
 		}
 	}
@@ -334,7 +357,10 @@ func (c *Chain) startNatives(ctx context.Context, need Need) (all Servers, err e
 	}
 	for i := range ports {
 		s := c.newServer(need.at(i), words, t.address(ports[i]))
-		n := node{site: c.site, name: s.Name, programs: programs, ports: ports[i], all: ports}
+		n := node{
+			site: c.site, name: s.Name, programs: programs, ports: ports[i], all: ports,
+			durable: need.Durable,
+		}
 		p, err := t.native.prepare(ctx, n)
 		if err != nil {
 			return all, err
@@ -391,6 +417,9 @@ func (c *Chain) lookStandIn(_ context.Context, need Need) (string, error) {
 	if t.judged {
 		return "the lab's own OTLP receiver", nil
 	}
+	if need.Durable && need.Private {
+		return "", quietly("the stand-in loses everything when it is killed")
+	}
 	return "in-process stand-in", nil
 }
 
@@ -402,6 +431,9 @@ func (c *Chain) provideStandIn(ctx context.Context, need Need) (Servers, error) 
 			return nil, errors.Join(err, closeAll(ctx, all))
 		}
 		all = append(all, s)
+	}
+	if need.Durable {
+		c.opts.Say(fmt.Sprintf("%s: the stand-in loses everything when it is killed", need))
 	}
 	return all, nil
 }

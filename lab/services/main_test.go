@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -139,7 +140,15 @@ func setTrait(t *testing.T, kind Kind, change func(*trait)) {
 
 // answersAt puts the kind's usual address where the test has something.
 func answersAt(url string) func(*trait) {
-	return func(tr *trait) { tr.address = func([]int) address { return address{URL: url} } }
+	return func(tr *trait) {
+		usual, elsewhere := tr.ports, tr.address
+		tr.address = func(ports []int) address {
+			if slices.Equal(ports, usual) {
+				return address{URL: url}
+			}
+			return elsewhere(ports)
+		}
+	}
 }
 
 // useFreePorts puts the kind's usual ports where nobody else on this machine is.

@@ -55,12 +55,17 @@ type node struct {
 	programs []string // as find returned them
 	ports    []int
 	// all are the ports of all nodes of the need, for those that must know each other.
-	all [][]int
+	all     [][]int
+	durable bool // it gets the kind's arguments for that
 }
 
 // process is the node as a process with what is the same for every server.
 func (n node) process(dir, program string, args ...string) *process {
-	of := traits[kindOf(n.name)].native
+	t := traits[kindOf(n.name)]
+	of := t.native
+	if n.durable {
+		args = append(args, t.durable...)
+	}
 	p := &process{
 		spec: child.Spec{
 			Name: n.name, Path: program, Args: args, Dir: dir,

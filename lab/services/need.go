@@ -11,6 +11,9 @@ type Need struct {
 	Kind Kind
 	// Count is how many servers are wanted; 0 means 1. Not every kind goes above 1.
 	Count int
+	// Durable asks for servers that keep what they have acknowledged when they are killed with -9.
+	// Of most kinds every server does; a Redis has to be told.
+	Durable bool
 	// Private asks for servers that nobody else uses and that may be broken: environment
 	// variables and servers found running are passed over.
 	Private bool
@@ -18,25 +21,33 @@ type Need struct {
 	first int // which of the chain's servers of this kind its first one is, from 1
 }
 
+const durable = "durable"
+
 // maxCount bounds how many nodes one need may ask for; Redlock's five are the most in use.
 const maxCount = 9
 
-// ParseNeed reads the form used in a step's manifest: "rabbitmq", "redis x5".
+// ParseNeed reads the form used in a step's manifest: "rabbitmq", "redis x5", "redis durable".
 func ParseNeed(s string) (Need, error) {
 	words := strings.Fields(strings.ToLower(s))
-	if len(words) == 0 || len(words) > 2 {
-		return Need{}, fmt.Errorf("service %q: write it as \"rabbitmq\" or \"redis x5\"", s)
+	if len(words) == 0 || len(words) > 3 {
+		return Need{}, fmt.Errorf(
+			"service %q: write it as \"rabbitmq\", \"redis x5\" or \"redis durable x5\"", s)
 	}
-	need := Need{Kind: Kind(words[0]), Count: 1}
-	if len(words) == 2 {
-		digits, ok := strings.CutPrefix(words[1], "x")
+	need := Need{Kind: Kind(words[0])}
+	for _, word := range words[1:] {
+		if word == durable && !need.Durable {
+			need.Durable = true
+			continue
+		}
+		digits, ok := strings.CutPrefix(word, "x")
 		n, err := strconv.Atoi(digits)
-		if !ok || err != nil || n < 1 || n > maxCount {
-			return Need{}, fmt.Errorf("service %q: the number of nodes is written x1 to x%d",
-				s, maxCount)
+		if !ok || err != nil || n < 1 || n > maxCount || need.Count != 0 {
+			return Need{}, fmt.Errorf("service %q: behind the kind it may say %s, and how many "+
+				"nodes, x1 to x%d", s, durable, maxCount)
 		}
 		need.Count = n
 	}
+	need.Count = need.count()
 	return need, need.check()
 }
 
@@ -49,6 +60,9 @@ func (n Need) check() error {
 	case n.Count > 1 && !t.several:
 		return fmt.Errorf("service %s x%d: only %s comes in several nodes",
 			n.Kind, n.Count, list(func(t trait) bool { return t.several }))
+	case n.Durable && t.durable == nil:
+		return fmt.Errorf("service %s %s: only %s has to be asked for that", n.Kind, durable,
+			list(func(t trait) bool { return t.durable != nil }))
 	case n.Count < 0 || n.Count > maxCount:
 		return fmt.Errorf("service %s: %d nodes, want 1 to %d", n.Kind, n.Count, maxCount)
 	}
@@ -73,10 +87,14 @@ func (n Need) name() string {
 
 // String is the form that [ParseNeed] reads.
 func (n Need) String() string {
-	if n.count() == 1 {
-		return string(n.Kind)
+	text := string(n.Kind)
+	if n.Durable {
+		text += " " + durable
 	}
-	return fmt.Sprintf("%s x%d", n.Kind, n.Count)
+	if n.count() > 1 {
+		text += fmt.Sprintf(" x%d", n.Count)
+	}
+	return text
 }
 
 // list names the kinds of which something holds: "rabbitmq, postgres and redis".

@@ -14,14 +14,20 @@ func TestParseNeed(t *testing.T) {
 	}{
 		{"rabbitmq", Need{Kind: RabbitMQ, Count: 1}, ""},
 		{" Redis  x5 ", Need{Kind: Redis, Count: 5}, ""},
+		{"redis durable", Need{Kind: Redis, Count: 1, Durable: true}, ""},
+		{"redis durable x5", Need{Kind: Redis, Count: 5, Durable: true}, ""},
+		{"redis x5 durable", Need{Kind: Redis, Count: 5, Durable: true}, ""},
+		{"redis durable durable", Need{}, "x1 to x9"},
+		{"postgres durable", Need{}, "only redis has to be asked for that"},
 		{"redis x1", Need{Kind: Redis, Count: 1}, ""},
 		{"kafka", Need{}, `unknown service "kafka": there are rabbitmq, postgres, redis, jaeger and seq`},
-		{"", Need{}, `write it as "rabbitmq" or "redis x5"`},
-		{"redis five", Need{}, "the number of nodes is written x1 to x9"},
+		{"", Need{}, `write it as "rabbitmq", "redis x5" or "redis durable x5"`},
+		{"redis five", Need{}, "how many nodes, x1 to x9"},
 		{"redis x0", Need{}, "x1 to x9"},
 		{"redis x1000000", Need{}, "x1 to x9"},
 		{"redis 5", Need{}, "x1 to x9"},
-		{"redis x2 x3", Need{}, "write it as"},
+		{"redis x2 x3", Need{}, "x1 to x9"},
+		{"redis durable x2 x3", Need{}, "write it as"},
 		{"rabbitmq x3", Need{}, "only redis comes in several nodes"},
 	}
 	for _, tt := range tests {

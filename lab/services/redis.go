@@ -26,6 +26,7 @@ var redis = trait{
 	address: func(ports []int) address {
 		return address{URL: fmt.Sprintf("redis://127.0.0.1:%d/0", ports[0])}
 	},
+	durable: []string{"--appendonly", "yes", "--appendfsync", "always"}, keeps: redisKeeps,
 	handshake: redisHandshake, place: redisPlace, remove: removeRedisPlace,
 	boot: startSlack / 2, image: "redis:8.10",
 	native: &native{find: findRedis, prepare: prepareRedis}, standIn: oneMiniredis,
@@ -47,10 +48,27 @@ func prepareRedis(_ context.Context, n node) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Snapshots are left at their default, as in the compose file's container: a clean stop
-	// writes one, kill -9 loses what came after the last.
+	// Without more, as a package and the image's container have it: snapshots now and then. A clean
+	// stop writes one, kill -9 loses what came after the last.
 	return n.process(dir, n.programs[0], "--port", strconv.Itoa(n.ports[0]), "--bind", "127.0.0.1",
-		"--dir", dir, "--daemonize", "no", "--appendonly", "no"), nil
+		"--dir", dir, "--daemonize", "no"), nil
+}
+
+// redisKeeps reads the server's settings. A log of all writes that is not synced before the
+// answer survives kill -9, but a busy disk may keep Redis from writing it for up to two seconds.
+func redisKeeps(ctx context.Context, a address) error {
+	return withRedis(ctx, a.URL, func(do redisDo) error {
+		for name, want := range map[string]string{"appendonly": "yes", "appendfsync": "always"} {
+			got, err := do("CONFIG", "GET", name)
+			switch {
+			case err != nil:
+				return fmt.Errorf("it does not say: %w", err)
+			case got != name+" "+want:
+				return fmt.Errorf("CONFIG GET answers %q, and %s must be %s", got, name, want)
+			}
+		}
+		return nil
+	})
 }
 
 // redisHandshake logs in, selects the database and has a PING answered.
@@ -139,7 +157,7 @@ func login(u *url.URL, do redisDo) error {
 	return nil
 }
 
-// simple takes the value out of a RESP answer that is not an array.
+// simple takes the value out of a RESP answer: of an array, all strings of it in one.
 func simple(raw string) (string, error) {
 	if raw == "" {
 		return "", proto.ErrProtocol
@@ -157,6 +175,9 @@ func simple(raw string) (string, error) {
 		return proto.ReadString(raw)
 	case '_':
 		return "", nil
+	case '*':
+		all, err := proto.ReadStrings(raw)
+		return strings.Join(all, " "), err
 	default:
 		return "", proto.ErrUnexpected
 	}

@@ -5,6 +5,7 @@ package services
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,68 @@ func TestRedisKeepsDataOverAStopAndLosesItInAKill(t *testing.T) {
 				t.Errorf("a blocking command came back after %v, want 200 ms", took)
 			}
 		})
+	}
+}
+
+// What a durable one has said yes to is there after kill -9.
+func TestDurableRedisKeepsItsDataOverAKill(t *testing.T) {
+	need := Need{Kind: Redis, Durable: true, Private: true}
+	c, _ := bench(t, LinkDocker)
+	s := provide(t, c, need)[0]
+	must(t, redisKeeps(t.Context(), s.address()))
+	for _, k := range []string{"a", "b"} {
+		ask(t, s, "SET "+k+" v")
+		must(t, s.Kill(t.Context()), s.Start(t.Context()))
+		if got := ask(t, s, "GET "+k); got != "v" {
+			t.Errorf("after a kill %s is %q", k, got)
+		}
+	}
+	if got := ask(t, s, "GET a"); got != "v" {
+		t.Errorf("after two kills a is %q", got)
+	}
+	if i := traits[Redis].container(need, []int{1}); !slices.Equal(i.Args, traits[Redis].durable) {
+		t.Errorf("a container gets %q", i.Args)
+	}
+}
+
+// A server that may lose data is not used where a durable one is wanted, unless it was named on
+// purpose: then it is said.
+func TestRedisThatIsNotDurable(t *testing.T) {
+	durable := Need{Kind: Redis, Durable: true}
+	private := durable
+	private.Private = true
+	c, _ := bench(t, LinkDocker)
+	plain := provide(t, c, Need{Kind: Redis, Private: true})[0]
+
+	port, out := chain(t, Options{Skip: []string{LinkDocker}})
+	setTrait(t, Redis, answersAt(plain.URL))
+	s := provide(t, port, durable)[0]
+	if s.URL == plain.URL || !strings.Contains(out.text(), `is not used, it may lose`) {
+		t.Errorf("got %s, said %q", s.URL, out.text())
+	}
+	must(t, redisKeeps(t.Context(), s.address()))
+
+	t.Setenv("REDIS_URL", plain.URL)
+	named, out := chain(t, Options{})
+	if s := provide(t, named, durable)[0]; s.URL != plain.URL {
+		t.Errorf("got %s and not the one that was named", s.URL)
+	}
+	want := `the Redis of REDIS_URL may lose what it has acknowledged when it is killed: ` +
+		`CONFIG GET answers "append`
+	if !strings.Contains(out.text(), want) {
+		t.Errorf("said %q, want %q", out.text(), want)
+	}
+
+	standIn, out := chain(t, Options{Skip: []string{
+		LinkEnv, LinkPort, LinkDocker, LinkNative, LinkInstall,
+	}})
+	provide(t, standIn, durable)
+	if !strings.Contains(out.text(), "the stand-in loses everything when it is killed") {
+		t.Errorf("said %q", out.text())
+	}
+	_, err := standIn.Provide(t.Context(), private)
+	if err == nil || !strings.Contains(err.Error(), "loses everything when it is killed") {
+		t.Errorf("to be broken, a stand-in for a durable one: %v", err)
 	}
 }
 

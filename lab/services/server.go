@@ -189,6 +189,24 @@ func (all Servers) Env() map[string]string {
 	return env
 }
 
+// Names are what tells them from each other: of a kind that is there once, the kind, and otherwise
+// the kind and a number.
+func (all Servers) Names() []string {
+	total, seen := map[Kind]int{}, map[Kind]int{}
+	for _, s := range all {
+		total[s.Kind]++
+	}
+	names := make([]string, len(all))
+	for i, s := range all {
+		seen[s.Kind]++
+		names[i] = string(s.Kind)
+		if total[s.Kind] > 1 {
+			names[i] = fmt.Sprintf("%s-%d", s.Kind, seen[s.Kind])
+		}
+	}
+	return names
+}
+
 // named says whether a server of the kind was named in the environment.
 func (all Servers) named(kind Kind) bool {
 	return slices.ContainsFunc(all, func(s *Server) bool { return s.Kind == kind && s.named() })

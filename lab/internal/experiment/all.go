@@ -57,6 +57,13 @@ func Prepare(
 func Next(
 	ctx context.Context, st *stage.Stage, step *manifest.Step, e manifest.Experiment, opt Options,
 ) (r Result, err error) {
+	needs, err := step.ServersOf(e)
+	if err == nil {
+		err = st.Use(ctx, needs, true)
+	}
+	if err != nil {
+		return r, fmt.Errorf("experiment %s: %w", e.Name, err)
+	}
 	cfg, cleanup, err := st.Config(ctx, step, e.Name, true)
 	if err != nil {
 		return r, err

@@ -95,6 +95,8 @@ type Variant struct {
 	Name  string            `yaml:"name"`
 	About string            `yaml:"about"`
 	Env   map[string]string `yaml:"env"`
+	// Needs are the servers in place of the step's, of the same kinds.
+	Needs []string `yaml:"needs"`
 }
 
 // Injections are the commands that put bad messages into the step's input, past
@@ -112,11 +114,13 @@ type Experiment struct {
 	Variant string `yaml:"variant"`
 	// Long says that it takes too long for `make test`: only `lab break`, the nightly workflow and
 	// `make soak` carry it out.
-	Long   bool              `yaml:"long"`
-	Load   Load              `yaml:"load"`
-	Scale  map[string]int    `yaml:"scale"`
-	Env    map[string]string `yaml:"env"`
-	Faults Timeline          `yaml:"faults"`
+	Long  bool              `yaml:"long"`
+	Load  Load              `yaml:"load"`
+	Scale map[string]int    `yaml:"scale"`
+	Env   map[string]string `yaml:"env"`
+	// Needs are the servers in place of the variant's, of the same kinds.
+	Needs  []string `yaml:"needs"`
+	Faults Timeline `yaml:"faults"`
 	// Settle is how long nothing may happen before what is still open counts
 	// as lost. It must be longer than the step's longest silence, such as a
 	// reconnect's pause.
@@ -464,6 +468,18 @@ func (s *Step) Variant(name string) (Variant, error) {
 	}
 	return Variant{}, fmt.Errorf("there is no variant %q: the variants are %s",
 		name, strings.Join(names, ", "))
+}
+
+// ServersOf are what an experiment needs, in the form of Needs.
+func (s *Step) ServersOf(e Experiment) ([]string, error) {
+	v, err := s.Variant(e.Variant)
+	switch {
+	case len(e.Needs) > 0:
+		return e.Needs, err
+	case len(v.Needs) > 0:
+		return v.Needs, err
+	}
+	return s.Needs, err
 }
 
 // Experiment returns the experiment with that name.

@@ -31,7 +31,8 @@ type Stage struct {
 
 	log     *os.File
 	chain   *services.Chain
-	servers services.Servers
+	have    map[services.Need]services.Servers
+	servers services.Servers  // those in use
 	used    map[string]string // by server, where the processes find it
 	bin     string
 }
@@ -47,7 +48,9 @@ func Open(ctx context.Context, command string) (*Stage, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the run's log: %w", err), run.Close())
 	}
-	s := &Stage{Run: run, Screen: screen.New(log), log: log}
+	s := &Stage{
+		Run: run, Screen: screen.New(log), log: log, have: map[services.Need]services.Servers{},
+	}
 	say := func(text string) { s.Screen.Say("%s", text) }
 	if err := services.Sweep(ctx, say); err != nil {
 		s.Screen.Say("could not clean up after an earlier run: %v", err)
@@ -123,30 +126,33 @@ func (s *Stage) Prepare(
 		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), proxy)
 		return err
 	})
-	group.Go(func() error { return s.provide(ctx, step.Needs, private) })
+	group.Go(func() error { return s.Use(ctx, step.Needs, private) })
 	return group.Wait()
 }
 
 // Provide provides servers and returns the variables that lead to them.
 func (s *Stage) Provide(ctx context.Context, needs []string) (map[string]string, error) {
-	if err := s.provide(ctx, needs, false); err != nil {
+	if err := s.Use(ctx, needs, false); err != nil {
 		return nil, err
 	}
 	return s.servers.Env(), nil
 }
 
-func (s *Stage) provide(ctx context.Context, needs []string, private bool) error {
+// Use has the next bench run on these servers. Those that the stage does not have yet are started.
+func (s *Stage) Use(ctx context.Context, needs []string, private bool) error {
+	s.servers = nil
 	for _, text := range needs {
 		need, err := services.ParseNeed(text)
 		if err != nil {
 			return err
 		}
 		need.Private = private
-		servers, err := s.chain.Provide(ctx, need)
-		if err != nil {
-			return err
+		if s.have[need] == nil {
+			if s.have[need], err = s.chain.Provide(ctx, need); err != nil {
+				return err
+			}
 		}
-		s.servers = append(s.servers, servers...)
+		s.servers = append(s.servers, s.have[need]...)
 	}
 	return nil
 }
@@ -179,8 +185,9 @@ func (s *Stage) Config(
 			return cfg, cleanup, err
 		}
 	}
-	for _, server := range s.servers {
-		cfg.Services = append(cfg.Services, breakable{server})
+	names := s.servers.Names()
+	for i, server := range s.servers {
+		cfg.Services = append(cfg.Services, breakable{server, names[i]})
 		if apart || !server.Shared() {
 			continue
 		}
@@ -200,9 +207,12 @@ func (s *Stage) Config(
 }
 
 // breakable is a server as a bench sees it.
-type breakable struct{ *services.Server }
+type breakable struct {
+	*services.Server
+	name string // among those in use
+}
 
-func (b breakable) Name() string { return b.Server.Name }
+func (b breakable) Name() string { return b.name }
 
 // Describe says what runs where, a few lines for a person.
 func (s *Stage) Describe() []string {

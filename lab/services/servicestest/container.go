@@ -44,6 +44,7 @@ func startContainer(ctx context.Context, image services.Image) (services.Contain
 	}
 	c, err := testcontainers.Run(ctx, image.Name,
 		testcontainers.WithExposedPorts(inside...),
+		testcontainers.WithCmd(image.Args...),
 		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
 			host.PortBindings = ports
 		}),

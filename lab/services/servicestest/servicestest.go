@@ -163,8 +163,20 @@ func Shared(t testing.TB, kind services.Kind) *services.Server {
 // closed when the test ends.
 func Private(t testing.TB, kind services.Kind, count int) services.Servers {
 	t.Helper()
+	return provide(t, services.Need{Kind: kind, Count: count})
+}
+
+// DurableRedis returns n independent servers that keep what they have acknowledged when they are
+// killed, for a test to stop and kill as it likes.
+func DurableRedis(t testing.TB, n int) services.Servers {
+	t.Helper()
+	return provide(t, services.Need{Kind: services.Redis, Count: n, Durable: true})
+}
+
+func provide(t testing.TB, wanted services.Need) services.Servers {
+	t.Helper()
 	b := need(t)
-	wanted := services.Need{Kind: kind, Count: count, Private: true}
+	wanted.Private = true
 	all, err := b.chain.Provide(t.Context(), wanted)
 	if err != nil {
 		t.Fatal(err)
