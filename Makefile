@@ -23,6 +23,8 @@ help: ## this list
 # A step is a folder with a lab.yaml, a module is a line of go.work: nothing
 # here has to change when one is added.
 STEPS = $(sort $(patsubst %/lab.yaml,%,$(wildcard [0-9][0-9]-*/lab.yaml)))
+# The parts of a step are folders in it, with experiments of their own.
+PARTS = $(sort $(patsubst %/lab.yaml,%,$(wildcard [0-9][0-9]-*/*/lab.yaml)))
 MODULES = $(shell $(GO) list -m -f '{{.Dir}}')
 
 run-%: ## run a step and watch it: make run-07
@@ -43,14 +45,19 @@ soak: ## everything again and again, beside a program that keeps the machine bus
 mutants: ## take promises away, one at a time; a test must fail: make mutants ARGS=07
 	@$(GO) run ./lab mutants $(ARGS)
 
-break: ## break every step
-	@for dir in $(STEPS); do $(LAB) break $${dir%%-*} $(ARGS) || failed=1; done; exit $${failed:-0}
+break: ## break every step and every part
+	@for dir in $(sort $(STEPS) $(PARTS)); do echo "— $$dir"; \
+		$(LAB) break $$dir $(ARGS) || failed=1; done; exit $${failed:-0}
 
 score: ## measure the four questions: make score ARGS="03 07 -quick"
 	@$(LAB) score $(ARGS)
 
+# 7 is 07.
+DIR = $(filter $(if $(filter 1 2 3 4 5 6 7 8 9,$*),0$*,$*)-%,$(STEPS))
+
 bench-%: ## run the benchmarks of a step: make bench-07
-	@for mod in $*-*/go.mod $(wildcard $*-*/bench/go.mod); do \
+	@$(if $(DIR),,echo "there is no step $*: the steps are $(STEPS)"; exit 1;) \
+	for mod in $(DIR)/go.mod $(wildcard $(DIR)/bench/go.mod); do \
 		(cd $${mod%/go.mod} && $(GO) test -run '^$$' -bench . $(ARGS) ./...) || exit 1; done
 
 up: ## start the servers and leave them running

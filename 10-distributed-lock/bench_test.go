@@ -26,6 +26,8 @@ type taker func(ctx context.Context) (unlock func(context.Context) error, err er
 // and reports how many times a second, and as a share of the bare lock.
 func BenchmarkLock(b *testing.B) {
 	s, _ := onNodes(b, 5)
+	durable := s
+	durable.Redis = servicestest.DurableRedis(b, 5).Env()["REDIS_URL"]
 	for _, c := range []struct {
 		name string
 		take taker
@@ -35,6 +37,7 @@ func BenchmarkLock(b *testing.B) {
 		{"redsync-5", redsyncOn(b, s, 5)},
 		{"ours-1", oursOn(b, s, 1)},
 		{"ours-5", oursOn(b, s, 5)},
+		{"ours-5-durable", oursOn(b, durable, 5)},
 		{"postgres", advisory(b, servicestest.Postgres(b))},
 	} {
 		b.Run(c.name, func(b *testing.B) {

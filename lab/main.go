@@ -72,14 +72,40 @@ func command() *cli.Command {
 			busyCommand(),
 		},
 	}
-	for _, cmd := range append(lab.Commands, lab) {
+	lab.OnUsageError = usageError
+	for _, cmd := range lab.Commands {
 		cmd.OnUsageError = usageError
+		if cmd.ArgsUsage == "" {
+			cmd.Before = refuseArgs
+		}
 	}
 	return lab
 }
 
+func init() { cli.ShowCommandHelp = showHelp }
+
+// showHelp shows the help of a command whatever its arguments: to the library the 07 of
+// "run 07 -h" is something to be explained.
+func showHelp(ctx context.Context, cmd *cli.Command, topic string) error {
+	if cmd != cmd.Root() {
+		cmd, topic = cmd.Root(), cmd.Name
+	}
+	return cli.DefaultShowCommandHelp(ctx, cmd, topic)
+}
+
 func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	return fmt.Errorf("%w; go run ./lab %s -h lists the flags", err, cmd.Name)
+	name := ""
+	if cmd != cmd.Root() {
+		name = cmd.Name + " "
+	}
+	return fmt.Errorf("%w; go run ./lab %s-h lists the flags", err, name)
+}
+
+func refuseArgs(ctx context.Context, cmd *cli.Command) (context.Context, error) {
+	if cmd.Args().Len() > 0 {
+		return ctx, fmt.Errorf("%s takes no arguments such as %q", cmd.Name, cmd.Args().First())
+	}
+	return ctx, nil
 }
 
 // stepAndArgs reads the manifest of the step that the first argument names, and

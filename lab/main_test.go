@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/home"
@@ -41,6 +43,11 @@ func TestMistakes(t *testing.T) {
 		{"test -at-once -2", "-at-once is at least 1, not -2"},
 		{"test -repeat many", "go run ./lab test -h lists the flags"},
 		{"up beer", `unknown service "beer"`},
+		{"down now", `down takes no arguments such as "now"`},
+		{"status 07", `status takes no arguments such as "07"`},
+		{"doctor 07", `doctor takes no arguments such as "07"`},
+		{"-x", "go run ./lab -h lists the flags"},
+		{"run 7 -x", "go run ./lab run -h lists the flags"},
 		{"do", "what is to be done?"},
 		{"do kill consumer-1", "no run is going on"},
 		{"do -run x burst 1", `no run "x" is going on`},
@@ -56,6 +63,46 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("want an error with %q, got: %v", c.want, err)
 			}
 		})
+	}
+}
+
+// Whoever has typed half of a command asks for its help where the cursor is.
+func TestHelpBehindArguments(t *testing.T) {
+	for _, cmd := range command().Commands {
+		for _, words := range []string{"-h", "--help", "07 -h", "-h 07", "07 consumer --help"} {
+			out := new(bytes.Buffer)
+			lab := command()
+			lab.Writer = out
+			args := append([]string{"lab", cmd.Name}, strings.Fields(words)...)
+			err := lab.Run(t.Context(), args)
+			if err != nil || !strings.Contains(out.String(), "lab "+cmd.Name+" - "+cmd.Usage) {
+				t.Errorf("%q: %v\n%s", args, err, out)
+			}
+		}
+	}
+}
+
+// The keys that help are what a narrow terminal loses last.
+func TestFooter(t *testing.T) {
+	t.Parallel()
+	const procs, keys, end = "producer ×1 · consumer ×3", "b burst  k kill", "? help  q quit"
+	cases := []struct {
+		width int
+		want  string
+	}{
+		{80, "producer ×1 · consumer ×3    b burst  k kill  ? help  q quit"},
+		{60, "producer ×1 · consumer ×3    b burst  k kill  ? help  q quit"},
+		{40, "producer ×1 · consumer …  ? help  q quit"},
+		{20, "pro…  ? help  q quit"},
+		{17, "…  ? help  q quit"},
+		{16, "? help  q quit"},
+		{10, "? help  q…"},
+	}
+	for _, c := range cases {
+		got := footer(procs+"    "+keys, end, c.width)
+		if got != c.want || utf8.RuneCountInString(got) > c.width {
+			t.Errorf("%d columns: %q, want %q", c.width, got, c.want)
+		}
 	}
 }
 

@@ -338,22 +338,29 @@ func (s *show) status(width int) string {
 	if len(s.owned) > 0 {
 		keys += "  r restart " + s.owned[0]
 	}
-	keys += "  ? help  q quit"
+	end := "? help  q quit"
 	if s.draining.Load() {
-		keys = "waiting for what is in flight; q leaves it"
+		keys, end = "waiting for what is in flight", "q leaves it"
 	}
-	return fit(s.screen, counts, width, true) + "\n" +
-		fit(s.screen, strings.Join(procs, " · ")+"    "+keys, width, false)
+	return s.screen.Bold(fit(counts, width)) + "\n" +
+		s.screen.Faint(footer(strings.Join(procs, " · ")+"    "+keys, end, width))
 }
 
-func fit(s *screen.Screen, text string, width int, bold bool) string {
-	if runes := []rune(text); len(runes) > width && width > 1 {
-		text = string(runes[:width-1]) + "…"
+// footer is a line of which a narrow window loses the end last.
+func footer(text, end string, width int) string {
+	const gap = "  "
+	room := width - len(gap+end)
+	if room < 1 {
+		return fit(end, width)
 	}
-	if bold {
-		return s.Bold(text)
+	return fit(text, room) + gap + end
+}
+
+func fit(text string, width int) string {
+	if runes := []rune(text); len(runes) > width && width > 0 {
+		return string(runes[:width-1]) + "…"
 	}
-	return s.Faint(text)
+	return text
 }
 
 // printHeader shows what runs where and what to type next.
