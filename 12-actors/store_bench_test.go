@@ -25,18 +25,21 @@ func BenchmarkDurable(b *testing.B) {
 		b.Fatal(err)
 	}
 	volatile := redisAt(b, servicestest.RedisNodes(b, 1)[0].URL)
-	for name, store := range map[string]Store{
-		"redis": redisAt(b, servicestest.DurableRedis(b, 1)[0].URL), "postgres": postgres,
+	for _, c := range []struct {
+		name  string
+		store Store
+	}{
+		{"redis", redisAt(b, servicestest.DurableRedis(b, 1)[0].URL)}, {"postgres", postgres},
 	} {
 		for _, writers := range []int{1, 32} {
-			b.Run(fmt.Sprintf("%s/writers=%d", name, writers), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/writers=%d", c.name, writers), func(b *testing.B) {
 				const rounds = 20 // taking turns, so that what else goes on meets both alike
 				each := max(b.N/rounds/writers, 1)
 				var synced, reference time.Duration
 				for round := range rounds {
-					run := fmt.Sprintf("%s-%d-%d-%d", name, writers, b.N, round)
+					run := fmt.Sprintf("%s-%d-%d-%d", c.name, writers, b.N, round)
 					reference += writeAll(b, volatile, run, writers, each)
-					synced += writeAll(b, store, run, writers, each)
+					synced += writeAll(b, c.store, run, writers, each)
 				}
 				n := float64(rounds * writers * each)
 				b.ReportMetric(n/synced.Seconds(), "writes/s")
