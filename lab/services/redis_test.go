@@ -160,6 +160,32 @@ func TestRedisThatIsNotDurable(t *testing.T) {
 	}
 }
 
+// A number is claimed by a name: what is swept must not be another run's by now.
+func TestRedisPlaceOfAKilledRunIsEmptied(t *testing.T) {
+	c, _ := bench(t, LinkPort, LinkDocker, LinkNative)
+	s := provide(t, c, Need{Kind: Redis})[0]
+	place := func(name string) *Server {
+		url, err := redisPlace(t.Context(), s.address(), name)
+		must(t, err)
+		own := &Server{Kind: Redis, URL: url}
+		ask(t, own, "SET k "+name)
+		return own
+	}
+	killed, other := place("killed"), place("other")
+	for range 2 { // a second sweep finds nothing, and that is no error
+		must(t, removeRedisPlace(t.Context(), s.address(), "killed"))
+	}
+	if got := ask(t, killed, "GET k"); got != "" {
+		t.Errorf("%q is left in %s", got, killed.URL)
+	}
+	if got := ask(t, other, "GET k"); got != "other" {
+		t.Errorf("somebody else's place holds %q", got)
+	}
+	if next := place("next"); next.URL != killed.URL {
+		t.Errorf("the next place is %s, and %s was free", next.URL, killed.URL)
+	}
+}
+
 func TestRedisRefusesAWrongPassword(t *testing.T) {
 	m := miniredis.RunT(t)
 	m.RequireUserAuth("u", "right")
