@@ -62,19 +62,13 @@ func examine(ctx context.Context, chain *services.Chain, scr *screen.Screen) err
 			missing = append(missing, tool+": install it with your system's package manager")
 		}
 	}
-	compiler, mend := services.InspectCompiler()
-	if compiler == "" {
-		scr.Print(fmt.Sprintf("  %-12s %s, so no race detector", "C compiler", scr.Red("none")))
-		missing = append(missing, "a C compiler, for the race detector: "+mend)
-	} else {
-		scr.Print(fmt.Sprintf("  %-12s %s", "C compiler", compiler))
-	}
-	chromium, mend := services.InspectBrowser()
-	if chromium == "" {
-		scr.Print(fmt.Sprintf("  %-12s %s, so no tests of web pages", "Chromium", scr.Red("none")))
-		missing = append(missing, "a Chromium, for the tests of web pages: "+mend)
-	} else {
-		scr.Print(fmt.Sprintf("  %-12s %s", "Chromium", chromium))
+	for _, tool := range services.Tools {
+		path, mend := tool.Inspect()
+		if path == "" {
+			path = fmt.Sprintf("%s, so no %s", scr.Red("none"), tool.For)
+			missing = append(missing, fmt.Sprintf("a %s, for the %s: %s", tool.Title, tool.For, mend))
+		}
+		scr.Print(fmt.Sprintf("  %-12s %s", tool.Title, path))
 	}
 	scr.Print("")
 	for _, kind := range services.Kinds() {

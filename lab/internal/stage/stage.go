@@ -159,7 +159,8 @@ func (s *Stage) Use(ctx context.Context, needs []string, private bool) error {
 
 // NeedCompiler makes sure of a C compiler, which the race detector needs.
 func (s *Stage) NeedCompiler(ctx context.Context) error {
-	return s.chain.Compiler(ctx)
+	_, err := s.chain.Tool(ctx, services.Compiler)
+	return err
 }
 
 // Config is what a bench needs to run on this stage. Of a server that others may

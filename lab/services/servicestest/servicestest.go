@@ -269,7 +269,7 @@ func RedisNodes(t testing.TB, n int) services.Servers {
 // none and that is allowed. Without one the test fails, and says what to do.
 func Chromium(t testing.TB) string {
 	t.Helper()
-	path, err := need(t).chain.Browser(t.Context())
+	path, err := need(t).chain.Tool(t.Context(), services.Browser)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ func TestBrowserIsFound(t *testing.T) {
 	named := filepath.Join(program(t, "my-chrome", "exit 0"), "my-chrome")
 	t.Setenv("CHROME_PATH", named)
 	c, _ := chain(t, Options{})
-	if got, err := c.Browser(t.Context()); err != nil || got != named {
+	if got, err := c.Tool(t.Context(), Browser); err != nil || got != named {
 		t.Errorf("found %q, %v, want %q", got, err, named)
 	}
 }
@@ -37,7 +37,7 @@ func TestBrowserIsInstalled(t *testing.T) {
 			t.Cleanup(func() { policyFile = was })
 			calls := fakeApt(t, policyFile, tt.script)
 			c, _ := chain(t, Options{})
-			path, err := c.Browser(t.Context())
+			path, err := c.Tool(t.Context(), Browser)
 			switch {
 			case tt.wantErr == "" && (err != nil || filepath.Base(path) != "my-chrome"):
 				t.Errorf("found %q, %v", path, err)
