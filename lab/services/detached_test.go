@@ -67,6 +67,23 @@ func TestUpOutlivesTheLabUntilDown(t *testing.T) {
 	}
 }
 
+// What is left running is for every step, and so for those that must not lose anything.
+func TestUpIsDurable(t *testing.T) {
+	t.Setenv(home.EnvDir, t.TempDir())
+	useFreePorts(t, Redis)
+	quiet := func(string) {}
+	defer func() { must(t, Down(context.WithoutCancel(t.Context()), quiet)) }()
+	all, err := Up(t.Context(), []Kind{Redis}, Options{Skip: []string{LinkDocker}})
+	must(t, err)
+	must(t, redisKeeps(t.Context(), all[0].address()))
+	// A step that asks for a durable one finds it.
+	c, out := chain(t, Options{Skip: []string{LinkDocker}})
+	s := provide(t, c, Need{Kind: Redis, Durable: true})[0]
+	if s.URL != all[0].URL || strings.Contains(out.text(), "may lose") {
+		t.Errorf("got %s, want %s; said %q", s.URL, all[0].URL, out.text())
+	}
+}
+
 // What somebody has started by hand with the same compose file is not the lab's to stop.
 func TestDownStopsOnlyWhatUpHasStarted(t *testing.T) {
 	for _, alone := range []bool{true, false} {
