@@ -225,8 +225,12 @@ func (c *Chain) waysOut(need Need, reasons []string) error {
 	if command := t.installCommand(); command != "" {
 		ways = append(ways, "install it: "+command)
 	}
+	title := t.title
+	if need.Durable {
+		title = durable + " " + title
+	}
 	return fmt.Errorf("no %s to be had. What was tried:\n    %s\nWays out:\n    %s",
-		t.title, strings.Join(reasons, "\n    "), strings.Join(ways, "\n    "))
+		title, strings.Join(reasons, "\n    "), strings.Join(ways, "\n    "))
 }
 
 // installCommand is what a person would type to install the server on this system, empty when

@@ -155,7 +155,8 @@ func TestRedisThatIsNotDurable(t *testing.T) {
 		t.Errorf("said %q", out.text())
 	}
 	_, err := standIn.Provide(t.Context(), private)
-	if err == nil || !strings.Contains(err.Error(), "loses everything when it is killed") {
+	if err == nil || !strings.Contains(err.Error(), "no durable Redis to be had") ||
+		!strings.Contains(err.Error(), "loses everything when it is killed") {
 		t.Errorf("to be broken, a stand-in for a durable one: %v", err)
 	}
 }
