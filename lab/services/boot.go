@@ -29,7 +29,7 @@ func (s *Server) bringUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %v", limit))
 	defer cancel()
 	for try := 1; ; try++ {
-		err := s.inst.start(ctx)
+		err := s.inst.Start(ctx)
 		if err == nil {
 			err = s.awaitReady(ctx)
 		}
@@ -46,7 +46,7 @@ func (s *Server) bringUp(ctx context.Context) error {
 		// The caller's context may have ended too, and the log is still wanted.
 		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 		defer cancel()
-		return withLog(err, s.inst.tail(logCtx))
+		return withLog(err, s.inst.Tail(logCtx))
 	}
 }
 
@@ -54,6 +54,10 @@ func (s *Server) bringUp(ctx context.Context) error {
 func (s *Server) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
+	var ended <-chan struct{} // of others it cannot be seen
+	if p, ok := s.inst.(*process); ok {
+		ended = p.ended()
+	}
 	for {
 		version, err := s.tryOnce(ctx)
 		if err == nil {
@@ -66,7 +70,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-s.inst.ended():
+		case <-ended:
 			return errEnded
 		case <-ctx.Done():
 			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), err)

@@ -36,9 +36,9 @@ type Options struct {
 	// Relay is called with each line that a stand-in prints for people, such as a trace. nil leaves
 	// it in the server's log.
 	Relay func(line string)
-	// Container takes the place of the docker link's own way: it makes one container and returns
-	// its owner's handle. Tests put testcontainers-go here.
-	Container func(ctx context.Context, image Image) (Container, error)
+	// Container takes the place of the docker link's own way: it makes one container, which
+	// does not run yet. Tests put testcontainers-go here.
+	Container func(ctx context.Context, image Image) (Instance, error)
 	// Images are what Container needs besides the server's own. They are pulled first: a library
 	// may go on trying for a quarter of an hour where there is no way to a registry.
 	Images []string
@@ -52,16 +52,6 @@ type Image struct {
 	Args []string // of the server
 	// Inside are the ports within the container, Outside those of this machine, in the same order.
 	Inside, Outside []int
-}
-
-// Container is a running container that something else than this package made, its ports
-// mapped to the local ports that were asked for. Start must keep the ports and the data.
-type Container interface {
-	Start(ctx context.Context) error
-	Stop(ctx context.Context) error
-	Kill(ctx context.Context) error
-	Remove(ctx context.Context) error
-	Tail(ctx context.Context) []string
 }
 
 // Chain provides servers for one run and stops those it started. It is safe for concurrent use.
@@ -341,7 +331,7 @@ func sweepContainers(ctx context.Context, say func(string)) error {
 		if name == "" || owned {
 			continue
 		}
-		if err := (&container{name: name, created: true}).close(ctx); err != nil {
+		if err := (&container{name: name, created: true}).Close(ctx); err != nil {
 			errs = append(errs, err)
 			continue
 		}

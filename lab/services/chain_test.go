@@ -245,7 +245,7 @@ func TestDockerThatCannotPullFallsThroughInTests(t *testing.T) {
 			c, out := chain(t, Options{
 				Skip:   []string{LinkPort, LinkNative},
 				Images: []string{"helper:1"},
-				Container: func(context.Context, Image) (Container, error) {
+				Container: func(context.Context, Image) (Instance, error) {
 					t.Error("a container was made without its image")
 					return nil, errors.ErrUnsupported
 				},
@@ -394,7 +394,7 @@ func TestContainerKeepsItsPortAndIsRemoved(t *testing.T) {
 		labels: []string{labelRun + "=x"},
 	}
 	ctx := t.Context()
-	must(t, box.start(ctx), box.stop(ctx), box.start(ctx), box.kill(ctx), box.close(ctx))
+	must(t, box.Start(ctx), box.Stop(ctx), box.Start(ctx), box.Kill(ctx), box.Close(ctx))
 	want := []string{
 		"run --detach --name course-lab-x-rabbitmq --hostname rabbitmq --label course.lab.run=x " +
 			"--publish 127.0.0.1:20001:5672 --publish 127.0.0.1:20002:15672 rabbitmq:4.3-management",

@@ -95,17 +95,17 @@ func (c compose) run(ctx context.Context, args ...string) error {
 // the newer versions from it.
 var progress = regexp.MustCompile(` (Container|Network|Volume) \S+  \w+\n`)
 
-func (c compose) start(ctx context.Context) error {
+func (c compose) Start(ctx context.Context) error {
 	return c.run(ctx, "up", "--detach", "--wait", c.service)
 }
 
-func (c compose) stop(ctx context.Context) error { return c.run(ctx, "stop", c.service) }
+func (c compose) Stop(ctx context.Context) error { return c.run(ctx, "stop", c.service) }
 
-func (c compose) kill(ctx context.Context) error { return c.run(ctx, "kill", c.service) }
+func (c compose) Kill(ctx context.Context) error { return c.run(ctx, "kill", c.service) }
 
 // close does nothing: other runs may have come to use the service, and the last of them ends
 // it. See claims.
-func (c compose) close(context.Context) error { return nil }
+func (c compose) Close(context.Context) error { return nil }
 
 func (c compose) remove(ctx context.Context) error {
 	return c.run(ctx, "rm", "--stop", "--force", c.service)
@@ -118,9 +118,7 @@ func (c compose) exists(ctx context.Context) bool {
 	return err != nil || strings.TrimSpace(out) != ""
 }
 
-func (c compose) ended() <-chan struct{} { return nil }
-
-func (c compose) tail(ctx context.Context) []string {
+func (c compose) Tail(ctx context.Context) []string {
 	out, err := runDocker(ctx, "compose", "--file", c.file, "logs", "--no-color",
 		"--tail", fmt.Sprint(tailLines), c.service)
 	if err != nil || out == "" {
@@ -137,7 +135,7 @@ type container struct {
 	created bool
 }
 
-func (c *container) start(ctx context.Context) error {
+func (c *container) Start(ctx context.Context) error {
 	if c.created {
 		_, err := runDocker(ctx, "start", c.name)
 		return err
@@ -158,12 +156,12 @@ func (c *container) start(ctx context.Context) error {
 	return err
 }
 
-func (c *container) stop(ctx context.Context) error {
+func (c *container) Stop(ctx context.Context) error {
 	_, err := runDocker(ctx, "stop", "-t", "30", c.name)
 	return err
 }
 
-func (c *container) kill(ctx context.Context) error {
+func (c *container) Kill(ctx context.Context) error {
 	_, err := runDocker(ctx, "kill", c.name)
 	if err != nil && strings.Contains(err.Error(), "is not running") {
 		return nil
@@ -171,7 +169,7 @@ func (c *container) kill(ctx context.Context) error {
 	return err
 }
 
-func (c *container) close(ctx context.Context) error {
+func (c *container) Close(ctx context.Context) error {
 	if !c.created {
 		return nil
 	}
@@ -182,9 +180,7 @@ func (c *container) close(ctx context.Context) error {
 	return err
 }
 
-func (c *container) ended() <-chan struct{} { return nil }
-
-func (c *container) tail(ctx context.Context) []string {
+func (c *container) Tail(ctx context.Context) []string {
 	out, err := runDocker(ctx, "logs", "--tail", fmt.Sprint(tailLines), c.name)
 	if err != nil || out == "" {
 		return nil

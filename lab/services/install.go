@@ -117,6 +117,24 @@ func (in installer) install(ctx context.Context, pkg string, done func() bool) e
 	return runApart(ctx, in.spec("apt-get install "+pkg, args...))
 }
 
+// install asks where there is somebody to ask, says what it does and why, and installs.
+func (c *Chain) install(
+	ctx context.Context, in installer, pkg, why string, done func() bool,
+) error {
+	question := fmt.Sprintf("%s: install the package %s with %s?", why, pkg, in.manager)
+	if c.policy == installAsk && c.opts.Ask != nil && !c.opts.Ask(question) {
+		return errors.New("installing it was declined")
+	}
+	c.opts.Say(fmt.Sprintf("%s: installing %s with %s, without starting any service "+
+		"(LAB_INSTALL=no forbids this)", why, pkg, in.manager))
+	begun := time.Now()
+	if err := in.install(ctx, pkg, done); err != nil {
+		return err
+	}
+	c.opts.Say(fmt.Sprintf("%s is installed, after %.0f s", pkg, time.Since(begun).Seconds()))
+	return nil
+}
+
 // runApart runs a program that must not be interrupted halfway: a package manager that is
 // killed leaves the system half installed. When the context ends it is left to finish by
 // itself, which the script does in bounded time, also when the lab is killed.

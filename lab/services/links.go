@@ -264,11 +264,9 @@ func (c *Chain) provideContainer(ctx context.Context, need Need) (*Server, error
 		// Its image is there: what takes longer than a boot is not coming.
 		ctx, cancel := context.WithTimeoutCause(ctx, t.boot, fmt.Errorf("not up after %v", t.boot))
 		defer cancel()
-		made, err := c.opts.Container(ctx, t.container(need, ports))
-		if err != nil {
+		if s.inst, err = c.opts.Container(ctx, t.container(need, ports)); err != nil {
 			return nil, err
 		}
-		s.inst = &foreign{Container: made}
 	} else {
 		state, err := home.Dir()
 		if err != nil {
@@ -293,25 +291,6 @@ func (c *Chain) launch(ctx context.Context, s *Server) error {
 	}
 	return nil
 }
-
-// foreign makes an instance of a [Container], which is running when it is made.
-type foreign struct {
-	Container
-	begun bool
-}
-
-func (f *foreign) start(ctx context.Context) error {
-	if !f.begun {
-		f.begun = true
-		return nil
-	}
-	return f.Start(ctx)
-}
-func (f *foreign) stop(ctx context.Context) error    { return f.Stop(ctx) }
-func (f *foreign) kill(ctx context.Context) error    { return f.Kill(ctx) }
-func (f *foreign) close(ctx context.Context) error   { return f.Remove(ctx) }
-func (f *foreign) ended() <-chan struct{}            { return nil }
-func (f *foreign) tail(ctx context.Context) []string { return f.Tail(ctx) }
 
 // ---- a server installed on this machine
 
@@ -367,7 +346,7 @@ func (c *Chain) startNatives(ctx context.Context, need Need) (all Servers, err e
 		}
 		s.inst = p
 		if err := c.launch(ctx, s); err != nil {
-			if portTaken(p.tail(ctx)) {
+			if portTaken(p.Tail(ctx)) {
 				err = fmt.Errorf("%w: %w", errPortTaken, errors.Join(err, os.Remove(p.log)))
 			}
 			return all, err
@@ -467,19 +446,11 @@ func (c *Chain) provideInstall(ctx context.Context, need Need) (Servers, error) 
 	if err != nil {
 		return nil, err
 	}
-	pkg := t.packages[in.manager]
-	question := fmt.Sprintf("%s is needed and not on this machine: install the package %s with %s?",
-		t.title, pkg, in.manager)
-	if c.policy == installAsk && c.opts.Ask != nil && !c.opts.Ask(question) {
-		return nil, errors.New("installing it was declined")
-	}
-	c.opts.Say(fmt.Sprintf("%s is needed and not on this machine: installing %s with %s, without "+
-		"starting its service (LAB_INSTALL=no forbids this)", t.title, pkg, in.manager))
 	installed := func() bool { _, err := t.installed(); return err == nil }
-	begun := time.Now()
-	if err := in.install(ctx, pkg, installed); err != nil {
+	err = c.install(ctx, in, t.packages[in.manager], t.title+" is needed and not on this machine",
+		installed)
+	if err != nil {
 		return nil, err
 	}
-	c.opts.Say(fmt.Sprintf("%s is installed, after %.0f s", t.title, time.Since(begun).Seconds()))
 	return c.provideNative(ctx, need)
 }

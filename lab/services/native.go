@@ -101,7 +101,7 @@ func (at *site) close(ctx context.Context) error {
 	at.closed = true
 	var errs []error
 	for _, p := range at.helpers {
-		errs = append(errs, p.close(ctx))
+		errs = append(errs, p.Close(ctx))
 	}
 	at.helpers = nil
 	return errors.Join(errs...)
@@ -125,7 +125,7 @@ type process struct {
 // tailLines is how much of its log a server that does not come up shows.
 const tailLines = 25
 
-func (p *process) start(context.Context) error {
+func (p *process) Start(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.proc != nil && !hasEnded(p.proc) {
@@ -158,7 +158,7 @@ func (p *process) fallBack() {
 	}
 }
 
-func (p *process) stop(context.Context) error {
+func (p *process) Stop(context.Context) error {
 	proc := p.current()
 	if proc == nil {
 		return nil
@@ -166,7 +166,7 @@ func (p *process) stop(context.Context) error {
 	return proc.Stop(p.grace, p.stopBy)
 }
 
-func (p *process) kill(context.Context) error {
+func (p *process) Kill(context.Context) error {
 	proc := p.current()
 	if proc == nil {
 		return nil
@@ -176,12 +176,12 @@ func (p *process) kill(context.Context) error {
 	return err
 }
 
-func (p *process) close(ctx context.Context) error {
+func (p *process) Close(ctx context.Context) error {
 	var err error
 	if proc := p.current(); p.closeBy != nil && proc != nil {
 		err = proc.Stop(p.grace, p.closeBy)
 	} else {
-		err = p.kill(ctx)
+		err = p.Kill(ctx)
 	}
 	for _, dir := range p.dirs {
 		err = errors.Join(err, os.RemoveAll(dir))
@@ -211,7 +211,7 @@ func hasEnded(p *child.Process) bool {
 	}
 }
 
-func (p *process) tail(context.Context) []string { return lastLines(p.log) }
+func (p *process) Tail(context.Context) []string { return lastLines(p.log) }
 
 // lastLines returns the end of a log file, or nothing when it cannot be read.
 func lastLines(path string) []string {

@@ -32,23 +32,7 @@ const placePrefix = "place."
 func (s *Server) Isolate(
 	ctx context.Context, name string,
 ) (env map[string]string, cleanup func(context.Context) error, err error) {
-	return s.isolate(ctx, safeName(name))
-}
-
-func (s *Server) isolate(
-	ctx context.Context, name string,
-) (env map[string]string, cleanup func(context.Context) error, err error) {
-	t := traits[s.Kind]
-	if t.place == nil {
-		return s.Env(), func(context.Context) error { return nil }, nil
-	}
-	own, err := t.place(ctx, s.address(), name)
-	if err != nil {
-		return nil, nil, fmt.Errorf("isolate %s on %s: %w", name, s.Name, err)
-	}
-	env = s.Env()
-	env[t.env] = own
-	return env, func(ctx context.Context) error { return t.remove(ctx, s.address(), name) }, nil
+	return s.IsolateFor(ctx, nil, name)
 }
 
 // IsolateFor is [Server.Isolate] for a run that may be killed: the next [Sweep] removes the place
@@ -56,10 +40,18 @@ func (s *Server) isolate(
 func (s *Server) IsolateFor(
 	ctx context.Context, run *home.Run, name string,
 ) (env map[string]string, cleanup func(context.Context) error, err error) {
+	t := traits[s.Kind]
+	env = s.Env()
+	if t.place == nil {
+		return env, func(context.Context) error { return nil }, nil
+	}
 	p := place{s.Kind, s.URL, s.management, safeName(name)}
-	env, remove, err := s.isolate(ctx, p.Name)
-	if err != nil || traits[s.Kind].place == nil {
-		return env, remove, err
+	if env[t.env], err = t.place(ctx, s.address(), p.Name); err != nil {
+		return nil, nil, fmt.Errorf("isolate %s on %s: %w", p.Name, s.Name, err)
+	}
+	remove := func(ctx context.Context) error { return t.remove(ctx, s.address(), p.Name) }
+	if run == nil {
+		return env, remove, nil
 	}
 	raw, err := json.Marshal(p)
 	if err == nil {

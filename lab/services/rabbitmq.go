@@ -428,7 +428,7 @@ func startEpmd(ctx context.Context, at *site, path string) (*erlang, error) {
 			},
 			log: filepath.Join(at.run.Dir(), "epmd.log"),
 		}
-		if err := p.start(ctx); err != nil {
+		if err := p.Start(ctx); err != nil {
 			return nil, err
 		}
 		err = awaitListening(ctx, p, ports[0])
@@ -438,7 +438,7 @@ func startEpmd(ctx context.Context, at *site, path string) (*erlang, error) {
 			return shared, nil
 		}
 		if try == restarts || ctx.Err() != nil {
-			return nil, withLog(fmt.Errorf("start epmd: %w", err), p.tail(ctx))
+			return nil, withLog(fmt.Errorf("start epmd: %w", err), p.Tail(ctx))
 		}
 	}
 }

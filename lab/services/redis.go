@@ -296,7 +296,7 @@ func oneMiniredis(ctx context.Context, c *Chain, need Need) (*Server, error) {
 	return s, c.launch(ctx, s)
 }
 
-func newMiniredis(port int) instance {
+func newMiniredis(port int) Instance {
 	m := miniredis.NewMiniRedis()
 	// Otherwise keys would only expire when a test says so, and a lock would be held for ever.
 	m.ClockTTL(true)
@@ -316,7 +316,7 @@ func miniredisVersion() string {
 	return "miniredis"
 }
 
-func (i *mini) start(context.Context) error {
+func (i *mini) Start(context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.up {
@@ -331,7 +331,7 @@ func (i *mini) start(context.Context) error {
 	return nil
 }
 
-func (i *mini) stop(context.Context) error {
+func (i *mini) Stop(context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.up {
@@ -341,14 +341,12 @@ func (i *mini) stop(context.Context) error {
 	return nil
 }
 
-func (i *mini) kill(ctx context.Context) error {
-	err := i.stop(ctx)
+func (i *mini) Kill(ctx context.Context) error {
+	err := i.Stop(ctx)
 	i.m.FlushAll()
 	return err
 }
 
-func (i *mini) close(ctx context.Context) error { return i.kill(ctx) }
+func (i *mini) Close(ctx context.Context) error { return i.Kill(ctx) }
 
-func (i *mini) ended() <-chan struct{} { return nil }
-
-func (i *mini) tail(context.Context) []string { return nil }
+func (i *mini) Tail(context.Context) []string { return nil }

@@ -34,25 +34,23 @@ type Server struct {
 	management string
 	handshake  func(ctx context.Context, a address) (string, error)
 	figures    bool     // it can be asked for [Server.Figures]
-	inst       instance // nil when the lab does not own it
+	inst       Instance // nil when the lab does not own it
 	mu         sync.Mutex
 	closed     bool
 }
 
-// instance is a server the lab owns, however it runs.
-type instance interface {
-	// start begins to start it, the first time or again on the same port with the same durable
+// Instance is a server the lab owns, however it runs.
+type Instance interface {
+	// Start begins to start it, the first time or again on the same port with the same durable
 	// data. The server need not be ready yet when it returns.
-	start(ctx context.Context) error
-	// stop ends it as its administrator would, kill as a power cut would.
-	stop(ctx context.Context) error
-	kill(ctx context.Context) error
-	// close ends it for good and removes its data.
-	close(ctx context.Context) error
-	// ended is closed when the server has ended by itself; nil when that cannot be seen.
-	ended() <-chan struct{}
-	// tail returns the last lines of its log.
-	tail(ctx context.Context) []string
+	Start(ctx context.Context) error
+	// Stop ends it as its administrator would, Kill as a power cut would.
+	Stop(ctx context.Context) error
+	Kill(ctx context.Context) error
+	// Close ends it for good and removes its data.
+	Close(ctx context.Context) error
+	// Tail returns the last lines of its log.
+	Tail(ctx context.Context) []string
 }
 
 // Owned reports whether the lab started this server and so may stop and break it.
@@ -104,13 +102,13 @@ func (s *Server) Ready(ctx context.Context) error {
 // Stop ends the server cleanly and returns when it has ended. A server that is not owned gives
 // [ErrNotOwned].
 func (s *Server) Stop(ctx context.Context) error {
-	return s.act("stop", func() error { return s.inst.stop(ctx) })
+	return s.act("stop", func() error { return s.inst.Stop(ctx) })
 }
 
 // Kill ends the server as a power cut does, with SIGKILL, and returns when it has ended. What
 // it had not written down is gone.
 func (s *Server) Kill(ctx context.Context) error {
-	return s.act("kill", func() error { return s.inst.kill(ctx) })
+	return s.act("kill", func() error { return s.inst.Kill(ctx) })
 }
 
 // Start starts a stopped or killed server again, on the same port and with its durable data,
@@ -122,7 +120,7 @@ func (s *Server) Start(ctx context.Context) error {
 // Restart stops the server cleanly and starts it again.
 func (s *Server) Restart(ctx context.Context) error {
 	return s.act("restart", func() error {
-		return errors.Join(s.inst.stop(ctx), s.bringUp(ctx))
+		return errors.Join(s.inst.Stop(ctx), s.bringUp(ctx))
 	})
 }
 
@@ -137,7 +135,7 @@ func (s *Server) Close(ctx context.Context) error {
 	if s.closed {
 		return nil
 	}
-	if err := s.inst.close(ctx); err != nil {
+	if err := s.inst.Close(ctx); err != nil {
 		return fmt.Errorf("close %s: %w", s.Name, err)
 	}
 	s.closed = true

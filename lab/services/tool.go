@@ -74,14 +74,9 @@ func (c *Chain) Tool(ctx context.Context, t Tool) (string, error) {
 	if err := in.can(ctx); err != nil {
 		return "", fmt.Errorf("%w: %w", missing, err)
 	}
-	question := t.why + " " + t.Title + ": install the package " + pkg + "?"
-	if c.policy == installAsk && c.opts.Ask != nil && !c.opts.Ask(question) {
-		return "", missing
-	}
-	c.opts.Say(fmt.Sprintf("%s %s and there is none: installing %s with %s "+
-		"(LAB_INSTALL=no forbids this)", t.why, t.Title, pkg, in.manager))
-	if err := in.install(ctx, pkg, func() bool { return t.find() != "" }); err != nil {
-		return "", err
+	found := func() bool { return t.find() != "" }
+	if err := c.install(ctx, in, pkg, t.why+" "+t.Title+" and there is none", found); err != nil {
+		return "", fmt.Errorf("%w: %w", missing, err)
 	}
 	if path := t.find(); path != "" {
 		return path, nil

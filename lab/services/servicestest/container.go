@@ -27,9 +27,9 @@ func helperImages() []string {
 	return []string{testcontainers.ReaperDefaultImage}
 }
 
-// startContainer runs a server in a container that Ryuk removes should this process be killed.
-// Whether the server serves is for the chain's handshake to find out.
-func startContainer(ctx context.Context, image services.Image) (services.Container, error) {
+// newContainer makes a container that the chain starts, and that Ryuk removes should this process
+// be killed. Whether the server serves is for the chain's handshake to find out.
+func newContainer(ctx context.Context, image services.Image) (services.Instance, error) {
 	ports := network.PortMap{}
 	var inside []string
 	for i, number := range image.Inside {
@@ -43,6 +43,7 @@ func startContainer(ctx context.Context, image services.Image) (services.Contain
 		}}
 	}
 	c, err := testcontainers.Run(ctx, image.Name,
+		testcontainers.WithNoStart(),
 		testcontainers.WithExposedPorts(inside...),
 		testcontainers.WithCmd(image.Args...),
 		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
@@ -81,7 +82,7 @@ func (d *docked) Kill(ctx context.Context) (err error) {
 	return err
 }
 
-func (d *docked) Remove(ctx context.Context) error {
+func (d *docked) Close(ctx context.Context) error {
 	return testcontainers.TerminateContainer(d.c, testcontainers.StopContext(ctx))
 }
 

@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -81,25 +82,8 @@ type provided struct {
 	err     error
 }
 
-var bench holder
-
-// holder keeps the binary's bench: there is none in a binary without our TestMain.
-type holder struct {
-	mu sync.Mutex
-	b  *shared
-}
-
-func (h *holder) Store(b *shared) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.b = b
-}
-
-func (h *holder) Load() *shared {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.b
-}
+// bench is nil in a binary without our TestMain.
+var bench atomic.Pointer[shared]
 
 func open() (*shared, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -113,7 +97,7 @@ func open() (*shared, error) {
 		return nil, err
 	}
 	chain, err := services.NewChain(run, services.Options{
-		Say: say, Container: startContainer, Images: helperImages(),
+		Say: say, Container: newContainer, Images: helperImages(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, run.Close())
