@@ -65,6 +65,7 @@ func workspace(t *testing.T, list string) string {
 // Whatever is wrong with one mutant, the others are tried.
 func TestTrials(t *testing.T) {
 	t.Setenv(home.EnvDir, t.TempDir())
+	t.Setenv("GOWORK", "") // these tests run without a workspace, too, and the trials need theirs
 	root := workspace(t, `# killed by another module's test
 - {name: differs, file: sum.go, find: a + b, replace: a - b, tests: TestUse, module: user}
 - {name: same, file: sum.go, find: a + b, replace: a - b, tests: TestNothing}
