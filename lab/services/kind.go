@@ -39,8 +39,8 @@ type trait struct {
 	address func(ports []int) address
 	// ports are where the compose file has it, the first being the one clients talk to.
 	ports []int
-	// several says that one need may ask for several nodes.
-	several bool
+	// several says that one need may ask for several nodes, cluster that they know each other then.
+	several, cluster bool
 
 	// handshake talks the kind's own protocol to a server, credentials included, and returns the
 	// server's version.

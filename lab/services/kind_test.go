@@ -19,7 +19,7 @@ import (
 
 // toy is a kind of server that nobody has heard of: all that the package knows of it is its entry.
 var toy = trait{
-	kind: "toy", title: "Toy", env: "TOY_URL", ports: []int{4999}, several: true,
+	kind: "toy", title: "Toy", env: "TOY_URL", ports: []int{4999}, several: true, cluster: true,
 	address: func(ports []int) address {
 		return address{URL: fmt.Sprintf("toy://127.0.0.1:%d", ports[0])}
 	},
@@ -81,6 +81,10 @@ func TestEntryIsAllThatAServerTakes(t *testing.T) {
 	need, err := ParseNeed("toy x3")
 	must(t, err)
 	c, _ := chain(t, Options{})
+	// Containers would be three servers that know nothing of each other.
+	if _, err := c.lookDocker(t.Context(), need); !strings.Contains(err.Error(), "a cluster") {
+		t.Errorf("docker: %v", err)
+	}
 	nodes := provide(t, c, need)
 	var routes []string
 	for i, n := range nodes {

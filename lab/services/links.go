@@ -161,6 +161,9 @@ func (c *Chain) lookDocker(ctx context.Context, need Need) (string, error) {
 	if traits[need.Kind].judged && (need.Private || c.opts.Container != nil) {
 		return "", quietly("an experiment asks the lab's own receiver what has arrived")
 	}
+	if traits[need.Kind].cluster && need.count() > 1 {
+		return "", quietly("the lab makes a cluster of native servers only")
+	}
 	version, err := engine(ctx)
 	if err != nil {
 		return "", quietly("%w", err)
