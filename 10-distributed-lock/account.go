@@ -183,6 +183,13 @@ func (a *Account) Overlaps() (overlaps, rejected int) {
 	return a.overlaps, a.rejected
 }
 
+// Report writes down what the record says of all that was. Silence could also mean that nobody has
+// looked.
+func (a *Account) Report(ctx context.Context) {
+	overlaps, rejected := a.Overlaps()
+	slog.InfoContext(ctx, "the account is closed", "overlaps", overlaps, "rejected", rejected)
+}
+
 // check is the fence: whoever has shown an older token than somebody before him is
 // refused. Who shows none is not checked, as by a resource that knows no tokens.
 func (a *Account) check(ctx context.Context, id string, token int64) (*sheet, error) {

@@ -35,7 +35,10 @@ const lookAgain = 25 * time.Millisecond
 // Run bills until ctx ends, then finishes what it has in hand and returns nil.
 func (b *Biller) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
-	defer workers.Wait()
+	defer func() {
+		workers.Wait()
+		slog.InfoContext(ctx, "the last lock is given back", "stolen", b.locker.stolen.Load())
+	}()
 	slots := make(chan struct{}, b.settings.Workers)
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()

@@ -120,9 +120,11 @@ func (n *Node) leave(ctx context.Context) error {
 	defer cancel()
 	events := []Event{{Time: time.Now().UTC(), Event: "silo left", Silo: n.name}}
 	members, _, err := n.table.visit(ctx, leave, n.me, events)
+	banned := 0
 	if errors.Is(err, ErrLeaseLost) {
-		err = nil
+		banned, err = 1, nil
 	}
+	slog.Info("leaving the cluster", "banned", banned)
 	if err == nil {
 		n.tell(members, false) // without this one: the engine now moves its grains away
 		n.settle(leaveTimeout, func() bool {

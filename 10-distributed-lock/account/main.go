@@ -17,5 +17,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return shop.Serve(ctx, settings.Addr, lock.NewAccount().Handler())
+	account := lock.NewAccount()
+	defer account.Report(context.WithoutCancel(ctx))
+	return shop.Serve(ctx, settings.Addr, account.Handler())
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -304,23 +305,25 @@ func (b *Bench) Status() Status {
 	return s
 }
 
-// Highest is the largest number that any line of the log had as the attribute of
-// that name, one of [Config.Gauges]; 0 when there was none.
-func (b *Bench) Highest(gauge string) float64 {
+// Highest are the largest numbers that any line of the log had as the attributes that
+// [Config.Gauges] names. One that no line had is not among them.
+func (b *Bench) Highest() map[string]float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.highest[gauge]
+	return maps.Clone(b.highest)
 }
 
 // gauge keeps the largest values of the attributes that somebody asks for.
 func (b *Bench) gauge(line history.Line) {
 	for _, name := range b.cfg.Gauges {
 		value, err := strconv.ParseFloat(line.Attr(name), 64)
-		if err != nil {
+		if err != nil || math.IsNaN(value) {
 			continue // most lines do not have it
 		}
 		b.mu.Lock()
-		b.highest[name] = max(b.highest[name], value)
+		if highest, seen := b.highest[name]; !seen || value > highest {
+			b.highest[name] = value
+		}
 		b.mu.Unlock()
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/manifest"
 )
 
 // placed is the shop's answer to POST /orders.
@@ -209,7 +210,7 @@ func (b *Bench) Trickle(ctx context.Context, rate float64) {
 const maxCustomers = 5_000
 
 // MaxRate is the highest rate that Trickle is made for, in orders a second.
-const MaxRate = 10_000
+const MaxRate = manifest.MaxRate
 
 // complain says when the shop begins to refuse orders, and when it takes them
 // again: the hundred refusals in between are in the ledger.

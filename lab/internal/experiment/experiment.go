@@ -7,15 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"course.example/lab/internal/bench"
-	"course.example/lab/internal/history"
-	"course.example/lab/internal/ledger"
+	"course.example/lab/internal/figure"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/pace"
 )
@@ -26,20 +25,8 @@ type Result struct {
 	Name       string              `json:"name"`
 	Variant    string              `json:"variant"`
 	Seed       uint64              `json:"seed"`
-	Ledger     ledger.Summary      `json:"ledger"`
-	Lost       int                 `json:"lost"`
-	Refused    int                 `json:"refused"`
-	Unanswered int                 `json:"unanswered"` // of the refused
-	// Highest are the largest values of the attributes that a condition names.
-	Highest map[string]float64 `json:"highest,omitempty"`
-	// InFlight is how many orders the broken processes may have held at the
-	// faults, all together.
-	InFlight int `json:"in_flight"`
-	// Recovery is the longest silence after the first fault; see [Recovery].
-	Recovery time.Duration `json:"recovery"`
-	// Telemetry is what the receiver of the run's telemetry has to say of it.
-	Telemetry map[string]float64 `json:"telemetry,omitempty"`
-	Checks    []Check            `json:"checks"`
+	figure.Facts
+	Checks []Check `json:"checks"`
 	// Slow is how slow the machine was during the run; see [slowness]. Limits on time are
 	// stretched by it.
 	Slow float64 `json:"slow"`
@@ -48,10 +35,7 @@ type Result struct {
 	NotRun string `json:"not_run,omitempty"`
 	// Error is why the experiment could not be carried to its end: a slip of
 	// ours, or a step whose processes cannot be kept up.
-	Error   string      `json:"error,omitempty"`
-	History history.Run `json:"history"`
-	// Once is what a program that runs once did; nil for any other step.
-	Once *Once `json:"once,omitempty"`
+	Error string `json:"error,omitempty"`
 }
 
 // Check is one condition and what the run had to say to it.
@@ -198,14 +182,11 @@ func (r *Result) judge(b *bench.Bench) {
 	status := b.Status()
 	r.History = b.History()
 	r.Ledger, r.Lost, r.Refused = status.Summary, status.Open, status.Refused
-	r.Unanswered, r.Highest = status.Unanswered, map[string]float64{}
-	for _, gauge := range r.Experiment.Gauges() {
-		r.Highest[gauge] = b.Highest(gauge)
-	}
+	r.Unanswered, r.Highest = status.Unanswered, b.Highest()
 	for _, m := range r.History.Marks {
 		r.InFlight += m.InFlight
 	}
-	r.Recovery = Recovery(r.History)
+	r.Recovery = figure.Recovery(r.History)
 	r.check()
 }
 
@@ -225,12 +206,13 @@ const tooSlow = 5
 
 // compare judges one condition. A limit on time is stretched by as much as the machine was slower
 // than usual. What is missed even so is broken, unless the machine was so slow that nobody can
-// tell: then it is unknown, which is not held either.
+// tell: then it is unknown, which is not held either. So is what nobody has observed.
 func (r *Result) compare(c manifest.Condition, shows bool) Check {
-	value := r.value(c)
+	f := c.Of()
+	value, err := f.Value(&r.Facts, c.Ask())
 	check := Check{Condition: c, Value: value, Shows: shows}
-	if math.IsNaN(value) {
-		check.Value, check.Unknown = 0, "nobody has told it"
+	if err != nil {
+		check.Value, check.Unknown = 0, err.Error()
 		return check
 	}
 	stretched := value
@@ -238,11 +220,26 @@ func (r *Result) compare(c manifest.Condition, shows bool) Check {
 		stretched = value / max(r.Slow, 1)
 	}
 	check.Held = c.Holds(stretched, float64(r.InFlight))
-	if !check.Held && c.NeedsTime() && r.Slow > tooSlow {
+	switch {
+	case check.Held && r.nothing():
+		check.Held, check.Unknown = false, "no order was accepted"
+	case !check.Held && f.Machine && r.Slow > tooSlow:
 		check.Unknown = fmt.Sprintf("the machine was %.0f times slower than usual: "+
 			"too slow to tell", r.Slow)
 	}
 	return check
+}
+
+// nothing says that no order was accepted, and that the experiment did not want it so: whatever is
+// promised of orders is true of none.
+func (r *Result) nothing() bool {
+	if r.Once != nil || r.Ledger.Accepted > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(slices.Concat(r.Experiment.Promises, r.Experiment.Shows),
+		func(c manifest.Condition) bool {
+			return c.Figure == "accepted" && c.Holds(0, float64(r.InFlight))
+		})
 }
 
 // usualStart is more than any process of the course needs to be ready on a machine that is free.

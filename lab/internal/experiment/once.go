@@ -3,20 +3,12 @@ package experiment
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
 
 	"course.example/lab/internal/bench"
+	"course.example/lab/internal/figure"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/pace"
 )
-
-// Once is what a program that runs once came to.
-type Once struct {
-	Exit  int           `json:"exit"`
-	Took  time.Duration `json:"took"` // negative when it had to be killed
-	Lines []string      `json:"lines"`
-}
 
 // runOnce runs a program that prints and ends, and judges how it ended and what
 // it printed. There are no orders, and so there is no ledger.
@@ -29,7 +21,7 @@ func runOnce(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Resu
 	if err != nil || ctx.Err() != nil {
 		return r.failed(ctx, err)
 	}
-	r.Once = &Once{Exit: ended.Code, Took: ended.Took, Lines: lines}
+	r.Once = &figure.Once{Exit: ended.Code, Took: ended.Took, Lines: lines}
 	if ended.Killed {
 		r.Once.Took = -1
 	}
@@ -37,29 +29,8 @@ func runOnce(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Resu
 	return r, nil
 }
 
-// value is the figure that a condition compares.
-func (r *Result) value(c manifest.Condition) float64 {
-	once := r.Once
-	if once == nil {
-		once = &Once{}
-	}
-	switch c.Figure {
-	case "exits":
-		return float64(once.Exit)
-	case "ends":
-		if once.Took < 0 {
-			return math.MaxFloat64
-		}
-		return once.Took.Seconds()
-	case "prints", "prints no":
-		return float64(c.Matches(once.Lines))
-	default:
-		return r.figure(c.Figure)
-	}
-}
-
 // ended says how a program ended: "exit 0 after 0.1 s".
-func (o *Once) ended() (exit, took string) {
+func ended(o *figure.Once) (exit, took string) {
 	if o.Took < 0 {
 		return "killed", "never"
 	}
@@ -67,4 +38,4 @@ func (o *Once) ended() (exit, took string) {
 }
 
 // last are the last lines that it printed, enough to see what went wrong.
-func (o *Once) last() []string { return o.Lines[max(0, len(o.Lines)-20):] }
+func last(o *figure.Once) []string { return o.Lines[max(0, len(o.Lines)-20):] }

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"course.example/lab/internal/figure"
 	"course.example/lab/internal/home"
+	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 )
 
@@ -42,7 +44,11 @@ func TestTimeIsJudgedAgainstTheMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := Result{
-			Recovery: c.recovery, Refused: c.refused, Slow: c.slow,
+			Facts: figure.Facts{
+				Refused: c.refused, Ledger: ledger.Summary{Accepted: 5},
+				History: silentFor(c.recovery),
+			},
+			Slow:       c.slow,
 			Experiment: manifest.Experiment{Promises: manifest.Conditions{condition}},
 		}
 		r.check()

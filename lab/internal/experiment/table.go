@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
 
-	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/figure"
 )
 
 // Table is the verdict on several experiments, for a terminal.
@@ -29,7 +28,15 @@ func Table(results []Result, colour bool) string {
 	for i, line := range lines {
 		lines[i] = strings.TrimRight(line, " ")
 	}
+	if slices.ContainsFunc(results, Result.implies) {
+		lines = append(lines, "", "What is right promises besides: "+figure.Promised()+".")
+	}
 	return strings.Join(lines, "\n")
+}
+
+// implies says whether the experiment promises what it does not say.
+func (r Result) implies() bool {
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Condition.Implied })
 }
 
 // headers are those of a ledger, or of programs that ran once: all experiments
@@ -73,7 +80,7 @@ func (r Result) row(once bool) []string {
 	if once {
 		exit, took := "", ""
 		if r.Once != nil {
-			exit, took = r.Once.ended()
+			exit, took = ended(r.Once)
 		}
 		return []string{r.Name, r.Variant, exit, took, r.promise(), r.Verdict()}
 	}
@@ -99,23 +106,21 @@ func recovery(d time.Duration) string {
 	}
 }
 
-// columns are the figures that have a column of the table to themselves.
-var columns = map[string]bool{
-	"accepted": true, "processed": true, "failed": true, "lost": true,
-	"duplicated": true, "recovers": true,
-	"exits": true, "ends": true, "prints": true, // printed in one line or in ten: it was there
-}
-
 // promise lists the conditions, with the bound of "in-flight" filled in, and with
-// what it came to where no column says so.
+// what it came to where no column says so. What every right experiment promises is
+// among them only where it did not hold.
 func (r Result) promise() string {
 	var texts []string
 	for _, c := range r.Checks {
+		if c.Condition.Implied && c.Held {
+			continue
+		}
 		text := c.Condition.String()
 		if c.Condition.InFlight {
 			text = strings.Replace(text, "in-flight", fmt.Sprintf("%d in flight", r.InFlight), 1)
 		}
-		if c.measured() || c.Condition.Op != "=" && !columns[c.Condition.Figure] {
+		f := c.Condition.Of()
+		if f.Rule.Measured || (!c.Held || c.Condition.Op != "=") && !f.Column {
 			text += " (" + c.value() + ")"
 		}
 		texts = append(texts, text)
@@ -171,35 +176,25 @@ func (r Result) Verdict() string {
 
 // value is what the run came to, for a person.
 func (c Check) value() string {
-	switch {
-	case c.Value == math.MaxFloat64:
-		return "never"
-	case strings.HasPrefix(c.Condition.Figure, "prints"):
-		return fmt.Sprintf("in %g lines", c.Value)
-	case c.Condition.Figure == "recovers" || c.Condition.Figure == "ends":
-		return fmt.Sprintf("%.1f s", c.Value)
-	case manifest.IsTime(c.Condition.Figure):
-		return time.Duration(c.Value * float64(time.Second)).Round(time.Millisecond).String()
-	case c.measured():
-		return fmt.Sprintf("%.3g", c.Value)
-	default:
-		return fmt.Sprintf("%.0f", c.Value)
+	if c.Unknown != "" && c.Value == 0 {
+		return "unknown"
 	}
+	return c.Condition.Of().Rule.Format(c.Value)
 }
 
-// measured says that the value is worth a look although the condition holds: it
-// is no count, and has no column of its own.
-func (c Check) measured() bool {
-	figure := c.Condition.Figure
-	return figure == "availability" || figure == "amplification" ||
-		manifest.IsTime(figure) && figure != "recovers"
+// saw is the condition with what was seen of it, if anything was.
+func (c Check) saw() string {
+	if c.Value == 0 {
+		return c.Condition.String()
+	}
+	return fmt.Sprintf("%s (it was %s)", c.Condition, c.value())
 }
 
 // Caption is the account of the run in two lines, for below its picture.
 func (r Result) Caption() []string {
 	how := fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)
 	if r.Once != nil {
-		exit, took := r.Once.ended()
+		exit, took := ended(r.Once)
 		return []string{"exit " + exit + " · took " + took, how}
 	}
 	l := r.Ledger
@@ -227,8 +222,7 @@ func (r Result) Complaints() []string {
 		text := fmt.Sprintf("%s: promised %s, but it was %s", r.Name, c.Condition, c.value())
 		switch {
 		case c.Unknown != "":
-			text = fmt.Sprintf("%s: whether it is %s (it was %s) is unknown: %s", r.Name,
-				c.Condition, c.value(), c.Unknown)
+			text = fmt.Sprintf("%s: whether %s holds is unknown: %s", r.Name, c.saw(), c.Unknown)
 		case c.Shows:
 			text = fmt.Sprintf("%s: the wrong variant %s must show %s, but it was %s: "+
 				"a check that is never red proves nothing",
@@ -238,7 +232,7 @@ func (r Result) Complaints() []string {
 	}
 	if len(all) > 0 && r.Once != nil {
 		all = append(all, fmt.Sprintf("%s printed:\n  %s", r.Name,
-			strings.Join(r.Once.last(), "\n  ")))
+			strings.Join(last(r.Once), "\n  ")))
 	}
 	if r.Error != "" {
 		all = append(all, r.Name+": could not be carried to its end: "+r.Error)

@@ -83,6 +83,8 @@ type Summary struct {
 	Deliveries  int `json:"deliveries"`
 	MaxAttempts int `json:"max_attempts"`
 	Skipped     int `json:"skipped"`
+	// Reused counts customers who were given an identity that another one has.
+	Reused int `json:"reused"`
 }
 
 // Add takes one event into the account.

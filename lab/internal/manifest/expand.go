@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"text/template"
 )
@@ -45,26 +44,6 @@ func Expand(text string, places Places) (string, error) {
 		return "", fmt.Errorf("%q: %w", text, err)
 	}
 	return out.String(), nil
-}
-
-// checkEnv finds a slip in an env: before anything is started.
-func (s *Step) checkEnv(env map[string]string) error {
-	places := Places{
-		URLs: func(kind string) ([]string, error) {
-			p, ok := s.Process(kind)
-			if !ok || !p.HTTP {
-				return nil, fmt.Errorf("there is no process %q that serves http", kind)
-			}
-			return slices.Repeat([]string{""}, p.Places()), nil
-		},
-		Dir: func(name string) (string, error) { return name, nil },
-	}
-	for name, value := range env {
-		if _, err := Expand(value, places); err != nil {
-			return fmt.Errorf("env: %s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // Places is how many addresses a kind has: enough for its count, and for what is

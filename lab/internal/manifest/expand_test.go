@@ -66,7 +66,7 @@ func TestTimesInConditions(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for figure, text := range map[string]string{
-		"answer p99": "<= 3", "lost": "<= 3s", "answer p98": "<= 3s",
+		"answer p99": "<= 3", "lost": "<= 3s", "answer p0": "<= 3s", "answer p101": "<= 3s",
 	} {
 		if c, err := ParseCondition(figure, text); err == nil {
 			t.Errorf("%s: %s was read as %+v", figure, text, c)

@@ -14,8 +14,6 @@ import (
 	"sort"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
 // FileName is the manifest's name in a step's folder.
@@ -30,15 +28,18 @@ type Step struct {
 	Name   string `yaml:"-"` // its name: 07-rabbitmq, or 12-actors/mailbox for a part of a step
 	Number string `yaml:"-"` // its first two digits: 07
 
-	Title       string       `yaml:"title"`
-	Needs       []string     `yaml:"needs"`
-	Processes   []Process    `yaml:"processes"`
-	Run         Load         `yaml:"run"`
-	Variants    []Variant    `yaml:"variants"`
-	Inject      Injections   `yaml:"inject"`
-	Hints       []string     `yaml:"hints"`
-	Score       *Score       `yaml:"score"`
-	Experiments []Experiment `yaml:"experiments"`
+	Title     string     `yaml:"title"`
+	Needs     []string   `yaml:"needs"`
+	Processes []Process  `yaml:"processes"`
+	Run       Load       `yaml:"run"`
+	Variants  []Variant  `yaml:"variants"`
+	Inject    Injections `yaml:"inject"`
+	// Gauges are attributes of log lines whose highest value experiments may judge:
+	// what each is, by its name. One that no process logs in a run is unknown.
+	Gauges      map[string]string `yaml:"gauges"`
+	Hints       []string          `yaml:"hints"`
+	Score       *Score            `yaml:"score"`
+	Experiments []Experiment      `yaml:"experiments"`
 }
 
 // Process is a kind of process, of which several may run.
@@ -127,7 +128,10 @@ type Experiment struct {
 	Settle Duration `yaml:"settle"`
 	// Limit is how long a program that runs once may take before it is killed,
 	// and counts as one that never ends. Default 30s.
-	Limit    Duration   `yaml:"limit"`
+	Limit Duration `yaml:"limit"`
+	// Promises are the conditions that must hold. Those of a right variant promise
+	// lost 0, failed 0, ghosts 0, contradictions 0 and reused 0 besides, unless they
+	// say something else of that figure.
 	Promises Conditions `yaml:"promises"`
 	// Shows is what a wrong variant must show. Without it the wrong would
 	// have been right all the time.
@@ -136,17 +140,6 @@ type Experiment struct {
 
 // Duration is a time.Duration written as Go writes it: 250ms, 2s.
 type Duration time.Duration
-
-// UnmarshalYAML reads a duration.
-func (d *Duration) UnmarshalYAML(raw []byte) error {
-	text := strings.Trim(strings.TrimSpace(string(raw)), `"'`)
-	parsed, err := time.ParseDuration(text)
-	if err != nil {
-		return fmt.Errorf("%q is not a duration such as 250ms or 2s", text)
-	}
-	*d = Duration(parsed)
-	return nil
-}
 
 // Std is the duration as the standard library has it.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
@@ -229,18 +222,31 @@ func Read(dir string) (*Step, error) {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
 	step := &Step{Dir: dir, Name: filepath.Base(dir)}
-	if err := yaml.UnmarshalWithOptions(raw, step, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	src, err := readYAML(raw, step)
+	if err != nil {
+		return nil, src.explain(shown(path), err)
 	}
 	if whole := filepath.Base(filepath.Dir(dir)); stepName.MatchString(whole) {
 		step.Name = whole + "/" + step.Name
 	}
 	step.Number, _, _ = strings.Cut(step.Name, "-")
-	step.fill()
-	if err := step.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := step.check(src); err != nil {
+		return nil, src.explain(shown(path), err)
 	}
 	return step, nil
+}
+
+// shown is a path as a reader would type it: from here, where that is not further away.
+func shown(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	short, err := filepath.Rel(here, path)
+	if err != nil || strings.HasPrefix(short, "..") {
+		return path
+	}
+	return short
 }
 
 func (s *Step) fill() {
@@ -279,149 +285,6 @@ func (s *Step) fill() {
 			e.Settle = Duration(5 * time.Second)
 		}
 	}
-}
-
-func (s *Step) check() error {
-	if s.Title == "" {
-		return errors.New("title: is missing")
-	}
-	if len(s.Processes) == 0 {
-		return errors.New("processes: a step has at least one")
-	}
-	seen := map[string]bool{}
-	for _, p := range s.Processes {
-		if p.Name == "" || seen[p.Name] {
-			return fmt.Errorf("processes: the name %q is empty or taken", p.Name)
-		}
-		seen[p.Name] = true
-		if p.Count < 0 || p.InFlight < 0 || p.UpTo < 0 {
-			return fmt.Errorf("process %s: count, up-to and in-flight cannot be negative", p.Name)
-		}
-		if err := s.checkEnv(p.Env); err != nil {
-			return fmt.Errorf("process %s: %w", p.Name, err)
-		}
-		if p.Spare && p.Count > 0 {
-			return fmt.Errorf("process %s: is spare and has a count", p.Name)
-		}
-		if err := s.checkOnce(p); err != nil {
-			return fmt.Errorf("process %s: %w", p.Name, err)
-		}
-	}
-	for _, v := range s.Variants {
-		if err := s.checkEnv(v.Env); err != nil {
-			return fmt.Errorf("variant %s: %w", v.Name, err)
-		}
-	}
-	names := map[string]bool{}
-	for _, e := range s.Experiments {
-		if e.Name == "" || names[e.Name] {
-			return fmt.Errorf("experiments: the name %q is empty or taken", e.Name)
-		}
-		names[e.Name] = true
-		if err := s.checkExperiment(e); err != nil {
-			return fmt.Errorf("experiment %s: %w", e.Name, err)
-		}
-	}
-	return s.checkScore()
-}
-
-// checkOnce refuses what a program that runs once cannot have.
-func (s *Step) checkOnce(p Process) error {
-	if !p.Once {
-		return nil
-	}
-	switch {
-	case len(s.Processes) > 1:
-		return errors.New("with once: it must be the step's only process")
-	case len(s.Needs) > 0:
-		return errors.New("with once: it cannot need servers")
-	case p.HTTP || p.Orders || p.Control || p.InFlight > 0 || p.Count != 1:
-		return errors.New("with once: it has no http, orders, control, in-flight and count")
-	case s.Run.Count > 0 || s.Run.Work != nil || s.Run.For > 0 || len(s.Inject.Poison) > 0 ||
-		len(s.Inject.Duplicate) > 0:
-		return errors.New("with once: nobody places orders: it has no run and no inject")
-	}
-	return nil
-}
-
-func (s *Step) checkExperiment(e Experiment) error {
-	if _, err := s.Variant(e.Variant); err != nil {
-		return err
-	}
-	if err := s.checkEnv(e.Env); err != nil {
-		return err
-	}
-	_, once := s.Once()
-	if err := e.checkConditions(once); err != nil {
-		return err
-	}
-	if once {
-		return e.checkOnce()
-	}
-	if e.Limit != 0 {
-		return errors.New("limit: is for a process with once")
-	}
-	return s.checkLoad(e)
-}
-
-// checkConditions checks what is to be judged.
-func (e Experiment) checkConditions(once bool) error {
-	if len(e.Promises) == 0 && len(e.Shows) == 0 {
-		return errors.New("promises nothing and shows nothing: what is it for?")
-	}
-	if e.Variant != Right && len(e.Shows) == 0 {
-		return fmt.Errorf("variant %s is wrong, so it must show something", e.Variant)
-	}
-	for _, c := range slices.Concat(e.Promises, e.Shows) {
-		if once && !c.ofOnce() {
-			return fmt.Errorf("%s: a program that runs once has no such figure: "+
-				"it exits, ends, prints and prints no", c.Figure)
-		}
-		if !once && c.ofOnce() {
-			return fmt.Errorf("%s: is a figure of a process with once", c.Figure)
-		}
-	}
-	return nil
-}
-
-func (e Experiment) checkOnce() error {
-	if e.Load != (Load{}) || len(e.Scale) > 0 || len(e.Faults) > 0 || e.Settle != 0 {
-		return errors.New("a program that runs once has no load, scale, faults and settle")
-	}
-	if e.Limit < 0 {
-		return errors.New("limit: cannot be negative")
-	}
-	return nil
-}
-
-func (s *Step) checkLoad(e Experiment) error {
-	for kind := range e.Scale {
-		if _, ok := s.Process(kind); !ok {
-			return fmt.Errorf("scale: there is no process %q", kind)
-		}
-	}
-	if e.Load.Rate <= 0 && e.Load.Count <= 0 {
-		return errors.New("load: needs a rate (with for) or a count")
-	}
-	if e.Load.Patience < 0 {
-		return errors.New("load: patience cannot be negative")
-	}
-	if e.Load.Rate > 0 && e.Load.For <= 0 {
-		return errors.New("load: a rate needs for: how long")
-	}
-	for _, entry := range e.Faults {
-		for _, act := range entry.Acts {
-			if err := s.CheckAct(act); err != nil {
-				return fmt.Errorf("faults: %s: %w", act, err)
-			}
-		}
-	}
-	for _, c := range e.Promises {
-		if c.Figure == "recovers" && !e.Faults.breaks() {
-			return errors.New("promises to recover, and nothing is broken")
-		}
-	}
-	return nil
 }
 
 // Root is the folder in which the step's folder lies: the root of the checkout.
@@ -466,8 +329,7 @@ func (s *Step) Variant(name string) (Variant, error) {
 	if name == Right {
 		return Variant{Name: Right}, nil
 	}
-	return Variant{}, fmt.Errorf("there is no variant %q: the variants are %s",
-		name, strings.Join(names, ", "))
+	return Variant{}, fmt.Errorf("there is no variant %q%s", name, didYouMean(name, names))
 }
 
 // ServersOf are what an experiment needs, in the form of Needs.
@@ -491,6 +353,5 @@ func (s *Step) Experiment(name string) (Experiment, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return Experiment{}, fmt.Errorf("there is no experiment %q: they are %s",
-		name, strings.Join(names, ", "))
+	return Experiment{}, fmt.Errorf("there is no experiment %q%s", name, didYouMean(name, names))
 }

@@ -112,33 +112,30 @@ func (s *Step) checkScore() error {
 		return nil
 	}
 	if _, once := s.Once(); once {
-		return fmt.Errorf("score: a program that runs once takes no orders")
+		return fmt.Errorf("a program that runs once takes no orders")
 	}
 	score := s.Scoring()
 	if score.Open < 0 {
-		return fmt.Errorf("score: open: %d orders cannot be open", score.Open)
+		return wrong("open", "%d orders cannot be open", score.Open)
 	}
 	named := slices.Concat([]string{score.Producer, score.Consumer}, score.Single, score.Scaled)
 	for _, name := range named {
 		if _, ok := s.Process(name); !ok {
-			return fmt.Errorf("score: there is no process %q", name)
+			return fmt.Errorf("there is no process %q%s", name, didYouMean(name, s.kinds()))
 		}
 	}
 	if score.Middle != "" {
 		if err := s.CheckAct("kill " + score.Middle); err != nil {
-			return fmt.Errorf("score: middle: %w", err)
+			return under(err, "middle")
 		}
 	}
 	if err := s.checkBacklog(score.Backlog); err != nil {
-		return fmt.Errorf("score: backlog: %w", err)
+		return under(err, "backlog")
 	}
 	if score.Workers != "" && score.Unscaled != "" {
-		return fmt.Errorf("score: workers says how consumers are added, unscaled that they are not")
+		return fmt.Errorf("workers says how consumers are added, unscaled that they are not")
 	}
-	if err := s.checkEnv(score.Env); err != nil {
-		return fmt.Errorf("score: %w", err)
-	}
-	return nil
+	return under(s.checkEnv(score.Env), "env")
 }
 
 func (s *Step) checkBacklog(b *Backlog) error {

@@ -2,13 +2,12 @@ package manifest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Timeline is when which fault is to happen, counted from the first order:
@@ -27,6 +26,7 @@ type Entry struct {
 	From, To time.Duration // equal when the moment is not random
 	Every    bool
 	Acts     []string
+	When     string // as written: at 2s
 }
 
 // Moment is one act at one time of one run.
@@ -35,31 +35,16 @@ type Moment struct {
 	Act string
 }
 
-// UnmarshalYAML reads a timeline.
-func (t *Timeline) UnmarshalYAML(raw []byte) error {
-	var lines yaml.MapSlice
-	if err := yaml.UnmarshalWithOptions(raw, &lines, yaml.UseOrderedMap()); err != nil {
-		return fmt.Errorf("faults: %w", err)
-	}
-	for _, line := range lines {
-		entry, err := parseEntry(fmt.Sprint(line.Key), line.Value)
-		if err != nil {
-			return err
-		}
-		*t = append(*t, entry)
-	}
-	return nil
-}
-
-func parseEntry(when string, what any) (Entry, error) {
-	var e Entry
+// parseEntry reads one line of a timeline.
+func parseEntry(when string, acts []string) (Entry, error) {
+	e := Entry{When: when}
 	word, times, _ := strings.Cut(strings.TrimSpace(when), " ")
 	switch word {
 	case "at":
 	case "every":
 		e.Every = true
 	default:
-		return e, fmt.Errorf("faults: %q must begin with at or every", when)
+		return e, errors.New("must begin with at or every")
 	}
 	from, to, random := strings.Cut(strings.TrimSpace(times), "..")
 	if !random {
@@ -70,18 +55,11 @@ func parseEntry(when string, what any) (Entry, error) {
 		e.To, err = time.ParseDuration(to)
 	}
 	if err != nil || e.From < 0 || e.To < e.From || e.Every && e.From <= 0 {
-		return e, fmt.Errorf("faults: %q is no time: write at 2s or at 2s..3s", when)
+		return e, fmt.Errorf("%q is no time: write at 2s or at 2s..3s", times)
 	}
-	switch acts := what.(type) {
-	case string:
-		e.Acts = []string{acts}
-	case []any:
-		for _, act := range acts {
-			e.Acts = append(e.Acts, fmt.Sprint(act))
-		}
-	}
+	e.Acts = acts
 	if len(e.Acts) == 0 {
-		return e, fmt.Errorf("faults: %s: what is to happen is missing", when)
+		return e, errors.New("what is to happen is missing")
 	}
 	return e, nil
 }

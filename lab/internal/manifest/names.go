@@ -1,0 +1,194 @@
+package manifest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"course.example/lab/services"
+)
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// kinds are the names of the kinds of process.
+func (s *Step) kinds() []string {
+	var names []string
+	for _, p := range s.Processes {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func (s *Step) needs(kind string) bool {
+	return slices.ContainsFunc(s.Needs, func(need string) bool {
+		name, _, _ := strings.Cut(need, " ")
+		return name == kind
+	})
+}
+
+// base is how many of a kind an experiment starts with.
+func (e Experiment) base(p Process) int {
+	if n, ok := e.Scale[p.Name]; ok {
+		return n
+	}
+	return p.Count
+}
+
+// most is how many of a kind there can be in an experiment: those of the start, those for which
+// addresses are set aside, and those that its timeline adds.
+func (s *Step) most(e Experiment, p Process) int {
+	most := e.base(p)
+	for _, entry := range e.Faults {
+		for _, act := range entry.Acts {
+			words := strings.Fields(act)
+			if len(words) != 3 || words[0] != "scale" || words[1] != p.Name {
+				continue
+			}
+			switch n, relative, err := ParseScale(words[2]); {
+			case err != nil:
+			case relative && n > 0 && entry.Every:
+				most = MaxScale
+			case relative:
+				most += max(n, 0)
+			default:
+				most = max(most, n)
+			}
+		}
+	}
+	return max(most, p.UpTo)
+}
+
+// processes are the names of the processes that there can be in an experiment: producer for one
+// that serves http and is alone at the start, consumer-2 for the others.
+func (s *Step) processes(e Experiment) []string {
+	var names []string
+	for _, p := range s.Processes {
+		for i := range s.most(e, p) {
+			if i == 0 && p.HTTP && e.base(p) <= 1 {
+				names = append(names, p.Name)
+			} else {
+				names = append(names, fmt.Sprintf("%s-%d", p.Name, i+1))
+			}
+		}
+	}
+	return names
+}
+
+// servers are the names of the servers that the step needs: redis when it is alone, or redis-1.
+func (s *Step) servers() []string {
+	var names []string
+	for _, text := range s.Needs {
+		need, err := services.ParseNeed(text)
+		if err != nil {
+			continue // checkNeeds has said so
+		}
+		if need.Count <= 1 {
+			names = append(names, string(need.Kind))
+			continue
+		}
+		for i := range need.Count {
+			names = append(names, fmt.Sprintf("%s-%d", need.Kind, i+1))
+		}
+	}
+	return names
+}
+
+// has says whether a timeline has an act that begins with a word.
+func (t Timeline) has(verb string) bool {
+	return slices.ContainsFunc(t, func(e Entry) bool {
+		return slices.ContainsFunc(e.Acts, func(act string) bool {
+			word, _, _ := strings.Cut(act, " ")
+			return word == verb
+		})
+	})
+}
+
+// checkFaults checks every act of a timeline: what is done, to whom and when.
+func (s *Step) checkFaults(e Experiment) error {
+	for _, entry := range e.Faults {
+		if err := e.checkWhen(entry); err != nil {
+			return under(err, entry.When)
+		}
+		for _, act := range entry.Acts {
+			if err := s.checkTarget(e, act); err != nil {
+				return under(err, entry.When, act)
+			}
+			if err := s.CheckAct(act); err != nil {
+				return under(err, entry.When, act)
+			}
+		}
+	}
+	return nil
+}
+
+// checkWhen refuses a fault at a time when there is nobody any more to notice it. What mends may
+// come later, and so may what brings customers of its own.
+func (e Experiment) checkWhen(entry Entry) error {
+	end := e.Load.For.Std()
+	switch {
+	case entry.To > maxWait:
+		return fmt.Errorf("is too late: %v is the latest", maxWait)
+	case entry.Every && entry.From >= end:
+		return fmt.Errorf("never comes: the load lasts %v", end)
+	case e.Load.Count > 0 || e.Faults.has("burst") || e.Faults.has("order"):
+		return nil // these may be in work for longer than customers come
+	case entry.From >= end && (Timeline{entry}).breaks():
+		return fmt.Errorf("customers come for %v: nobody would notice it", end)
+	}
+	return nil
+}
+
+// checkTarget refuses what hits nobody in this experiment.
+func (s *Step) checkTarget(e Experiment, act string) error {
+	words := strings.Fields(act)
+	if len(words) == 0 {
+		return nil // CheckAct says so
+	}
+	verb, who := words[0], words[1:]
+	switch verb {
+	case "burst", "order", "poison", "duplicate":
+		return nil
+	case "scale":
+		if len(who) > 0 && !slices.Contains(s.kinds(), who[0]) {
+			return fmt.Errorf("there is no kind of process %q%s", who[0],
+				didYouMean(who[0], s.kinds()))
+		}
+		return nil
+	case "slow":
+		rest, _, err := ParseSlow(who)
+		if err != nil {
+			return err
+		}
+		who = rest
+	}
+	if !slices.Contains(VerbNames(), verb) {
+		return fmt.Errorf("%q is no act%s", verb, didYouMean(verb, VerbNames()))
+	}
+	if len(who) == 0 {
+		return errors.New("whom?")
+	}
+	living := s.processes(e)
+	if len(who) == 2 && who[0] == "every" {
+		who = who[1:]
+		living = nil
+	}
+	if p, ok := s.Process(who[0]); ok {
+		if s.most(e, p) == 0 {
+			return fmt.Errorf("no %s is ever started in this experiment", p.Name)
+		}
+		return nil
+	}
+	// A process that is alone answers to its number, too.
+	alone, _ := strings.CutSuffix(who[0], "-1")
+	if slices.Contains(living, who[0]) || slices.Contains(living, alone) {
+		return nil
+	}
+	all := slices.Concat(s.kinds(), living, s.servers())
+	if living != nil && slices.Contains(s.servers(), who[0]) {
+		return nil
+	}
+	return fmt.Errorf("there is no process and no service %q%s", who[0], didYouMean(who[0], all))
+}
