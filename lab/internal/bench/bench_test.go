@@ -398,7 +398,7 @@ func TestTrickleKeepsItsRate(t *testing.T) {
 func TestUnknownVariant(t *testing.T) {
 	t.Parallel()
 	_, _, err := tryStart(t, "lost", nil)
-	if err == nil || !strings.Contains(err.Error(), "the variants are") {
+	if err == nil || !strings.Contains(err.Error(), "did you mean loses?") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -120,7 +120,7 @@ func (r Result) promise() string {
 			text = strings.Replace(text, "in-flight", fmt.Sprintf("%d in flight", r.InFlight), 1)
 		}
 		f := c.Condition.Of()
-		if f.Rule.Measured || (!c.Held || c.Condition.Op != "=") && !f.Column {
+		if f.Rule.Measured || (c.Condition.Implied || c.Condition.Op != "=") && !f.Column {
 			text += " (" + c.value() + ")"
 		}
 		texts = append(texts, text)

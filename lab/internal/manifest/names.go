@@ -175,10 +175,13 @@ func (s *Step) checkTarget(e Experiment, act string) error {
 		who = who[1:]
 		living = nil
 	}
-	if p, ok := s.Process(who[0]); ok {
-		if s.most(e, p) == 0 {
+	kind, _, _ := cutLast(who[0], "-")
+	for _, name := range []string{who[0], kind} {
+		if p, ok := s.Process(name); ok && s.most(e, p) == 0 {
 			return fmt.Errorf("no %s is ever started in this experiment", p.Name)
 		}
+	}
+	if _, ok := s.Process(who[0]); ok {
 		return nil
 	}
 	// A process that is alone answers to its number, too.

@@ -16,7 +16,11 @@ func didYouMean(name string, names []string) string {
 	}
 	best, distance := "", len(name)
 	for _, n := range names {
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(n)); d < distance {
+		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(n))
+		if letters(name) == letters(n) {
+			d = 1 // two of them have changed places
+		}
+		if d < distance {
 			best, distance = n, d
 		}
 	}
@@ -37,4 +41,11 @@ func didYouMean(name string, names []string) string {
 		return ": there is " + some[0]
 	}
 	return ": there are " + strings.Join(some, ", ")
+}
+
+// letters are those of a name in the order of the alphabet.
+func letters(name string) string {
+	all := []rune(strings.ToLower(name))
+	slices.Sort(all)
+	return string(all)
 }

@@ -90,6 +90,9 @@ func (s *source) explain(file string, err error) error {
 	case errors.As(err, &syntax):
 		line = syntax.GetToken().Position.Line
 		err = errors.New(strings.Join(strings.Fields(syntax.GetMessage()), " "))
+		if strings.HasPrefix(err.Error(), "invalid header option") {
+			err = errors.New(`a text that begins with > wants quotes, as in "> 5"`)
+		}
 		if name := s.experimentAt(line); name != "" {
 			words = []string{"experiment " + name}
 		}
