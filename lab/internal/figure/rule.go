@@ -27,6 +27,7 @@ type Rule struct {
 	// as the machine was slower than usual.
 	Stretches bool
 	// Schema is a regular expression for an editor: every bound of this kind matches.
+	// Empty takes any text.
 	Schema string
 }
 
@@ -42,35 +43,35 @@ type Bound struct {
 var (
 	Count = Rule{
 		Parse: parseCount, Max: math.Inf(1), Whole: true, Format: whole,
-		Schema: `^\s*` + opSchema + `([0-9]+|in-flight)\s*$`,
+		Schema: opSchema + `([0-9]+|in-flight)`,
 	}
 	ExitCode = Rule{
 		Parse: parseCode, Max: 255, Whole: true, Format: whole,
-		Schema: `^\s*` + opSchema + `[0-9]+\s*$`,
+		Schema: opSchema + `[0-9]+`,
 	}
 	Gauge = Rule{
 		Parse: parseNumber, Min: math.Inf(-1), Max: math.Inf(1), Format: number,
-		Schema: `^\s*` + opSchema + `-?[0-9.]+\s*$`,
+		Schema: opSchema + `-?[0-9.]+`,
 	}
 	Percent = Rule{
 		Parse: parseNumber, Max: 100, Format: digits, Measured: true,
-		Schema: `^\s*` + opSchema + `[0-9.]+\s*$`,
+		Schema: opSchema + `[0-9.]+`,
 	}
 	Ratio = Rule{
 		Parse: parseNumber, Max: math.Inf(1), Format: digits, Measured: true,
-		Schema: `^\s*` + opSchema + `[0-9.]+\s*$`,
+		Schema: opSchema + `[0-9.]+`,
 	}
 	Time = Rule{
 		Parse: parseTime, Min: someTime, Max: math.Inf(1), Format: duration, Measured: true, Stretches: true,
-		Schema: `^\s*(>=|<=|>|<)\s*[0-9.]+[a-zµ0-9.]+\s*$`,
+		Schema: `(>=|<=|>|<)\s*[0-9.]+[a-zµ][a-zµ0-9.]*`,
 	}
 	Within = Rule{
 		Parse: parseWithin, Min: someTime, Max: math.Inf(1), Format: seconds, Stretches: true,
-		Schema: `^within [0-9.]+[a-zµ0-9.]+$`,
+		Schema: `within [0-9.]+[a-zµ][a-zµ0-9.]*`,
 	}
 	Ends = Rule{
 		Parse: parseEnds, Min: someTime, Max: math.Inf(1), Format: seconds, Stretches: true,
-		Schema: `^(never|within [0-9.]+[a-zµ0-9.]+)$`,
+		Schema: `(never|within [0-9.]+[a-zµ][a-zµ0-9.]*)`,
 	}
 	Pattern   = Rule{Parse: parsePattern(">"), Max: math.Inf(1), Whole: true, Format: lines}
 	NoPattern = Rule{Parse: parsePattern("="), Max: math.Inf(1), Whole: true, Format: lines}

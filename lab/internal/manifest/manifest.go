@@ -28,9 +28,9 @@ type Step struct {
 	Name   string `yaml:"-"` // its name: 07-rabbitmq, or 12-actors/mailbox for a part of a step
 	Number string `yaml:"-"` // its first two digits: 07
 
-	Title     string     `yaml:"title"`
+	Title     string     `yaml:"title" jsonschema:"required"`
 	Needs     []string   `yaml:"needs"`
-	Processes []Process  `yaml:"processes"`
+	Processes []Process  `yaml:"processes" jsonschema:"required"`
 	Run       Load       `yaml:"run"`
 	Variants  []Variant  `yaml:"variants"`
 	Inject    Injections `yaml:"inject"`
@@ -44,7 +44,7 @@ type Step struct {
 
 // Process is a kind of process, of which several may run.
 type Process struct {
-	Name    string            `yaml:"name"`
+	Name    string            `yaml:"name" jsonschema:"required"`
 	Package string            `yaml:"package"` // within the step, default ./NAME
 	Args    []string          `yaml:"args"`
 	Env     map[string]string `yaml:"env"`   // values may name other processes: [Places]
@@ -93,7 +93,7 @@ func (l Load) WorkTime() *time.Duration { return (*time.Duration)(l.Work) }
 
 // Variant is a way to run the step: the right one or one that fails.
 type Variant struct {
-	Name  string            `yaml:"name"`
+	Name  string            `yaml:"name" jsonschema:"required"`
 	About string            `yaml:"about"`
 	Env   map[string]string `yaml:"env"`
 	// Needs are the servers in place of the step's, of the same kinds.
@@ -110,7 +110,7 @@ type Injections struct {
 
 // Experiment is one way to break the step, and what must come of it.
 type Experiment struct {
-	Name    string `yaml:"name"`
+	Name    string `yaml:"name" jsonschema:"required"`
 	About   string `yaml:"about"`
 	Variant string `yaml:"variant"`
 	// Long says that it takes too long for `make test`: only `lab break`, the nightly workflow and

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"course.example/lab/internal/nearest"
 )
 
 // didYouMean ends an error about a name that nobody bears: with the nearest name, or, where none
@@ -14,23 +14,14 @@ func didYouMean(name string, names []string) string {
 	if len(names) == 0 {
 		return ": there is none"
 	}
-	best, distance := "", len(name)
+	near := nearest.To(name, names)
 	for _, n := range names {
-		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(n))
-		if letters(name) == letters(n) {
-			d = 1 // two of them have changed places
-		}
-		if d < distance {
-			best, distance = n, d
+		if near == "" && len(name) > 2 && strings.HasPrefix(n, name) {
+			near = n // the rest was left out
 		}
 	}
-	for _, n := range names {
-		if len(name) > 2 && strings.HasPrefix(n, name) && distance > 1+len(name)/4 {
-			best, distance = n, 0 // the rest was left out
-		}
-	}
-	if best != "" && distance <= 1+len(name)/4 {
-		return fmt.Sprintf(": did you mean %s?", best)
+	if near != "" {
+		return fmt.Sprintf(": did you mean %s?", near)
 	}
 	const most = 12
 	some := slices.Sorted(slices.Values(names))
@@ -41,11 +32,4 @@ func didYouMean(name string, names []string) string {
 		return ": there is " + some[0]
 	}
 	return ": there are " + strings.Join(some, ", ")
-}
-
-// letters are those of a name in the order of the alphabet.
-func letters(name string) string {
-	all := []rune(strings.ToLower(name))
-	slices.Sort(all)
-	return string(all)
 }
