@@ -17,8 +17,12 @@ import (
 const (
 	MaxRate = 10_000 // orders a second
 	minRate = 0.01
-	maxLong = time.Hour        // of a load, and of a program that runs once
-	maxWait = 10 * time.Minute // of everything else
+	// How many processes there may be of a kind, and orders in one request: as the acts
+	// scale and burst have it.
+	maxProcesses = 64
+	maxOrders    = 100_000
+	maxLong      = time.Hour        // of a load, and of a program that runs once
+	maxWait      = 10 * time.Minute // of everything else
 )
 
 // plainName is what a process, a variant or an experiment may be called: it becomes the name of a
@@ -112,10 +116,8 @@ func (s *Step) checkName(name string, taken []string) error {
 	if slices.Contains([]string{"lab", "customer", "every"}, name) {
 		return fmt.Errorf("%q is taken by the lab itself", name)
 	}
-	if before, number, _ := cutLast(name, "-"); before != "" {
-		if _, err := strconv.Atoi(number); err == nil {
-			return fmt.Errorf("%q would be the %s. of the kind %s", name, number, before)
-		}
+	if kind := kindOf(name); kind != name {
+		return fmt.Errorf("%q would be one of the kind %s", name, kind)
 	}
 	for _, need := range s.Needs {
 		if kind, _, _ := strings.Cut(need, " "); kind == name {
@@ -142,10 +144,10 @@ func (s *Step) checkProcess(p Process) error {
 		return err
 	}
 	switch {
-	case p.Count < 0 || p.Count > MaxScale:
-		return wrong("count", "%d is not from 0 to %d", p.Count, MaxScale)
-	case p.UpTo < 0 || p.UpTo > MaxScale:
-		return wrong("up-to", "%d is not from 0 to %d", p.UpTo, MaxScale)
+	case p.Count < 0 || p.Count > maxProcesses:
+		return wrong("count", "%d is not from 0 to %d", p.Count, maxProcesses)
+	case p.UpTo < 0 || p.UpTo > maxProcesses:
+		return wrong("up-to", "%d is not from 0 to %d", p.UpTo, maxProcesses)
 	case p.InFlight < 0:
 		return wrong("in-flight", "%d: it cannot be negative", p.InFlight)
 	case p.Spare && p.Count > 0:
@@ -216,8 +218,8 @@ func (l Load) check() error {
 	switch {
 	case l.Rate != 0 && (l.Rate < minRate || l.Rate > MaxRate):
 		return wrong("rate", "%v is not from %v to %d orders a second", l.Rate, minRate, MaxRate)
-	case l.Count < 0 || l.Count > MaxBurst:
-		return wrong("count", "%d is not from 1 to %d orders", l.Count, MaxBurst)
+	case l.Count < 0 || l.Count > maxOrders:
+		return wrong("count", "%d is not from 1 to %d orders", l.Count, maxOrders)
 	}
 	if l.Work != nil {
 		if err := checkTime("work", *l.Work, maxWait); err != nil {

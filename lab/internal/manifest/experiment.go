@@ -115,8 +115,8 @@ func (s *Step) checkLoad(e Experiment) error {
 			return under(fmt.Errorf("there is no process %q%s", kind,
 				didYouMean(kind, s.kinds())), "scale", kind)
 		}
-		if n := e.Scale[kind]; n < 0 || n > MaxScale {
-			return under(fmt.Errorf("%d is not from 0 to %d", n, MaxScale), "scale", kind)
+		if n := e.Scale[kind]; n < 0 || n > maxProcesses {
+			return under(fmt.Errorf("%d is not from 0 to %d", n, maxProcesses), "scale", kind)
 		}
 	}
 	if err := e.Load.check(); err != nil {

@@ -2,10 +2,10 @@ package manifest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"course.example/lab/services"
@@ -47,10 +47,11 @@ func (s *Step) most(e Experiment, p Process) int {
 			if len(words) != 3 || words[0] != "scale" || words[1] != p.Name {
 				continue
 			}
-			switch n, relative, err := ParseScale(words[2]); {
-			case err != nil:
+			n, err := strconv.Atoi(words[2])
+			switch relative := strings.ContainsAny(words[2][:1], "+-"); {
+			case err != nil: // CheckAct says so
 			case relative && n > 0 && entry.Every:
-				most = MaxScale
+				most = maxProcesses
 			case relative:
 				most += max(n, 0)
 			default:
@@ -113,10 +114,16 @@ func (s *Step) checkFaults(e Experiment) error {
 			return under(err, entry.When)
 		}
 		for _, act := range entry.Acts {
-			if err := s.checkTarget(e, act); err != nil {
-				return under(err, entry.When, act)
+			word, _, _ := strings.Cut(act, " ")
+			if names := VerbNames(); !slices.Contains(names, word) {
+				return under(fmt.Errorf("%q is no act%s", word, didYouMean(word, names)),
+					entry.When, act)
 			}
-			if err := s.CheckAct(act); err != nil {
+			err := s.checkTarget(e, act)
+			if err == nil {
+				err = s.CheckAct(act)
+			}
+			if err != nil {
 				return under(err, entry.When, act)
 			}
 		}
@@ -144,9 +151,6 @@ func (e Experiment) checkWhen(entry Entry) error {
 // checkTarget refuses what hits nobody in this experiment.
 func (s *Step) checkTarget(e Experiment, act string) error {
 	words := strings.Fields(act)
-	if len(words) == 0 {
-		return nil // CheckAct says so
-	}
 	verb, who := words[0], words[1:]
 	switch verb {
 	case "burst", "order", "poison", "duplicate":
@@ -158,25 +162,19 @@ func (s *Step) checkTarget(e Experiment, act string) error {
 		}
 		return nil
 	case "slow":
-		rest, _, err := ParseSlow(who)
-		if err != nil {
-			return err
+		for len(who) > 1 && strings.ContainsAny(who[len(who)-1][:1], "0123456789") {
+			who = who[:len(who)-1] // how slow it is to be
 		}
-		who = rest
-	}
-	if !slices.Contains(VerbNames(), verb) {
-		return fmt.Errorf("%q is no act%s", verb, didYouMean(verb, VerbNames()))
-	}
-	if len(who) == 0 {
-		return errors.New("whom?")
 	}
 	living := s.processes(e)
 	if len(who) == 2 && who[0] == "every" {
 		who = who[1:]
 		living = nil
 	}
-	kind, _, _ := cutLast(who[0], "-")
-	for _, name := range []string{who[0], kind} {
+	if len(who) != 1 {
+		return nil // CheckAct says so
+	}
+	for _, name := range []string{who[0], kindOf(who[0])} {
 		if p, ok := s.Process(name); ok && s.most(e, p) == 0 {
 			return fmt.Errorf("no %s is ever started in this experiment", p.Name)
 		}
@@ -194,4 +192,16 @@ func (s *Step) checkTarget(e Experiment, act string) error {
 		return nil
 	}
 	return fmt.Errorf("there is no process and no service %q%s", who[0], didYouMean(who[0], all))
+}
+
+// kindOf is consumer for consumer-2, and a name without a number as it is.
+func kindOf(process string) string {
+	i := strings.LastIndex(process, "-")
+	if i < 0 {
+		return process
+	}
+	if _, err := strconv.Atoi(process[i+1:]); err != nil {
+		return process
+	}
+	return process[:i]
 }

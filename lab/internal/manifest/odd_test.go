@@ -192,7 +192,7 @@ func TestOddManifests(t *testing.T) {
 		{"orders without http", "count: 2", "count: 2\n    orders: true", "process consumer: orders: it takes orders by http"},
 		{"addresses for nobody", "count: 2", "count: 2\n    up-to: 4", "up-to: addresses are for a process with http"},
 		{"a process like a service", "name: old-consumer", "name: redis", `"redis" is a service`},
-		{"a process like the second", "name: old-consumer", "name: consumer-2", "would be the 2. of the kind consumer"},
+		{"a process like the second", "name: old-consumer", "name: consumer-2", "would be one of the kind consumer"},
 		{"a process like the lab", "name: old-consumer", "name: lab", "is taken by the lab"},
 		{"a name with a slash", "name: kill\n", "name: ../kill\n", "is no name: write small letters"},
 		{"a name with a comma", "name: kill\n", "name: kill,calm\n", "is no name"},
