@@ -34,11 +34,9 @@ const lookAgain = 25 * time.Millisecond
 
 // Run bills until ctx ends, then finishes what it has in hand and returns nil.
 func (b *Biller) Run(ctx context.Context) error {
+	defer b.report(ctx)
 	var workers sync.WaitGroup
-	defer func() {
-		workers.Wait()
-		slog.InfoContext(ctx, "the last lock is given back", "stolen", b.locker.stolen.Load())
-	}()
+	defer workers.Wait()
 	slots := make(chan struct{}, b.settings.Workers)
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
@@ -65,6 +63,12 @@ func (b *Biller) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// report says at the end of how many locks were gone before their time: silence could also mean
+// that nobody has counted.
+func (b *Biller) report(ctx context.Context) {
+	slog.InfoContext(ctx, "the last lock is given back", "stolen", b.locker.stolen.Load())
 }
 
 // outlook is what a biller has last seen of the servers that it needs.

@@ -6,6 +6,8 @@ package labtest
 import (
 	"bytes"
 	"context"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -111,9 +113,10 @@ func seed(t *testing.T) uint64 {
 }
 
 // Page fails when the step's page does not speak of one of its experiments or
-// variants: what is shown nowhere is not taught.
+// variants: what is shown nowhere is not taught. It asks for the step's [Gauges], too.
 func Page(t *testing.T, file string) {
 	t.Helper()
+	Gauges(t)
 	step := thisStep(t)
 	page, err := os.ReadFile(file)
 	if err != nil {
@@ -129,6 +132,36 @@ func Page(t *testing.T, file string) {
 			t.Errorf("%s does not speak of the variant %s", file, v.Name)
 		}
 	}
+}
+
+// Gauges fails when the step's manifest declares a gauge that no source file of the step has in
+// quotes: nobody would ever log it, and whatever is promised of it would be unknown.
+func Gauges(t *testing.T) {
+	t.Helper()
+	for _, name := range missing(t, ".", thisStep(t).Gauges) {
+		t.Errorf("%s declares the gauge %s, and no source of the step names it",
+			manifest.FileName, name)
+	}
+}
+
+// missing are the gauges that no Go file below dir has in quotes, tests aside.
+func missing(t *testing.T, dir string, gauges map[string]string) []string {
+	t.Helper()
+	names := slices.Sorted(maps.Keys(gauges))
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		names = slices.DeleteFunc(names, func(name string) bool {
+			return bytes.Contains(source, []byte(strconv.Quote(name)))
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 func judge(t *testing.T, r experiment.Result) {

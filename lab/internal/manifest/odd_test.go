@@ -304,3 +304,66 @@ func checkPlace(t *testing.T, text, message string) {
 	}
 	t.Errorf("line %d is %q: %s", line, lines[line-1], message)
 }
+
+// What is right promises what nobody need say; what it says of a figure is what it promises.
+func TestRightPromisesWithoutSayingSo(t *testing.T) {
+	t.Parallel()
+	read := func(promises string) Experiment {
+		step, err := Read(write(t, strings.Replace(plainStep,
+			"duplicated: <= in-flight\n      highest depth: <= 64", promises, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return step.Experiments[0]
+	}
+	for _, c := range []struct{ promises, want string }{
+		{"refused: 0", "refused 0, (failed 0), (lost 0), (ghosts 0), (contradictions 0), (reused 0)"},
+		{"ghosts: <= in-flight\n      lost: > 0 and < 9",
+			"ghosts ≤ in-flight, lost > 0, lost < 9, (failed 0), (contradictions 0), (reused 0)"},
+	} {
+		var texts []string
+		for _, condition := range read(c.promises).Promises {
+			text := condition.String()
+			if condition.Implied {
+				text = "(" + text + ")"
+			}
+			texts = append(texts, text)
+			if condition.Op == "" {
+				t.Errorf("%s has not been parsed", condition)
+			}
+		}
+		if got := strings.Join(texts, ", "); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+	step, err := Read(write(t, plainStep))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong := step.Experiments[1]; len(wrong.Promises) != 0 || len(wrong.Shows) != 1 {
+		t.Errorf("a wrong variant promises %v and shows %v", wrong.Promises, wrong.Shows)
+	}
+}
+
+// Two experiments that do and judge the same are one, whatever they are called.
+func TestTwoExperimentsAlike(t *testing.T) {
+	t.Parallel()
+	const other = `  - name: kill-again
+    about: quite another story
+    load: {for: 4000ms, work: 20ms, rate: 50}
+    faults: {at 2s: [kill consumer-1]}
+    promises: {duplicated: <= in-flight, highest depth: <= 64}
+`
+	_, err := Read(write(t, plainStep+other))
+	if err == nil || !strings.Contains(err.Error(),
+		"experiment kill-again: is the same as kill but for its name") {
+		t.Errorf("got %v", err)
+	}
+	for old, changed := range map[string]string{
+		"20ms": "30ms", "rate: 50": "rate: 51", "consumer-1": "consumer-2", "<= 64": "<= 65",
+	} {
+		if _, err := Read(write(t, plainStep+strings.Replace(other, old, changed, 1))); err != nil {
+			t.Errorf("%s instead of %s: %v", changed, old, err)
+		}
+	}
+}
