@@ -172,3 +172,19 @@ func TestImpliedPromisesAreShownWhenTheyDoNotHold(t *testing.T) {
 		t.Errorf("%s: %s", r.Verdict(), got)
 	}
 }
+
+// The table says how long a shop took to recover, never where it did not, and nothing where
+// nobody came to see.
+func TestRecoveryInTheTable(t *testing.T) {
+	t.Parallel()
+	once := silentFor(0) // all orders were placed at once, before the fault
+	once.Events, once.Refused = once.Events[:1], nil
+	for want, h := range map[string]history.Run{
+		"3.0 s": silentFor(3 * time.Second), "never": silentFor(-1), "": once,
+	} {
+		r := Result{Facts: figure.Facts{History: h}}
+		if got := r.row(false)[7]; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

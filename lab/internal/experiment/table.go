@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/lipgloss"
@@ -91,19 +90,19 @@ func (r Result) row(once bool) []string {
 		r.Name, r.Variant,
 		fmt.Sprint(r.Ledger.Accepted), fmt.Sprint(r.Ledger.Processed),
 		fmt.Sprint(r.Ledger.Failed), fmt.Sprint(r.Lost), fmt.Sprint(r.Ledger.Duplicated),
-		recovery(r.Recovery), r.promise(), r.Verdict(),
+		r.recovery(), r.promise(), r.Verdict(),
 	}
 }
 
-func recovery(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "never"
-	case d == 0:
+// recovery is how long the shop was silent after the first fault, or nothing where nobody can tell:
+// there was no fault, or no customer came after it.
+func (r Result) recovery() string {
+	f, _, _ := figure.Find("recovers")
+	value, err := f.Value(&r.Facts, figure.Ask{})
+	if err != nil {
 		return ""
-	default:
-		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
+	return f.Rule.Format(value)
 }
 
 // promise lists the conditions, with the bound of "in-flight" filled in, and with
@@ -204,7 +203,7 @@ func (r Result) Caption() []string {
 		text += fmt.Sprintf(" · refused %d", r.Refused)
 	}
 	if r.Recovery > 0 {
-		text += " · recovery " + recovery(r.Recovery)
+		text += " · recovery " + r.recovery()
 	}
 	if r.Slow >= 1.5 {
 		how += fmt.Sprintf(" · the machine was %.1f times slower than usual", r.Slow)
