@@ -6,7 +6,7 @@ import (
 )
 
 // section is where conditions stand.
-var section = regexp.MustCompile(`^(\s*)(?:promises|shows):\s*(.*)$`)
+var section = regexp.MustCompile(`^(\s*(?:- +)?)(?:promises|shows):\s*(.*)$`)
 
 // quoteBounds puts quotes around bounds that begin with >, so that lost: > 0 may be written as it
 // is said: in YAML a > begins a text of several lines. Only what stands below promises: and shows:
