@@ -166,6 +166,10 @@ func TestImpliedPromisesAreShownWhenTheyDoNotHold(t *testing.T) {
 	if table := Table([]Result{r}, false); !strings.Contains(table, figure.Promised()) {
 		t.Errorf("the table does not say what is promised besides:\n%s", table)
 	}
+	alone := Result{Checks: r.Checks[1:]}
+	if got := alone.promise(); !strings.HasPrefix(got, "ghosts 0") {
+		t.Errorf("a right one that says nothing promises %q", got)
+	}
 	r.Ledger.Ghosts, r.Checks = 3, nil
 	r.check()
 	if got := r.promise(); got != "duplicated 0, ghosts 0 (3)" || r.Verdict() != "BROKEN" {

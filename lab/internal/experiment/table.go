@@ -107,19 +107,21 @@ func (r Result) recovery() string {
 
 // promise lists the conditions, with the bound of "in-flight" filled in, and with
 // what it came to where no column says so. What every right experiment promises is
-// among them only where it did not hold.
+// among them only where it did not hold, or where nothing else is promised.
 func (r Result) promise() string {
 	var texts []string
-	for _, c := range r.Checks {
-		if c.Condition.Implied && c.Held {
-			continue
-		}
+	implied := func(c Check) bool { return c.Condition.Implied && c.Held }
+	said := slices.DeleteFunc(slices.Clone(r.Checks), implied)
+	if len(said) == 0 {
+		said = r.Checks
+	}
+	for _, c := range said {
 		text := c.Condition.String()
 		if c.Condition.InFlight {
 			text = strings.Replace(text, "in-flight", fmt.Sprintf("%d in flight", r.InFlight), 1)
 		}
 		f := c.Condition.Of()
-		if f.Rule.Measured || (c.Condition.Implied || c.Condition.Op != "=") && !f.Column {
+		if f.Rule.Measured || (c.Condition.Implied && !c.Held || c.Condition.Op != "=") && !f.Column {
 			text += " (" + c.value() + ")"
 		}
 		texts = append(texts, text)
