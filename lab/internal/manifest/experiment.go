@@ -257,9 +257,6 @@ func (e Experiment) keyOf(c Condition) string {
 }
 
 func meet(rule figure.Rule, conditions []Condition) bool {
-	if conditions[0].Of().Of == figure.Program && rule.Parse == nil {
-		return true
-	}
 	var bounds []figure.Bound
 	for _, c := range conditions {
 		bounds = append(bounds, c.Bound)
