@@ -221,8 +221,8 @@ func (r *Result) compare(c manifest.Condition, shows bool) Check {
 	}
 	check.Held = c.Holds(stretched, float64(r.InFlight))
 	switch {
-	case check.Held && r.nothing():
-		check.Held, check.Unknown = false, "no order was accepted"
+	case check.Held && r.missing() != "":
+		check.Held, check.Unknown = false, r.missing()
 	case !check.Held && f.Machine && r.Slow > tooSlow:
 		check.Unknown = fmt.Sprintf("the machine was %.0f times slower than usual: "+
 			"too slow to tell", r.Slow)
@@ -230,16 +230,23 @@ func (r *Result) compare(c manifest.Condition, shows bool) Check {
 	return check
 }
 
-// nothing says that no order was accepted, and that the experiment did not want it so: whatever is
-// promised of orders is true of none.
-func (r *Result) nothing() bool {
-	if r.Once != nil || r.Ledger.Accepted > 0 {
-		return false
+// missing says what was missing for any promise to be believed, or is empty. Where no order was
+// accepted, whatever is promised of orders is true of none, unless the experiment wants it so. A
+// program that had to be killed might have done anything later, unless it is to hang.
+func (r *Result) missing() string {
+	speaks := func(of func(manifest.Condition) bool) bool {
+		return slices.ContainsFunc(slices.Concat(r.Experiment.Promises, r.Experiment.Shows), of)
 	}
-	return !slices.ContainsFunc(slices.Concat(r.Experiment.Promises, r.Experiment.Shows),
-		func(c manifest.Condition) bool {
-			return c.Figure == "accepted" && c.Holds(0, float64(r.InFlight))
-		})
+	switch {
+	case r.Once != nil && r.Once.Took < 0 && !speaks(
+		func(c manifest.Condition) bool { return c.Figure == "ends" }):
+		return "it did not end by itself, and had to be killed"
+	case r.Once == nil && r.Ledger.Accepted == 0 && !speaks(func(c manifest.Condition) bool {
+		return c.Figure == "accepted" && c.Holds(0, float64(r.InFlight))
+	}):
+		return "no order was accepted"
+	}
+	return ""
 }
 
 // usualStart is more than any process of the course needs to be ready on a machine that is free.

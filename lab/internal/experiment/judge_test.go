@@ -192,3 +192,23 @@ func TestRecoveryInTheTable(t *testing.T) {
 		}
 	}
 }
+
+// What a program printed before it had to be killed says nothing of what it would have done.
+func TestWhoHangsHasNotKeptAPromise(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		took time.Duration
+		ends bool
+		want string
+	}{{time.Second, false, "held"}, {-1, false, "UNKNOWN"}, {-1, true, "held"}} {
+		r := Result{Facts: figure.Facts{Once: &figure.Once{Took: c.took, Lines: []string{"all is well"}}}}
+		r.Experiment.Promises = manifest.Conditions{condition(t, "prints", "well")}
+		if c.ends {
+			r.Experiment.Promises = append(r.Experiment.Promises, condition(t, "ends", "never"))
+		}
+		r.check()
+		if got := r.Verdict(); got != c.want {
+			t.Errorf("%+v: %s, want %s", c, got, c.want)
+		}
+	}
+}
