@@ -17,7 +17,10 @@ func TestAgainIsTheSameRun(t *testing.T) {
 	for _, c := range []struct{ step, number, args, want string }{
 		{"07-rabbitmq", "07", "7", "go run ./lab break 07 -seed 5"},
 		{"12-actors/mailbox", "12", "12/mailbox", "go run ./lab break 12/mailbox -seed 5"},
-		{"07-rabbitmq", "07", "7 -only kill-broker,calm -v", "go run ./lab break 07 -seed 5 -only kill-broker,calm"},
+		{
+			"07-rabbitmq", "07", "7 -only kill-broker,calm -v",
+			"go run ./lab break 07 -seed 5 -only kill-broker,calm",
+		},
 		{
 			"07-rabbitmq", "07", "-for 90s -rate 12.5 -json x 07",
 			"go run ./lab break 07 -seed 5 -for 1m30s -rate 12.5",

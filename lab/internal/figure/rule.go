@@ -62,7 +62,8 @@ var (
 		Schema: opSchema + `[0-9.]+`,
 	}
 	Time = Rule{
-		Parse: parseTime, Min: someTime, Max: math.Inf(1), Format: duration, Measured: true, Stretches: true,
+		Parse: parseTime, Min: someTime, Max: math.Inf(1), Format: duration,
+		Measured: true, Stretches: true,
 		Schema: `(>=|<=|>|<)\s*[0-9.]+[a-zµ][a-zµ0-9.]*`,
 	}
 	Within = Rule{

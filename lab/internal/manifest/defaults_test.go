@@ -41,7 +41,8 @@ func TestMistakesThatWouldShowLate(t *testing.T) {
 		{"negative in-flight", "in-flight: 10", "in-flight: -1", "cannot be negative"},
 		{"negative up-to", "http: true", "http: true\n    up-to: -1", "-1 is not from 0 to 64"},
 		{"a process without a name", "name: old-consumer", `name: ""`, "process 3: name: is missing"},
-		{"an experiment without a name", "name: kill\n", "name: \"\"\n", "experiment 1: name: is missing"},
+		{"an experiment without a name", "name: kill\n", "name: \"\"\n",
+			"experiment 1: name: is missing"},
 		{"scale of nobody", "load: {count: 100}", "load: {count: 100}\n    scale: {clerk: 2}",
 			`no process "clerk"`},
 		{"a variant's env", "about: acknowledges on delivery", `env: {A: '{{url "nobody"}}'}`,
@@ -78,7 +79,8 @@ func TestOnceHasNothingOfAShop(t *testing.T) {
 		"orders: true", "control: true", "in-flight: 1", "count: 2",
 	} {
 		text := strings.Replace(wholeOnce, "once: true", "once: true\n    "+field, 1)
-		if _, err := Read(write(t, text)); err == nil || !strings.Contains(err.Error(), "once: it has no") {
+		_, err := Read(write(t, text))
+		if err == nil || !strings.Contains(err.Error(), "once: it has no") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
