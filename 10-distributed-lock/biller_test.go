@@ -214,3 +214,28 @@ func TestBillerSaysOnceWhatIsAway(t *testing.T) {
 		t.Errorf("asked to end it complains: %s", &log)
 	}
 }
+
+// Not parallel: the logger is everybody's.
+//
+// Zero is said, too: of a figure that nobody logs the lab cannot tell whether it is 0.
+func TestFiguresAreSaidAtTheEnd(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	s := DefaultSettings()
+	s.Redis = "redis://127.0.0.1:1/0" // nobody listens there
+	account := NewAccount()
+	if err := NewBiller(s, locker(t, s, nil), account).Run(ended); err != nil {
+		t.Error(err)
+	}
+	account.Report(ended)
+	for _, figure := range []string{"stolen=0", "overlaps=0", "rejected=0"} {
+		if !strings.Contains(log.String(), figure) {
+			t.Errorf("nobody says %s:\n%s", figure, &log)
+		}
+	}
+}
