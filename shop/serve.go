@@ -35,7 +35,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler: handler,
+		Handler: guard(listener.Addr(), handler),
 		// Without these a client that sends nothing keeps a connection for ever.
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
