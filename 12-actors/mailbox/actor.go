@@ -30,7 +30,8 @@ type (
 	stop    struct{}
 )
 
-// Failed tells the parent that a child's behaviour has panicked. The child is
+// Failed tells the parent that a child's behaviour has panicked, or the function
+// that makes it. The child is
 // suspended, and its mailbox kept, until the parent decides: Restart or Stop.
 type Failed struct {
 	Child  Address
@@ -61,8 +62,7 @@ func (a *Actor) Stop(child Address) { a.system.order(child, stop{}) }
 // live is the actor's goroutine: one message, then the next. Whatever the
 // behaviour does, it does alone.
 func (a *Actor) live() {
-	a.behave = a.create()
-	a.enter(Running, "spawn")
+	a.begin("spawn")
 	for {
 		switch msg := a.mailbox.next(a.failed).(type) {
 		case stop:
@@ -70,8 +70,8 @@ func (a *Actor) live() {
 			return
 		case restart:
 			if a.failed {
-				a.behave, a.failed = a.create(), false
-				a.enter(Running, "restart")
+				a.failed = false
+				a.begin("restart")
 			}
 		default:
 			a.turn(msg)
@@ -79,9 +79,20 @@ func (a *Actor) live() {
 	}
 }
 
-// turn handles one message. A panic stops here: it is the failure of one actor,
-// and the parent's to decide on, not the end of the program.
-func (a *Actor) turn(msg any) {
+// begin makes the behaviour. That can fail, too, and it is no different then.
+func (a *Actor) begin(event string) {
+	a.supervised(func() {
+		a.behave = a.create()
+		a.enter(Running, event)
+	})
+}
+
+// turn handles one message.
+func (a *Actor) turn(msg any) { a.supervised(func() { a.behave(a, msg) }) }
+
+// supervised lets a panic stop here: it is the failure of one actor, and the
+// parent's to decide on, not the end of the program.
+func (a *Actor) supervised(do func()) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			a.failed = true
@@ -89,7 +100,7 @@ func (a *Actor) turn(msg any) {
 			a.Tell(a.parent, Failed{a.Self, fmt.Sprint(reason)})
 		}
 	}()
-	a.behave(a, msg)
+	do()
 }
 
 // Stopping is an actor's last message: the moment to close what it has opened.

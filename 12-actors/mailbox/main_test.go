@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -216,6 +217,50 @@ func TestRestart(t *testing.T) {
 		want := []Result{{0, 1}, {1, 2}, {3, 1}, {4, 2}} // the third broke it
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// The function that makes a behaviour can fail, too: at the first start, and at a
+// restart. The parent hears of it as of any failure, and the messages wait.
+func TestTheConstructorIsSupervised(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		system := NewSystem()
+		defer system.Close()
+		answers := make(chan any, 8)
+		me := system.Spawn("test", inbox(answers))
+		made := 0
+		child := func() Behaviour {
+			if made++; made < 3 {
+				panic("no database yet")
+			}
+			return Consumer()
+		}
+		var reasons []string
+		parent := system.Spawn("parent", func() Behaviour {
+			return func(self *Actor, msg any) {
+				switch m := msg.(type) {
+				case Open:
+					self.Tell(self.Spawn("child", child), Elaborate{1, 1, me})
+				case Failed:
+					reasons = append(reasons, m.Reason)
+					self.Restart(m.Child)
+				}
+			}
+		})
+		system.Tell(parent, Open{})
+		synctest.Wait()
+		if want := []string{"no database yet", "no database yet"}; !slices.Equal(reasons, want) {
+			t.Errorf("the parent heard %q", reasons)
+		}
+		select {
+		case got := <-answers:
+			if got != (Result{2, 1}) {
+				t.Errorf("got %v", got)
+			}
+		default:
+			t.Error("the message that waited was not answered")
 		}
 	})
 }
