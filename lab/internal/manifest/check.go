@@ -64,12 +64,15 @@ func (s *source) zeros() error {
 	return nil
 }
 
-func (s *Step) checkNeeds() error {
+func (s *Step) checkNeeds() error { return checkServers(s.Needs) }
+
+// checkServers refuses servers that there are not.
+func checkServers(needs []string) error {
 	var kinds, seen []string
 	for _, k := range services.Kinds() {
 		kinds = append(kinds, string(k))
 	}
-	for i, text := range s.Needs {
+	for i, text := range needs {
 		at := []string{"needs", strconv.Itoa(i)}
 		kind, _, _ := strings.Cut(text, " ")
 		if !slices.Contains(kinds, kind) {
@@ -84,6 +87,29 @@ func (s *Step) checkNeeds() error {
 		seen = append(seen, kind)
 	}
 	return nil
+}
+
+// checkOther refuses servers in place of the step's that are not of the same kinds.
+func (s *Step) checkOther(needs []string) error {
+	if err := checkServers(needs); err != nil || len(needs) == 0 {
+		return err
+	}
+	if want, got := kindsOf(s.Needs), kindsOf(needs); !slices.Equal(want, got) {
+		return wrong("needs", "they take the place of the step's, and must be of the same kinds: %s",
+			strings.Join(want, ", "))
+	}
+	return nil
+}
+
+// kindsOf are the kinds of servers, in alphabetical order.
+func kindsOf(needs []string) []string {
+	var kinds []string
+	for _, need := range needs {
+		kind, _, _ := strings.Cut(need, " ")
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 func (s *Step) checkProcesses() error {
@@ -192,6 +218,9 @@ func (s *Step) checkVariants() error {
 		names = append(names, v.Name)
 		if err := s.checkEnv(v.Env); err != nil {
 			return under(err, append(at, "env")...)
+		}
+		if err := s.checkOther(v.Needs); err != nil {
+			return under(err, at...)
 		}
 	}
 	return nil

@@ -45,8 +45,8 @@ func (s *Step) checkExperiment(e *Experiment) error {
 	if _, err := s.Variant(e.Variant); err != nil {
 		return under(err, "variant")
 	}
-	if err := s.checkEnv(e.Env); err != nil {
-		return under(err, "env")
+	if err := errors.Join(under(s.checkEnv(e.Env), "env"), s.checkOther(e.Needs)); err != nil {
+		return err
 	}
 	_, once := s.Once()
 	var err error
@@ -80,8 +80,9 @@ func (s *Step) checkExperiment(e *Experiment) error {
 
 // checkOnce checks an experiment with a program that runs once.
 func (e Experiment) checkOnce() error {
-	if e.Load != (Load{}) || len(e.Scale) > 0 || len(e.Faults) > 0 || e.Settle != 0 {
-		return errors.New("a program that runs once has no load, scale, faults and settle")
+	if e.Load != (Load{}) || len(e.Scale) > 0 || len(e.Faults) > 0 || e.Settle != 0 ||
+		len(e.Needs) > 0 {
+		return errors.New("a program that runs once has no load, scale, faults, settle and needs")
 	}
 	if err := checkTime("limit", e.Limit, maxLong); err != nil {
 		return err

@@ -78,10 +78,11 @@ func (s *Step) processes(e Experiment) []string {
 	return names
 }
 
-// servers are the names of the servers that the step needs: redis when it is alone, or redis-1.
-func (s *Step) servers() []string {
+// servers are the names of the servers of an experiment: redis when it is alone, or redis-1.
+func (s *Step) servers(e Experiment) []string {
 	var names []string
-	for _, text := range s.Needs {
+	needs, _ := s.ServersOf(e) // its variant was checked before
+	for _, text := range needs {
 		need, err := services.ParseNeed(text)
 		if err != nil {
 			continue // checkNeeds has said so
@@ -187,8 +188,8 @@ func (s *Step) checkTarget(e Experiment, act string) error {
 	if slices.Contains(living, who[0]) || slices.Contains(living, alone) {
 		return nil
 	}
-	all := slices.Concat(s.kinds(), living, s.servers())
-	if living != nil && slices.Contains(s.servers(), who[0]) {
+	all := slices.Concat(s.kinds(), living, s.servers(e))
+	if living != nil && slices.Contains(s.servers(e), who[0]) {
 		return nil
 	}
 	return fmt.Errorf("there is no process and no service %q%s", who[0], didYouMean(who[0], all))
