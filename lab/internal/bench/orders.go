@@ -69,7 +69,8 @@ func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 		// The customer's own word: a shop that answers 2xx and forgets to
 		// write it down is found out.
 		b.record(ledger.Event{
-			Time: time.Now(), Kind: ledger.Accepted, Order: answer.OrderID, Process: "customer",
+			Time: time.Now(), Kind: ledger.Accepted, Order: answer.OrderID,
+			Process: ledger.Customer,
 		})
 	}
 	switch {

@@ -25,6 +25,10 @@ const (
 	Skipped   Kind = "skipped"   // came again, was not done again
 )
 
+// Customer is the process of what customers say themselves: that they got an answer
+// with the identity of their order.
+const Customer = "customer"
+
 // Event is one line of the history.
 type Event struct {
 	Time    time.Time `json:"time"`
@@ -55,6 +59,7 @@ type Ledger struct {
 type fate struct {
 	accepted          bool
 	failed            bool
+	customers         uint32 // who were given this identity for their order
 	received, skipped uint32
 	processed         uint32
 	effects           []string // those of the processed that have an identity
@@ -78,13 +83,14 @@ type Summary struct {
 	Ghosts int `json:"ghosts"`
 	// Contradictions are orders both given up and processed.
 	Contradictions int `json:"contradictions"`
+	// Reused counts the customers who were given the identity of another one's
+	// order: of their own nobody will ever hear.
+	Reused int `json:"reused"`
 	// Deliveries is how often any order was received; MaxAttempts, how often
 	// the most-delivered one was.
 	Deliveries  int `json:"deliveries"`
 	MaxAttempts int `json:"max_attempts"`
 	Skipped     int `json:"skipped"`
-	// Reused counts customers who were given an identity that another one has.
-	Reused int `json:"reused"`
 }
 
 // Add takes one event into the account.
@@ -96,7 +102,12 @@ func (l *Ledger) Add(e Event) {
 	after := before
 	switch e.Kind {
 	case Accepted:
+		// That an order was accepted is one fact, however many say so. But each
+		// customer speaks for one order, and says it once.
 		after.accepted = true
+		if e.Process == Customer {
+			after.customers++
+		}
 	case Received:
 		after.received++
 	case Processed:
@@ -132,6 +143,9 @@ func (s *Summary) move(f fate, n int) {
 	s.Skipped += n * int(f.skipped)
 	if f.processed > 1 {
 		s.Duplicated += n * int(f.processed-1)
+	}
+	if f.customers > 1 {
+		s.Reused += n * int(f.customers-1)
 	}
 	if f.failed && f.processed > 0 {
 		s.Contradictions += n
@@ -187,8 +201,18 @@ func ParseMessage(msg string) (Kind, bool) {
 	return "", false
 }
 
-// String is the account in one line, for a log.
+// String is the account in one line, for a log. What ought never to be is named only
+// where it is.
 func (s Summary) String() string {
-	return fmt.Sprintf("accepted %d, processed %d, failed %d, open %d, duplicated %d",
+	text := fmt.Sprintf("accepted %d, processed %d, failed %d, open %d, duplicated %d",
 		s.Accepted, s.Processed, s.Failed, s.Open, s.Duplicated)
+	for _, never := range []struct {
+		name  string
+		count int
+	}{{"ghosts", s.Ghosts}, {"contradictions", s.Contradictions}, {"reused", s.Reused}} {
+		if never.count > 0 {
+			text += fmt.Sprintf(", %s %d", never.name, never.count)
+		}
+	}
+	return text
 }

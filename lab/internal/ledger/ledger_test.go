@@ -17,6 +17,10 @@ func account(events ...Event) Summary {
 
 func ev(kind Kind, order string) Event { return Event{Kind: kind, Order: order} }
 
+func by(process, order string) Event {
+	return Event{Kind: Accepted, Order: order, Process: process}
+}
+
 func effect(order, id string) Event { return Event{Kind: Processed, Order: order, Effect: id} }
 
 // Each case is a mistake that a careless checker makes, with the account that
@@ -43,6 +47,19 @@ func TestRules(t *testing.T) {
 			"accepted is one fact, however often it is reported",
 			[]Event{ev(Accepted, "a"), ev(Accepted, "a"), ev(Processed, "a")},
 			Summary{Accepted: 1, Processed: 1},
+		},
+		{
+			"the shop and its customer speak of the same acceptance",
+			[]Event{by("shop", "a"), by("shop", "a"), by(Customer, "a"), ev(Processed, "a")},
+			Summary{Accepted: 1, Processed: 1},
+		},
+		{
+			"three customers with one identity: two of them have no order",
+			[]Event{
+				by("shop", "a"), by(Customer, "a"), by(Customer, "a"), by(Customer, "a"),
+				ev(Processed, "a"),
+			},
+			Summary{Accepted: 1, Processed: 1, Reused: 2},
 		},
 		{
 			"processed three times is two too many",
@@ -158,6 +175,8 @@ func history(t *rapid.T) []Event {
 			Kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
 			Order:  fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "order")),
 			Effect: rapid.SampledFrom([]string{"", "7", "8"}).Draw(t, "effect"),
+
+			Process: rapid.SampledFrom([]string{"", "shop", Customer}).Draw(t, "process"),
 		}
 	}), 0, 60).Draw(t, "history")
 }
@@ -198,6 +217,7 @@ func recount(events []Event) Summary {
 		s.MaxAttempts = max(s.MaxAttempts, received)
 		s.Skipped += count(e.Order, Skipped)
 		s.Duplicated += max(0, processed-1)
+		s.Reused += max(0, customers(events, e.Order)-1)
 		if processed > 0 && failed > 0 {
 			s.Contradictions++
 		}
@@ -218,6 +238,15 @@ func recount(events []Event) Summary {
 		}
 	}
 	return s
+}
+
+func customers(events []Event, order string) (n int) {
+	for _, e := range events {
+		if e.Order == order && e.Kind == Accepted && e.Process == Customer {
+			n++
+		}
+	}
+	return n
 }
 
 func effects(events []Event, order string) int {
@@ -271,5 +300,19 @@ func TestParseMessage(t *testing.T) {
 	}
 	if kind, ok := ParseMessage("order not accepted"); ok {
 		t.Errorf("a refused order was taken for %q", kind)
+	}
+}
+
+// A line for a log must not hide what ought never to be.
+func TestAccountInOneLine(t *testing.T) {
+	t.Parallel()
+	s := Summary{Accepted: 1, Processed: 2, Failed: 3, Open: 4, Duplicated: 5}
+	const usual = "accepted 1, processed 2, failed 3, open 4, duplicated 5"
+	if got := s.String(); got != usual {
+		t.Errorf("got %q, want %q", got, usual)
+	}
+	s.Ghosts, s.Contradictions, s.Reused = 6, 7, 8
+	if got := s.String(); got != usual+", ghosts 6, contradictions 7, reused 8" {
+		t.Errorf("got %q", got)
 	}
 }

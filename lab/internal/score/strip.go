@@ -51,7 +51,7 @@ func newStrip(h history.Run) *Strip {
 	}
 	orders := map[string]int{}
 	for _, e := range h.Events {
-		if e.Process == "customer" && e.Kind == ledger.Accepted && orders[e.Order] > 0 {
+		if e.Process == ledger.Customer && e.Kind == ledger.Accepted && orders[e.Order] > 0 {
 			continue // the shop has said so already
 		}
 		n, ok := orders[e.Order]
@@ -100,7 +100,7 @@ func (s *Strip) History() (history.Run, error) {
 	h := history.Run{Started: start}
 	name := func(i int) string {
 		if i < 0 || i >= len(s.Processes) {
-			return "customer"
+			return ledger.Customer
 		}
 		return s.Processes[i]
 	}
