@@ -9,7 +9,6 @@ package ledger
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -93,48 +92,22 @@ type Summary struct {
 	Skipped     int `json:"skipped"`
 }
 
-// Add takes one event into the account.
-func (l *Ledger) Add(e Event) {
+// Add takes one event into the account, and returns what it adds to what was known
+// before. What comes later may show it in another light; [Judge] knows the whole.
+func (l *Ledger) Add(e Event) Verdict {
+	before := l.orders[e.Order]
+	after, verdict := before.add(e)
+	if verdict == Unknown {
+		return verdict
+	}
 	if l.orders == nil {
 		l.orders = make(map[string]fate)
-	}
-	before := l.orders[e.Order]
-	after := before
-	switch e.Kind {
-	case Accepted:
-		// That an order was accepted is one fact, however many say so. But each
-		// customer speaks for one order, and says it once.
-		after.accepted = true
-		if e.Process == Customer {
-			after.customers++
-		}
-	case Received:
-		after.received++
-	case Processed:
-		after = after.done(e.Effect)
-	case Failed:
-		after.failed = true
-	case Skipped:
-		after.skipped++
-	default:
-		return
 	}
 	l.orders[e.Order] = after
 	l.sum.move(before, -1)
 	l.sum.move(after, +1)
 	l.sum.MaxAttempts = max(l.sum.MaxAttempts, int(after.received))
-}
-
-// done counts an effect, unless it is one that was reported before.
-func (f fate) done(effect string) fate {
-	if effect != "" {
-		if slices.Contains(f.effects, effect) {
-			return f
-		}
-		f.effects = append(slices.Clone(f.effects), effect)
-	}
-	f.processed++
-	return f
+	return verdict
 }
 
 // move adds n times what one order of that fate contributes.
@@ -177,7 +150,7 @@ func (l *Ledger) Open(limit int) []string {
 		if len(open) == limit {
 			break
 		}
-		if f.accepted && f.processed == 0 && !f.failed {
+		if f.open() {
 			open = append(open, id)
 		}
 	}
