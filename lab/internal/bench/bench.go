@@ -59,9 +59,9 @@ type Config struct {
 	Gauges []string
 	// Keep keeps every event for [Bench.History].
 	Keep bool
-	// Watch is called for every event that enters the ledger, under its lock: it
-	// must be quick, and must not call the bench.
-	Watch func(ledger.Event)
+	// Watch is called for every event that enters the ledger, with the ledger's
+	// verdict so far, under its lock: it must be quick, and must not call the bench.
+	Watch func(ledger.Event, ledger.Verdict)
 	// Show is called for every line of output and every remark of the lab's
 	// own, one at a time, by a goroutine of its own: a terminal that is slow
 	// must not slow down what is measured.
@@ -232,7 +232,7 @@ func (b *Bench) say(format string, args ...any) {
 func (b *Bench) record(e ledger.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ledger.Add(e)
+	verdict := b.ledger.Add(e)
 	b.lastEvent = time.Now()
 	if e.Kind != ledger.Received {
 		// To receive an order again and again is no progress.
@@ -242,7 +242,7 @@ func (b *Bench) record(e ledger.Event) {
 		b.history.Events = append(b.history.Events, e)
 	}
 	if b.cfg.Watch != nil {
-		b.cfg.Watch(e)
+		b.cfg.Watch(e, verdict)
 	}
 }
 

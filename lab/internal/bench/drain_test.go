@@ -138,7 +138,7 @@ func TestRecordKeepsWhatItIsAskedFor(t *testing.T) {
 	var watched []ledger.Event
 	e := ledger.Event{Kind: ledger.Accepted, Order: "a"}
 	kept := &Bench{cfg: Config{
-		Keep: true, Watch: func(e ledger.Event) { watched = append(watched, e) },
+		Keep: true, Watch: func(e ledger.Event, _ ledger.Verdict) { watched = append(watched, e) },
 	}}
 	kept.record(e)
 	if h := kept.History(); len(h.Events) != 1 || h.Events[0] != e || len(watched) != 1 {
@@ -149,5 +149,24 @@ func TestRecordKeepsWhatItIsAskedFor(t *testing.T) {
 	if h := loose.History(); len(h.Events) != 0 || loose.Status().Accepted != 1 {
 		t.Errorf("a run of hours keeps %d events, accepted %d", len(h.Events),
 			loose.Status().Accepted)
+	}
+}
+
+// Whoever finds the shop closed is refused, and there is a trace of each in the history:
+// fifty orders of one request are fifty that were not taken.
+func TestClosedShopRefusesEveryOrder(t *testing.T) {
+	t.Parallel()
+	b := &Bench{cfg: Config{Keep: true}}
+	for _, n := range []int{50, 1} {
+		if _, err := b.Place(t.Context(), n); err == nil {
+			t.Errorf("%d orders were taken by nobody", n)
+		}
+	}
+	h := b.History()
+	if s := b.Status(); s.Refused != 51 || len(h.Refused) != 51 {
+		t.Errorf("refused %d, in the history %d, want 51", s.Refused, len(h.Refused))
+	}
+	if len(h.Answers) != 1 || h.Answers[0].Accepted {
+		t.Errorf("the one customer with one order was told %+v", h.Answers)
 	}
 }

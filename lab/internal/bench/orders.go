@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,9 @@ func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 	address, err := b.shopAddr()
 	if err != nil {
 		b.refuse(n)
+		if n == 1 { // who finds the shop closed has been there all the same
+			b.answered(history.Answer{Time: time.Now()})
+		}
 		return placed{}, err
 	}
 	target := url.URL{Scheme: "http", Host: address, Path: "/orders"}
@@ -171,7 +175,9 @@ func (b *Bench) refuse(n int) {
 	defer b.mu.Unlock()
 	b.refused += n
 	if b.cfg.Keep {
-		b.history.Refused = append(b.history.Refused, time.Now())
+		// One for each customer, as the count has it: the picture shows them all.
+		b.history.Refused = append(b.history.Refused,
+			slices.Repeat([]time.Time{time.Now()}, n)...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,10 +102,11 @@ func TestPromiseShowsWhatNoColumnShows(t *testing.T) {
 
 func ms(n int) time.Time { return time.UnixMilli(1_000_000 + int64(n)) }
 
+// events are those of an order each.
 func events(kind ledger.Kind, from, to, step int) []ledger.Event {
 	var all []ledger.Event
 	for at := from; at < to; at += step {
-		all = append(all, ledger.Event{Kind: kind, Time: ms(at)})
+		all = append(all, ledger.Event{Kind: kind, Time: ms(at), Order: fmt.Sprint(at)})
 	}
 	return all
 }

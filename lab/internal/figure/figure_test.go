@@ -42,7 +42,10 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 	facts.History.Events = events(ledger.Processed, 0, 27, 1)
 	for i := range facts.History.Events {
 		facts.History.Events[i].Process = "consumer-2"
+		facts.History.Events[i].Effect = "7"
 	}
+	// What is reported twice, by whomever, is one effect.
+	facts.History.Events = append(facts.History.Events, facts.History.Events...)
 	for _, accepted := range []bool{true, true, true, false} {
 		facts.History.Answers = append(facts.History.Answers, history.Answer{
 			Accepted: accepted, Took: time.Second + time.Duration(len(facts.History.Answers)),

@@ -72,7 +72,7 @@ var Table = []Figure{
 	},
 	{
 		Name: "processed by ", Family: true,
-		About: "effects that one process has reported: processed by consumer-2",
+		About: "effects that one process has had: processed by consumer-2",
 		Rule:  Count,
 		Value: func(f *Facts, a Ask) (float64, error) { return processedBy(f, a.Name) },
 	},
@@ -264,8 +264,8 @@ func processedBy(f *Facts, process string) (float64, error) {
 	for _, life := range f.History.Lives {
 		lived = lived || life.Process == process
 	}
-	for _, e := range f.History.Events {
-		if e.Kind == ledger.Processed && e.Process == process {
+	for i, v := range ledger.Judge(f.History.Events) {
+		if v.Happened() && f.History.Events[i].Process == process {
 			n++
 		}
 	}

@@ -41,26 +41,21 @@ func recovers(f *Facts, _ Ask) (float64, error) {
 	if fault.IsZero() {
 		return 0, errors.New("nothing was broken")
 	}
-	before, after := map[ledger.Kind]bool{}, map[ledger.Kind]bool{}
-	for _, e := range f.History.Events {
-		if e.Time.After(fault) {
-			after[e.Kind] = true
-		} else {
-			before[e.Kind] = true
-		}
-	}
-	came := after[ledger.Accepted]
+	accepted, processed := service(f.History)
+	before := func(times []time.Time) bool { return len(times) > 0 && !times[0].After(fault) }
+	after := func(times []time.Time) bool { return len(times) > 0 && times[len(times)-1].After(fault) }
+	came := after(accepted)
 	for _, t := range f.History.Refused {
 		came = came || t.After(fault)
 	}
 	for _, a := range f.History.Answers {
 		came = came || a.Time.After(fault)
 	}
-	silent := !after[ledger.Accepted] || !after[ledger.Processed]
+	silent := !after(accepted) || !after(processed)
 	switch {
-	case !before[ledger.Accepted]:
+	case !before(accepted):
 		return 0, errors.New("no order was accepted before the first fault")
-	case !before[ledger.Processed]:
+	case !before(processed):
 		return 0, errors.New("no order was processed before the first fault")
 	case !came:
 		return 0, errors.New("no customer came after the first fault")
@@ -96,29 +91,41 @@ func Recovery(h history.Run) time.Duration {
 	if fault.IsZero() {
 		return 0
 	}
-	accepted := silence(h.Events, ledger.Accepted, fault, end)
-	processed := silence(h.Events, ledger.Processed, fault, end)
-	if accepted < 0 || processed < 0 {
+	accepted, processed := service(h)
+	a, p := silence(accepted, fault, end), silence(processed, fault, end)
+	if a < 0 || p < 0 {
 		return -1
 	}
-	return max(accepted, processed)
+	return max(a, p)
+}
+
+// service is when orders were accepted, and when their effects happened, in the order of
+// time. To report again what is known is neither.
+func service(h history.Run) (accepted, processed []time.Time) {
+	for i, v := range ledger.Judge(h.Events) {
+		if v.Accepts() {
+			accepted = append(accepted, h.Events[i].Time)
+		}
+		if v.Happened() {
+			processed = append(processed, h.Events[i].Time)
+		}
+	}
+	slices.SortFunc(accepted, time.Time.Compare)
+	slices.SortFunc(processed, time.Time.Compare)
+	return accepted, processed
 }
 
 // stillSilent is how long before the end of the load the last event must have
 // been for the shop not to count as working again.
 const stillSilent = time.Second
 
-// silence is the longest time between two events of a kind from one moment on.
-func silence(events []ledger.Event, kind ledger.Kind, from, end time.Time) time.Duration {
-	var times []time.Time
-	for _, e := range events {
-		if e.Kind == kind && e.Time.After(from) {
-			times = append(times, e.Time)
-		}
-	}
-	slices.SortFunc(times, time.Time.Compare)
+// silence is the longest time between two of the times, from one moment on.
+func silence(times []time.Time, from, end time.Time) time.Duration {
 	last, longest := from, time.Duration(0)
 	for _, t := range times {
+		if !t.After(from) {
+			continue
+		}
 		if last.After(end) {
 			break // nobody came any more: that is no silence of the shop's
 		}

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -11,10 +12,11 @@ import (
 
 func ms(n int) time.Time { return time.UnixMilli(1_000_000 + int64(n)) }
 
+// events are those of an order each.
 func events(kind ledger.Kind, from, to, step int) []ledger.Event {
 	var all []ledger.Event
 	for at := from; at < to; at += step {
-		all = append(all, ledger.Event{Kind: kind, Time: ms(at)})
+		all = append(all, ledger.Event{Kind: kind, Time: ms(at), Order: fmt.Sprint(at)})
 	}
 	return all
 }
@@ -82,6 +84,15 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+// again are reports of one effect, which was first reported long ago.
+func again(from, to int) []ledger.Event {
+	reports := append(events(ledger.Processed, 0, 1, 1), events(ledger.Processed, from, to, 100)...)
+	for i := range reports {
+		reports[i].Order, reports[i].Effect = "one", "7"
+	}
+	return reports
+}
+
 // The time to recover counts from the first fault, for both what is accepted and what is
 // processed, and a shop that is silent at the end has not recovered.
 func TestRecoveryIsExact(t *testing.T) {
@@ -137,6 +148,11 @@ func TestRecoveryIsExact(t *testing.T) {
 		{
 			"silent for just a second at the end", []history.Mark{fault(1000)},
 			slices.Concat(all(accepted), without(processed, 9000, 10_001)), 100 * time.Millisecond,
+		},
+		{
+			"to report an old effect again is no sign of life", []history.Mark{fault(1000)},
+			slices.Concat(all(accepted), without(processed, 1000, 10_001),
+				again(1000, 10_001)), -1,
 		},
 		{
 			"nobody came any more after the end", []history.Mark{fault(1000)},

@@ -18,7 +18,8 @@ type Run struct {
 	Events  []ledger.Event `json:"events"`
 	Marks   []Mark         `json:"marks"`
 	Lives   []Life         `json:"lives"`
-	Refused []time.Time    `json:"refused"`
+	// Refused has a time for every order that the shop did not take.
+	Refused []time.Time `json:"refused"`
 	// Answers are those to customers with one order each.
 	Answers []Answer `json:"answers"`
 }

@@ -30,22 +30,18 @@ func newMeter() *meter {
 	}
 }
 
-// watch takes an event of the ledger.
-func (m *meter) watch(e ledger.Event) {
+// watch takes an event of the ledger, and what the ledger says that it is.
+func (m *meter) watch(e ledger.Event, v ledger.Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch e.Kind {
-	case ledger.Received, ledger.Processed:
+	if v == ledger.Delivery || v.Happened() {
 		m.seen[e.Process] = true
-	case ledger.Failed:
-	default:
-		return
 	}
-	if e.Kind == ledger.Received || m.ended[e.Order] {
+	if !v.Ends() || m.ended[e.Order] {
 		return
 	}
 	m.ended[e.Order] = true
-	if e.Kind == ledger.Processed {
+	if v == ledger.Effect {
 		m.done[e.Order] = e.Time
 		m.order = append(m.order, e.Time)
 	}

@@ -235,9 +235,10 @@ func shares(h history.Run, after time.Duration) (answered, processed float64) {
 		return 0, 0
 	}
 	done := map[string]bool{}
-	for _, e := range h.Events {
+	for i, v := range ledger.Judge(h.Events) {
+		e := h.Events[i]
 		in := e.Time.Before(fault.Add(after + time.Second))
-		if e.Kind == ledger.Processed && in && came[e.Order] {
+		if v == ledger.Effect && in && came[e.Order] {
 			done[e.Order] = true
 		}
 	}

@@ -3,6 +3,7 @@ package score
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -238,6 +239,34 @@ func TestShares(t *testing.T) {
 	answered, processed := shares(aHistory(), time.Second)
 	if answered != 75 || processed != 50 {
 		t.Errorf("answered %v %%, processed %v %%; want 75 and 50", answered, processed)
+	}
+}
+
+// An effect that was reported twice is one in the picture of a strip as well, and one that
+// a shop's line comes after is no ghost.
+func TestStripKeepsTheVerdicts(t *testing.T) {
+	t.Parallel()
+	h := aHistory()
+	at := h.Started.Add(2 * time.Second)
+	report := ledger.Event{
+		Time: at, Kind: ledger.Processed, Order: "late", Effect: "7", Process: "consumer-1",
+	}
+	h.Events = append(h.Events, report, report,
+		ledger.Event{Time: at, Kind: ledger.Accepted, Order: "late", Process: ledger.Customer})
+	got, err := newStrip(h).History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(h history.Run) map[ledger.Verdict]int {
+		n := map[ledger.Verdict]int{}
+		for _, v := range ledger.Judge(h.Events) {
+			n[v]++
+		}
+		delete(n, ledger.Repeat)
+		return n
+	}
+	if want := count(h); !maps.Equal(count(got), want) {
+		t.Errorf("the strip's verdicts are %v, the history's %v", count(got), want)
 	}
 }
 

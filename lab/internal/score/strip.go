@@ -50,9 +50,10 @@ func newStrip(h history.Run) *Strip {
 		lives = append(lives, fmt.Sprintf("%d,%d,%d", process(l.Process), ms(l.From), ms(l.To)))
 	}
 	orders := map[string]int{}
-	for _, e := range h.Events {
-		if e.Process == ledger.Customer && e.Kind == ledger.Accepted && orders[e.Order] > 0 {
-			continue // the shop has said so already
+	verdicts := ledger.Judge(h.Events)
+	for i, e := range h.Events {
+		if verdicts[i] == ledger.Repeat {
+			continue // somebody else has said so, or the same one before
 		}
 		n, ok := orders[e.Order]
 		if !ok {
