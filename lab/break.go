@@ -227,7 +227,9 @@ func drawAll(scr *screen.Screen, path string, results []experiment.Result) error
 		if r.NotRun != "" || r.History.Started.IsZero() {
 			continue
 		}
-		if err := experiment.Draw(filepath.Join(dir, r.Name+".svg"), r); err != nil {
+		err := errors.Join(r.CheckPicture(),
+			experiment.Draw(filepath.Join(dir, r.Name+".svg"), r))
+		if err != nil {
 			return err
 		}
 		if path != "" {

@@ -172,6 +172,9 @@ func judge(t *testing.T, r experiment.Result) {
 		t.Logf("%s; lost %d, refused %d, in flight at the faults %d, recovery %v, seed %d, "+
 			"machine ×%.1f", r.Ledger, r.Lost, r.Refused, r.InFlight, r.Recovery, r.Seed, r.Slow)
 	}
+	if err := r.CheckPicture(); err != nil {
+		t.Error(err)
+	}
 	if r.NotRun != "" && runtime.GOOS == "windows" {
 		t.Skip(r.NotRun) // it has no SIGSTOP
 	}

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,14 +97,62 @@ func Keep(r Result, step *manifest.Step, lines []string) (dir string, err error)
 }
 
 // Draw draws what happened in an experiment into an SVG file.
-func Draw(path string, r Result) (err error) {
-	file, err := os.Create(path)
+func Draw(path string, r Result) error {
+	picture, err := r.picture()
+	if err == nil {
+		err = os.WriteFile(path, picture, 0o644)
+	}
 	if err != nil {
 		return fmt.Errorf("draw %s: %w", r.Name, err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	return nil
+}
+
+func (r Result) picture() ([]byte, error) {
+	var b bytes.Buffer
 	title := fmt.Sprintf("%s: %s", r.History.Step, r.Experiment.About)
-	return draw.Run(file, r.History, title, r.Caption())
+	err := draw.Run(&b, r.History, title, r.Caption())
+	return b.Bytes(), err
+}
+
+// CheckPicture draws the run and compares the marks of the picture with the figures of the
+// verdict. Programs that run once have no picture.
+func (r Result) CheckPicture() error {
+	if r.History.Started.IsZero() {
+		return nil
+	}
+	picture, err := r.picture()
+	if err != nil {
+		return err
+	}
+	marks, err := draw.Marks(picture)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, f := range r.drawn() {
+		if marks[f.class] != f.count {
+			wrong = append(wrong, fmt.Errorf("the picture of %s shows %d %s, and it was %d",
+				r.Name, marks[f.class], f.class, f.count))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+type drawnFigure struct {
+	class string // of the marks
+	count int
+}
+
+// drawn are the figures that a picture shows, by the class of their marks.
+func (r Result) drawn() []drawnFigure {
+	l := r.Ledger
+	return []drawnFigure{
+		{"accepted", l.Accepted}, {"processed", l.Processed}, {"failed", l.Failed},
+		{"lost", r.Lost}, {"duplicated", l.Duplicated}, {"ghosts", l.Ghosts},
+		{"contradictions", l.Contradictions}, {"reused", l.Reused}, {"refused", r.Refused},
+		{"received", l.Deliveries},
+	}
 }
 
 // needsWire says whether the faults of an experiment are on the network.

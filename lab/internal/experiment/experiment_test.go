@@ -68,6 +68,9 @@ func TestVerdicts(t *testing.T) {
 		if c.complaint == "" && complaints != "" || !strings.Contains(complaints, c.complaint) {
 			t.Errorf("%s: complaints are %q, want %q", c.name, complaints, c.complaint)
 		}
+		if err := r.CheckPicture(); err != nil {
+			t.Error(err)
+		}
 	}
 	table := Table(results, false)
 	for _, c := range cases {

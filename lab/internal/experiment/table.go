@@ -191,26 +191,21 @@ func (c Check) saw() string {
 	return fmt.Sprintf("%s (it was %s)", c.Condition, c.value())
 }
 
-// Caption is the account of the run in two lines, for below its picture.
+// Caption is what stands below the picture of a run beside the numbers of its marks, which
+// the picture counts itself.
 func (r Result) Caption() []string {
 	how := fmt.Sprintf("variant %s · %s · seed %d", r.Variant, r.Verdict(), r.Seed)
 	if r.Once != nil {
 		exit, took := ended(r.Once)
 		return []string{"exit " + exit + " · took " + took, how}
 	}
-	l := r.Ledger
-	text := fmt.Sprintf("accepted %d · processed %d · failed %d · lost %d · duplicated %d",
-		l.Accepted, l.Processed, l.Failed, r.Lost, l.Duplicated)
-	if r.Refused > 0 {
-		text += fmt.Sprintf(" · refused %d", r.Refused)
-	}
-	if r.Recovery > 0 {
-		text += " · recovery " + r.recovery()
+	if told := r.recovery(); told != "" {
+		how += " · recovery " + told
 	}
 	if r.Slow >= 1.5 {
 		how += fmt.Sprintf(" · the machine was %.1f times slower than usual", r.Slow)
 	}
-	return []string{text, how}
+	return []string{how}
 }
 
 // Complaints are what a person must be told of a result that did not hold.
