@@ -106,7 +106,9 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 	}
 	for _, r := range results {
 		for _, complaint := range r.Complaints() {
-			st.Screen.Print(complaint)
+			for line := range strings.SplitSeq(complaint, "\n") {
+				st.Screen.Print(screen.Printable(line)) // it may quote a process
+			}
 		}
 	}
 	if err == nil && !allHeld(results) {

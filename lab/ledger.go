@@ -8,11 +8,15 @@ import (
 	"course.example/lab/internal/screen"
 )
 
-// printLedger is how every run ends.
+// printLedger is how every run ends. Open are a few of the orders that have no end.
 //
 // With left, somebody quit before everything was worked off: what is open then is
 // not known to be lost.
 func printLedger(s *screen.Screen, st bench.Status, open []string, left bool) {
+	s.Print(ledgerText(s, st, open, left))
+}
+
+func ledgerText(s *screen.Screen, st bench.Status, open []string, left bool) string {
 	lost := "lost"
 	note := "accepted, and nobody ever heard of it again"
 	if left {
@@ -21,25 +25,27 @@ func printLedger(s *screen.Screen, st bench.Status, open []string, left bool) {
 	rows := []struct {
 		name  string
 		count int
-		bad   bool
+		never bool // ought never to be: told only where it is
 		note  string
 	}{
 		{"accepted", st.Accepted, false, "the customer was told yes"},
 		{"processed", st.Processed, false, "the effect happened"},
 		{"failed", st.Failed, false, "given up openly, with a reason"},
-		{lost, st.Open, st.Open > 0, note},
+		{lost, st.Open, false, note},
 		{"duplicated", st.Duplicated, false, "effects beyond an order's first"},
 		{"refused", st.Refused, false, "told to come back later, or no answer"},
-		{"ghosts", st.Ghosts, false, "processed, though the customer never got a yes"},
+		{"ghosts", st.Ghosts, true, "processed, though the customer never got a yes"},
+		{"both", st.Contradictions, true, "given up, and processed all the same"},
+		{"reused", st.Reused, true, "customers who were given another one's order"},
 	}
 	var b strings.Builder
 	b.WriteString("\n" + s.Bold("the ledger") + "\n")
 	for _, r := range rows {
-		if r.name == "ghosts" && r.count == 0 {
+		if r.never && r.count == 0 {
 			continue
 		}
 		line := fmt.Sprintf("  %-11s %6d   ", r.name, r.count)
-		if r.bad {
+		if r.count > 0 && (r.never || r.name == lost) {
 			line = s.Red(line)
 		}
 		b.WriteString(line + s.Faint(r.note) + "\n")
@@ -47,24 +53,74 @@ func printLedger(s *screen.Screen, st bench.Status, open []string, left bool) {
 	b.WriteString("\n  " + verdict(s, st, left))
 	for i, id := range open {
 		if i == 0 {
-			b.WriteString("\n  for example " + id)
+			b.WriteString("\n  for example " + screen.Printable(id))
 			continue
 		}
-		b.WriteString(", " + id)
+		b.WriteString(", " + screen.Printable(id))
 	}
-	s.Print(b.String())
+	return b.String()
 }
 
+// verdict says in a sentence what the ledger comes to.
 func verdict(s *screen.Screen, st bench.Status, left bool) string {
+	again := some(st.Duplicated, "effect") + " happened again"
+	wrong := wrongs(st, left)
 	switch {
-	case st.Open > 0 && left:
-		return s.Red(fmt.Sprintf("%d accepted orders were still in flight.", st.Open))
-	case st.Open > 0:
-		return s.Red(fmt.Sprintf("%d accepted orders were lost.", st.Open))
+	case len(wrong) > 0:
+		if st.Duplicated > 0 {
+			wrong = append(wrong, again)
+		}
+		return s.Red(strings.Join(wrong, "; ") + ".")
+	case st.Accepted == 0:
+		return "No order was accepted: there is nothing to judge."
 	case st.Duplicated > 0:
-		return s.Green("Nothing was lost") +
-			fmt.Sprintf("; %d effects happened again.", st.Duplicated)
+		return s.Green("Nothing was lost") + "; " + again + "."
 	default:
 		return s.Green("Nothing was lost, nothing happened twice.")
 	}
+}
+
+// wrongs are what nobody can have meant. A run that has any ends with an error; effects
+// that happen again are not among them, because a step may promise no more than that an
+// order is done at least once.
+func wrongs(st bench.Status, left bool) (all []string) {
+	lost := "lost"
+	if left {
+		lost = "still in flight"
+	}
+	for _, w := range []struct {
+		count     int
+		who, what string
+	}{
+		{st.Open, "accepted order", lost},
+		{st.Ghosts, "order", "done that nobody was promised"},
+		{st.Contradictions, "order", "given up and done all the same"},
+		{st.Reused, "customer", "given another one's order"},
+	} {
+		switch w.count {
+		case 0:
+		case 1:
+			all = append(all, some(1, w.who)+" was "+w.what)
+		default:
+			all = append(all, some(w.count, w.who)+" were "+w.what)
+		}
+	}
+	return all
+}
+
+// ending is how the program ends after a run: with an error that has been told already,
+// where the ledger has anything that nobody can have meant.
+func ending(err error, st bench.Status, left bool) error {
+	if err == nil && len(wrongs(st, left)) > 0 {
+		return errQuiet
+	}
+	return err
+}
+
+// some is a number of things: 1 order, 2 orders.
+func some(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }

@@ -106,26 +106,76 @@ func TestFooter(t *testing.T) {
 	}
 }
 
+// A run ends with what it came to, and with an error where that is nothing that anybody
+// can have meant.
 func TestVerdict(t *testing.T) {
 	t.Parallel()
-	status := func(open, duplicated int) bench.Status {
-		return bench.Status{Summary: ledger.Summary{Open: open, Duplicated: duplicated}}
-	}
 	s := screen.New(nil)
 	cases := []struct {
-		st   bench.Status
-		left bool
-		want string
+		sum   ledger.Summary
+		left  bool
+		want  string
+		wrong bool
 	}{
-		{status(0, 0), false, "Nothing was lost, nothing happened twice."},
-		{status(0, 2), false, "2 effects happened again"},
-		{status(3, 0), false, "3 accepted orders were lost"},
-		{status(3, 0), true, "3 accepted orders were still in flight"},
+		{ledger.Summary{Accepted: 9}, false, "Nothing was lost, nothing happened twice.", false},
+		{
+			ledger.Summary{Accepted: 9, Duplicated: 2}, false,
+			"Nothing was lost; 2 effects happened again.", false,
+		},
+		{ledger.Summary{}, false, "No order was accepted: there is nothing to judge.", false},
+		{ledger.Summary{Accepted: 9, Open: 3}, false, "3 accepted orders were lost.", true},
+		{ledger.Summary{Accepted: 9, Open: 1}, false, "1 accepted order was lost.", true},
+		{
+			ledger.Summary{Accepted: 9, Open: 3}, true,
+			"3 accepted orders were still in flight.", true,
+		},
+		{ledger.Summary{Ghosts: 10}, false, "10 orders were done that nobody was promised.", true},
+		{
+			ledger.Summary{Accepted: 9, Contradictions: 1}, false,
+			"1 order was given up and done all the same.", true,
+		},
+		{
+			ledger.Summary{Accepted: 1, Reused: 99}, false,
+			"99 customers were given another one's order.", true,
+		},
+		{
+			ledger.Summary{Accepted: 9, Ghosts: 2, Open: 1, Duplicated: 1}, false,
+			"1 accepted order was lost; 2 orders were done that nobody was promised; " +
+				"1 effect happened again.", true,
+		},
 	}
 	for _, c := range cases {
-		if got := verdict(s, c.st, c.left); !strings.Contains(got, c.want) {
-			t.Errorf("got %q, want %q", got, c.want)
+		st := bench.Status{Summary: c.sum}
+		if got := verdict(s, st, c.left); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.sum, got, c.want)
 		}
+		if wrong := errors.Is(ending(nil, st, c.left), errQuiet); wrong != c.wrong {
+			t.Errorf("%v: the run ends with an error: %t", c.sum, wrong)
+		}
+		broken := errors.New("broken")
+		if err := ending(broken, st, c.left); !errors.Is(err, broken) {
+			t.Errorf("%v: why the run ended is forgotten: %v", c.sum, err)
+		}
+	}
+}
+
+// The account names what ought never to be only where it is, and what an order calls
+// itself cannot act on the terminal.
+func TestLedgerText(t *testing.T) {
+	t.Parallel()
+	s := screen.New(nil)
+	never := []string{"ghosts", "both", "reused"}
+	calm := ledgerText(s, bench.Status{Summary: ledger.Summary{Accepted: 1}}, nil, false)
+	bad := ledgerText(s, bench.Status{Summary: ledger.Summary{
+		Open: 2, Ghosts: 6, Contradictions: 7, Reused: 8,
+	}}, []string{"\x1b[2Ja", "b\u202e"}, false)
+	for _, name := range never {
+		if strings.Contains(calm, name) || !strings.Contains(bad, "\n  "+name) {
+			t.Errorf("%s: in a calm run\n%s\nand in a bad one\n%s", name, calm, bad)
+		}
+	}
+	if !strings.HasSuffix(bad, "\n  for example ·[2Ja, b·") {
+		t.Errorf("the lost orders are named so: %q", bad)
 	}
 }
 

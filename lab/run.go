@@ -144,10 +144,7 @@ func watch(
 	err = errors.Join(err, b.Close(closing), b.Err())
 	final := b.Status()
 	printLedger(scr, final, b.Open(3), left)
-	if err == nil && final.Open > 0 {
-		return errQuiet
-	}
-	return err
+	return ending(err, final, left)
 }
 
 // play lets customers come until the time is over, somebody quits, or a process

@@ -113,12 +113,16 @@ trace …00000001, order …64737639: 100 ms, 4 spans, 2 services
 func TestWaterfallIsHarmless(t *testing.T) {
 	t.Parallel()
 	s := newStore(defaultLimits)
-	s.addTraces(traces(part{1, 1, 9, "evil\x1b[2J", "a\nb\u009b", 0, -5, false, ""}))
+	s.addTraces(traces(part{1, 1, 9, "evil\x1b[2J", "a\nb\u009b", 0, -5, false,
+		"o\x1b[2J\u202e"}))
 	s.addLogs(line(1, 1, "two\nlines\x1b]0;title\a", 0))
 	tr, _ := s.find(s.search("", func(Summary) bool { return true }, 1)[0].Trace)
 	lines := waterfall(tr)
-	if text := strings.Join(lines, ""); strings.ContainsAny(text, "\x1b\n\a\u009b") {
+	if text := strings.Join(lines, ""); strings.ContainsAny(text, "\x1b\n\a\u009b\u202e") {
 		t.Errorf("%q", text)
+	}
+	if !strings.Contains(lines[0], "order o·[2J·, order ") {
+		t.Errorf("the order is named so: %q", lines[0])
 	}
 	if !strings.Contains(lines[0], "NOT WHOLE") || !strings.Contains(lines[1], "? a·b·") {
 		t.Errorf("a span without its parent is not marked: %q", lines)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -183,10 +184,10 @@ func bar(from, to, whole int64) string {
 
 // short is the end of an identity, as the lab shows those of orders.
 func short(id string) string {
-	if len(id) > 12 {
-		return "…" + id[len(id)-8:]
+	if runes := []rune(id); len(runes) > 12 {
+		id = "…" + string(runes[len(runes)-8:])
 	}
-	return id
+	return printable(id)
 }
 
 func plural(n int, what string) string {
@@ -222,12 +223,13 @@ func clip(text string, width int) string {
 	return text
 }
 
-// printable keeps what others have sent from moving the cursor or breaking a line.
+// printable keeps what others have sent from moving the cursor, breaking a line or turning
+// the text round.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '·'
+		if unicode.IsGraphic(r) {
+			return r
 		}
-		return r
-	}, text)
+		return '·'
+	}, strings.ToValidUTF8(text, "·"))
 }

@@ -3,6 +3,7 @@ package screen
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/charmbracelet/lipgloss"
 
@@ -57,7 +58,7 @@ func (p *painter) name(process string) string {
 
 // line is one line of a process: who, when, what, and the attributes.
 func (p *painter) line(l history.Line) string {
-	text := printable(l.Text)
+	text := Printable(l.Text)
 	if l.Process == history.Lab {
 		text = p.bold(text)
 	}
@@ -74,14 +75,14 @@ func (p *painter) line(l history.Line) string {
 	}
 	b.WriteString(text)
 	for _, a := range l.Attrs {
-		value := printable(a.Value)
+		value := Printable(a.Value)
 		if a.Key == "order" || a.Key == "trace_id" || a.Key == "span_id" {
 			value = Short(value)
 		}
 		if strings.ContainsAny(value, " =") {
 			value = fmt.Sprintf("%q", value)
 		}
-		b.WriteString(" " + p.faint(a.Key+"=") + value)
+		b.WriteString(" " + p.faint(Printable(a.Key)+"=") + value)
 	}
 	return b.String()
 }
@@ -89,19 +90,19 @@ func (p *painter) line(l history.Line) string {
 // Short is the end of an order's identity: enough to tell orders of one run
 // apart, and readable from the last row. (The beginning is the time.)
 func Short(order string) string {
-	if len(order) > 12 {
-		return "…" + order[len(order)-8:]
+	if runes := []rune(order); len(runes) > 12 {
+		return "…" + string(runes[len(runes)-8:])
 	}
 	return order
 }
 
-// printable keeps what a process prints from moving the cursor or clearing the
-// screen.
-func printable(s string) string {
+// Printable keeps what others have written from moving the cursor, clearing the screen or
+// turning the text round: an order's identity may come from anywhere.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f {
-			return '·'
+		if r == '\t' || unicode.IsGraphic(r) {
+			return r
 		}
-		return r
-	}, s)
+		return '·'
+	}, strings.ToValidUTF8(s, "·"))
 }

@@ -73,9 +73,9 @@ func (s *Screen) record(l history.Line) {
 // Record is a line of a process in full, as it stands in a log.
 func Record(l history.Line) string {
 	text := fmt.Sprintf("%s %s %s %s", l.Time.Format(time.RFC3339Nano), l.Process,
-		l.Level, printable(l.Text))
+		Printable(l.Level), Printable(l.Text))
 	for _, a := range l.Attrs {
-		text += fmt.Sprintf(" %s=%q", a.Key, a.Value)
+		text += fmt.Sprintf(" %s=%q", Printable(a.Key), a.Value)
 	}
 	return text
 }

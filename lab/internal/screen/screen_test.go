@@ -43,6 +43,28 @@ func TestLine(t *testing.T) {
 			"nothing moves the cursor",
 			history.Line{Process: "p", Text: "a\x1b[2Jb\rc"}, "p          │ a·[2Jb·c",
 		},
+		{
+			"not by one character either, nor does anything turn the text round",
+			history.Line{Process: "p", Text: "a\u009b2J\u202eb\u2028c\xffd"}, "p          │ a·2J·b·c·d",
+		},
+		{
+			"an order's identity is text like any other",
+			history.Line{
+				Process: "p", Time: noon, Level: "INFO", Text: "order accepted",
+				Attrs: []history.Attr{
+					{Key: "order", Value: "\x1b]0;title\a"}, {Key: "a\x1b[2J", Value: "\u202e"},
+				},
+			},
+			"p          │ 12:00:00.000 order accepted order=·]0;title· a·[2J=·",
+		},
+		{
+			"an identity is cut between characters",
+			history.Line{
+				Process: "p", Time: noon, Level: "INFO", Text: "x",
+				Attrs: []history.Attr{{Key: "order", Value: strings.Repeat("ü", 20)}},
+			},
+			"p          │ 12:00:00.000 x order=…üüüüüüüü",
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,6 +108,18 @@ func TestLogIsInFull(t *testing.T) {
 	}
 	if out.String() != "p          │ 12:00:00.000 order processed order=…0000abcd\n" {
 		t.Errorf("the screen shows %q", out.String())
+	}
+}
+
+// Nor does the log act on the terminal of whoever reads it.
+func TestLogIsHarmless(t *testing.T) {
+	t.Parallel()
+	got := Record(history.Line{
+		Process: "p", Time: noon, Level: "IN\x1b[2JFO", Text: "a\x1bb",
+		Attrs: []history.Attr{{Key: "k\x1b", Value: "v\x1b\u202e"}},
+	})
+	if strings.ContainsAny(got, "\x1b\u202e") || !strings.HasSuffix(got, `k·="v\x1b\u202e"`) {
+		t.Errorf("%q", got)
 	}
 }
 
