@@ -114,11 +114,12 @@ func TestNamesThatDoNotFit(t *testing.T) {
 		h.Marks = append(h.Marks, history.Mark{Time: at(500 + i), Act: "kill consumer-1"})
 	}
 	svg := draw(t, h)
-	if n := strings.Count(svg, "kill consumer-1</text>"); n > 2*maxRows ||
-		!strings.Contains(svg, "have no name: there is no room") {
-		t.Errorf("%d of 41 names are written, and it does not say that some are not", n)
+	named := strings.Count(svg, "kill consumer-1</text>")
+	const say = "upright lines without a name, for want of room: %d<"
+	if named < maxRows || !strings.Contains(svg, fmt.Sprintf(say, 41-named)) {
+		t.Errorf("%d of 41 names are written, and it does not say of how many that is not so", named)
 	}
-	if strings.Contains(draw(t, aRun()), "no room") {
+	if strings.Contains(draw(t, aRun()), "for want of room") {
 		t.Error("there was room")
 	}
 }

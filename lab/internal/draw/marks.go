@@ -134,16 +134,15 @@ func (p *picture) several() []mark {
 
 // numbers writes "×6" below a mark that stands for six orders, where there is room.
 func (p *picture) numbers() {
-	type stretch struct{ from, to float64 }
 	taken := map[int][]stretch{}
 	for _, m := range p.several() {
 		text, x := fmt.Sprintf("×%d", p.marks[m]), float64(m.x)/2
 		half := plain(13).width(text)/2 + 2
-		clash := func(s stretch) bool { return s.from < x+half && x-half < s.to }
-		if slices.ContainsFunc(taken[m.lane], clash) {
+		at := stretch{x - half, x + half}
+		if slices.ContainsFunc(taken[m.lane], at.meets) {
 			continue
 		}
-		taken[m.lane] = append(taken[m.lane], stretch{x - half, x + half})
+		taken[m.lane] = append(taken[m.lane], at)
 		p.text(x-half+2, p.middles[m.lane]+lane/2+9, "note", text)
 	}
 }
