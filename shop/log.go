@@ -12,7 +12,7 @@ import (
 
 // The messages from which the lab keeps its ledger. They are part of the
 // shop's contract, as the HTTP API is: each is logged with the attribute
-// "order", which holds the order's identity.
+// "order", which holds the order's identity. contract.json has them to the letter.
 const (
 	MsgAccepted  = "order accepted"
 	MsgReceived  = "order received"

@@ -3,10 +3,8 @@ package shop
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -31,45 +29,6 @@ func record(t *testing.T, format, level string) *bytes.Buffer {
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(logger)
 	return &lines
-}
-
-// The lines that the lab's ledger reads, to the letter: they are a contract.
-func TestTheLinesOfTheLedger(t *testing.T) {
-	lines := record(t, "json", "")
-	ctx, more := t.Context(), slog.Duration("took", 1500*time.Millisecond)
-	Accepted(ctx, "o-1", more)
-	Received(ctx, "o-1", 2, more)
-	Processed(ctx, "o-1", more)
-	Failed(ctx, "o-1", "bounced", more)
-	Skipped(ctx, "o-1", "already done", more)
-	Ready(ctx, more)
-	want := []map[string]any{
-		{"level": "INFO", "msg": "order accepted", "order": "o-1", "took": "1.5s"},
-		{"level": "INFO", "msg": "order received", "order": "o-1", "attempt": 2.0, "took": "1.5s"},
-		{"level": "INFO", "msg": "order processed", "order": "o-1", "took": "1.5s"},
-		{"level": "ERROR", "msg": "order failed", "order": "o-1", "reason": "bounced", "took": "1.5s"},
-		{"level": "INFO", "msg": "order skipped", "order": "o-1", "reason": "already done",
-			"took": "1.5s"},
-		{"level": "INFO", "msg": "ready", "took": "1.5s"},
-	}
-	for line := range strings.Lines(lines.String()) {
-		var got map[string]any
-		if err := json.Unmarshal([]byte(line), &got); err != nil {
-			t.Fatal(err)
-		}
-		text, _ := got["time"].(string)
-		if _, err := time.Parse(time.RFC3339Nano, text); err != nil {
-			t.Errorf("when: %v", err)
-		}
-		delete(got, "time")
-		if len(want) == 0 || !maps.Equal(got, want[0]) {
-			t.Fatalf("got %v, want %v", got, want)
-		}
-		want = want[1:]
-	}
-	if len(want) > 0 {
-		t.Errorf("no line for %v", want)
-	}
 }
 
 // LOG_LEVEL is the least that is said, and people get short times and durations.

@@ -596,10 +596,7 @@ func (b *Bench) inject(ctx context.Context, command, words []string) error {
 	// What the tool says of orders counts: a second message of one order is no
 	// ghost.
 	for raw := range bytes.Lines(out) {
-		line := history.ParseLine("inject", bytes.TrimRight(raw, "\n"))
-		if event, ok := line.Event(); ok {
-			b.record(event)
-		}
+		b.hear(history.ParseLine("inject", bytes.TrimRight(raw, "\n")))
 	}
 	return nil
 }

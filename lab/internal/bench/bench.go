@@ -105,6 +105,7 @@ type Bench struct {
 	downServices map[string]bool
 	heldServices map[string]bool // those that an act has paused
 	broken       error           // a process that cannot be kept up
+	slips        map[string]bool // lines that almost say something, by what was said of them
 }
 
 // Start starts the step's processes and returns when all are ready. What it
@@ -226,6 +227,29 @@ func (b *Bench) environment(p *proc) ([]string, error) {
 // say shows a remark of the lab's own.
 func (b *Bench) say(format string, args ...any) {
 	b.printer.add(history.Line{Process: history.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
+}
+
+// hear takes what a line says of an order into the ledger. What is wrong with a line that
+// almost says something is told once: each of its orders will look lost.
+func (b *Bench) hear(line history.Line) {
+	if event, ok := line.Event(); ok {
+		b.record(event)
+		return
+	}
+	slip := line.Slip()
+	if slip == "" {
+		return
+	}
+	b.mu.Lock()
+	told := b.slips[slip]
+	if b.slips == nil {
+		b.slips = map[string]bool{}
+	}
+	b.slips[slip] = true
+	b.mu.Unlock()
+	if !told {
+		b.say("%s: not in the ledger: %s", line.Process, slip)
+	}
 }
 
 // record takes an event into the ledger.

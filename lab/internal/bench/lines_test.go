@@ -1,9 +1,29 @@
 package bench
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// The shop writes no line that is longer than what is read of one: the rest of it would be
+// no record any more, and its order lost.
+func TestNoLineOfTheContractIsCut(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "shop", "contract.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var contract struct{ Limits map[string]int }
+	if err := json.Unmarshal(raw, &contract); err != nil {
+		t.Fatal(err)
+	}
+	if limit := contract.Limits["line bytes"]; limit <= 0 || limit > maxLine {
+		t.Errorf("the shop may write lines of %d bytes, and %d are read", limit, maxLine)
+	}
+}
 
 func TestLinesAreCut(t *testing.T) {
 	t.Parallel()

@@ -137,11 +137,9 @@ func (b *Bench) start(p *proc) error {
 // read takes one line of output.
 func (b *Bench) read(p *proc, raw []byte) {
 	line := history.ParseLine(p.name, raw)
-	if event, ok := line.Event(); ok {
-		b.record(event)
-	}
+	b.hear(line)
 	b.gauge(line)
-	if !p.kind.HTTP && line.Text == "ready" && line.Level != "" {
+	if !p.kind.HTTP && line.Ready() {
 		b.becameReady(p)
 	}
 	b.printer.add(line)

@@ -21,23 +21,30 @@ type Line struct {
 }
 
 // Attr is one attribute of a log record.
-type Attr struct{ Key, Value string }
-
-// Attr returns the value of the first attribute with that key, or "".
-func (l Line) Attr(key string) string {
-	for _, a := range l.Attrs {
-		if a.Key == key {
-			return a.Value
-		}
-	}
-	return ""
+type Attr struct {
+	Key, Value string
+	// Text says that the value was a JSON string, and no number, list or object.
+	Text bool
 }
 
-// Event returns what the line says of an order, if it says anything.
+// Attr returns the value of the first attribute with that key, or "".
+func (l Line) Attr(key string) string { return l.attr(key).Value }
+
+func (l Line) attr(key string) Attr {
+	for _, a := range l.Attrs {
+		if a.Key == key {
+			return a
+		}
+	}
+	return Attr{}
+}
+
+// Event returns what the line says of an order, if it says anything. Which lines do,
+// stands in the shop's contract.json; [Line.Slip] tells of those that almost do.
 func (l Line) Event() (ledger.Event, bool) {
 	kind, ok := ledger.ParseMessage(l.Text)
-	order := l.Attr("order")
-	if !ok || order == "" {
+	order := l.attr("order")
+	if !ok || !order.Text || order.Value == "" {
 		return ledger.Event{}, false
 	}
 	attempt, err := strconv.Atoi(l.Attr("attempt"))
@@ -45,7 +52,7 @@ func (l Line) Event() (ledger.Event, bool) {
 		attempt = 0 // most events have none
 	}
 	return ledger.Event{
-		Time: l.Time, Kind: kind, Order: order, Process: l.Process,
+		Time: l.Time, Kind: kind, Order: order.Value, Process: l.Process,
 		Attempt: attempt, Reason: l.Attr("reason"), Effect: l.Attr("effect"),
 	}, true
 }
@@ -81,7 +88,7 @@ func (l *Line) readRecord(raw []byte) bool {
 		if err := d.Decode(&value); err != nil {
 			return false
 		}
-		l.set(key, plain(value))
+		l.set(key, value)
 	}
 	// A record that was cut off in the middle, by a kill, says nothing.
 	_, endErr := d.Token()
@@ -89,7 +96,8 @@ func (l *Line) readRecord(raw []byte) bool {
 	return endErr == nil && errors.Is(moreErr, io.EOF) && l.Text != ""
 }
 
-func (l *Line) set(key, value string) {
+func (l *Line) set(key string, raw json.RawMessage) {
+	value, text := plain(raw)
 	switch key {
 	case "time":
 		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
@@ -100,14 +108,16 @@ func (l *Line) set(key, value string) {
 	case "msg":
 		l.Text = value
 	default:
-		l.Attrs = append(l.Attrs, Attr{key, value})
+		l.Attrs = append(l.Attrs, Attr{key, value, text})
 	}
 }
 
-func plain(value json.RawMessage) string {
-	var s string
-	if json.Unmarshal(value, &s) == nil {
-		return s
+// plain is a value as people write it, and whether it was a string. Nothing, in JSON
+// null, is the empty text of no string.
+func plain(value json.RawMessage) (text string, isString bool) {
+	isString = len(value) > 0 && value[0] == '"'
+	if json.Unmarshal(value, &text) == nil {
+		return text, isString
 	}
-	return string(value)
+	return string(value), false
 }

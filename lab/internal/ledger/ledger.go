@@ -9,6 +9,8 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -157,21 +159,16 @@ func (l *Ledger) Open(limit int) []string {
 	return open
 }
 
-// ParseMessage maps a log record's message to the kind of event it reports.
+var kinds = []Kind{Accepted, Received, Processed, Failed, Skipped}
+
+// Kinds are all kinds of events.
+func Kinds() []Kind { return slices.Clone(kinds) }
+
+// ParseMessage maps a log record's message, such as "order accepted", to the kind of
+// event it reports.
 func ParseMessage(msg string) (Kind, bool) {
-	switch msg {
-	case "order accepted":
-		return Accepted, true
-	case "order received":
-		return Received, true
-	case "order processed":
-		return Processed, true
-	case "order failed":
-		return Failed, true
-	case "order skipped":
-		return Skipped, true
-	}
-	return "", false
+	word, isOrder := strings.CutPrefix(msg, "order ")
+	return Kind(word), isOrder && slices.Contains(kinds, Kind(word))
 }
 
 // String is the account in one line, for a log. What ought never to be is named only

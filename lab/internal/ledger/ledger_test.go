@@ -167,12 +167,10 @@ func TestRules(t *testing.T) {
 	}
 }
 
-var kinds = []Kind{Accepted, Received, Processed, Failed, Skipped}
-
 func history(t *rapid.T) []Event {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Event {
 		return Event{
-			Kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
+			Kind:   rapid.SampledFrom(Kinds()).Draw(t, "kind"),
 			Order:  fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "order")),
 			Effect: rapid.SampledFrom([]string{"", "7", "8"}).Draw(t, "effect"),
 
@@ -293,13 +291,18 @@ func TestEveryAcceptedOrderHasOneFate(t *testing.T) {
 
 func TestParseMessage(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
+	for _, kind := range Kinds() {
 		if got, ok := ParseMessage("order " + string(kind)); !ok || got != kind {
 			t.Errorf("order %s: got %q, %v", kind, got, ok)
 		}
 	}
-	if kind, ok := ParseMessage("order not accepted"); ok {
-		t.Errorf("a refused order was taken for %q", kind)
+	for _, other := range []string{
+		"order not accepted", "order danced", "order ", "order", "accepted", "Order accepted",
+		"order accepted ", "",
+	} {
+		if kind, ok := ParseMessage(other); ok {
+			t.Errorf("%q was taken for %q", other, kind)
+		}
 	}
 }
 
