@@ -16,7 +16,9 @@ func TestSlipIsToldOnce(t *testing.T) {
 		`{"level":"INFO","msg":"Order accepted","order":"1"}`,
 		`{"level":"INFO","msg":"order accepted","order":1}`,
 		`{"level":"INFO","msg":"Order accepted","order":"2"}`,
+		`{"level":"INFO","msg":"Order accepted","order":"3"}`,
 		`{"level":"INFO","msg":"order accepted","order":2}`,
+		`{"level":"INFO","msg":"order accepted","order":4}`,
 		`{"level":"INFO","msg":"order accepted","order":"3"}`,
 		`{"level":"INFO","msg":"order not accepted","order":"4"}`,
 	} {
