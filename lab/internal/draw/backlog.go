@@ -13,6 +13,15 @@ import (
 // these never would be.
 type depth struct{ open, lost int }
 
+const notDone = "not yet done"
+
+func (d depth) ofThem() string {
+	if d.lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of them lost", d.lost)
+}
+
 // depths are the depths at every place where they change, in half units of x, and the
 // deepest of all. Between the places nothing changes; where several changes fall on one
 // place, the last one counts.
@@ -57,7 +66,7 @@ func (p *picture) backlog() {
 	bottom, deep := p.backlogBottom, max(deepest.open, 1)
 	area := func(class string, height func(depth) int) {
 		y := bottom
-		p.printf("<path class=\"%s\" d=\"M%.1f %.1f", class, left, bottom)
+		p.printf("<path class=\"%s\" d=\"M%.1f %.1f", class, p.left, bottom)
 		for _, x := range places {
 			next := bottom - backlogH*float64(max(height(at[x]), 0))/float64(deep)
 			p.printf("L%.1f %.1fV%.1f", float64(x)/2, y, next)
@@ -67,10 +76,10 @@ func (p *picture) backlog() {
 	}
 	area("backlog", func(d depth) int { return d.open })
 	middle := bottom - backlogH/2
-	p.text(left-10, middle-8, "name", "not yet done")
-	p.text(left-10, middle+10, "name small", fmt.Sprintf("at most %d", deepest.open))
+	p.text(p.left-10, middle-8, "name", notDone)
+	p.text(p.left-10, middle+10, "name small", fmt.Sprintf("at most %d", deepest.open))
 	if deepest.lost > 0 {
 		area("gone", func(d depth) int { return d.lost })
-		p.text(left-10, middle+28, "name gonename", fmt.Sprintf("%d of them lost", deepest.lost))
+		p.text(p.left-10, middle+28, "name gonename", deepest.ofThem())
 	}
 }

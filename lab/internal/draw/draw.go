@@ -25,7 +25,6 @@ import (
 const (
 	width    = 800.0
 	margin   = 16.0
-	left     = 124.0 // of the time axis: names stand to its left
 	right    = 20.0
 	lane     = 38.0
 	notes    = 13.0 // for the numbers of a lane that has some
@@ -60,6 +59,7 @@ type picture struct {
 	h        history.Run
 	verdicts []ledger.Verdict // on the events
 	names    []string         // of the lanes, from the top; the first is the customers'
+	left     float64          // of the time axis: the names stand to its left
 	start    time.Time
 	span     time.Duration
 
@@ -97,6 +97,7 @@ func newPicture(h history.Run) *picture {
 		end = later(end, m.Time)
 	}
 	p.span = end.Sub(p.start) + 50*time.Millisecond
+	p.left = p.widest()
 	return p
 }
 
@@ -125,6 +126,17 @@ func processes(h history.Run) []string {
 	}
 	slices.SortFunc(names[:lived], byFirst)
 	return names
+}
+
+// widest is how much room the names take, and what stands below them. Nobody's name takes
+// more than a quarter of the picture.
+func (p *picture) widest() float64 {
+	_, _, deepest := p.depths()
+	most := max(plain(14).width(notDone), plain(13).width(deepest.ofThem()))
+	for _, name := range p.names {
+		most = max(most, plain(14).width(name))
+	}
+	return min(margin+most+10, width/4)
 }
 
 func later(a, b time.Time) time.Time {
@@ -158,7 +170,7 @@ func (p *picture) layout() {
 
 func (p *picture) x(t time.Time) float64 {
 	share := float64(t.Sub(p.start)) / float64(p.span)
-	return left + min(max(share, 0), 1)*(width-left-right)
+	return p.left + min(max(share, 0), 1)*(width-p.left-right)
 }
 
 func (p *picture) printf(format string, args ...any) { fmt.Fprintf(&p.b, format, args...) }
@@ -209,7 +221,7 @@ func (p *picture) lanes() {
 	place := map[string]int{}
 	for i, name := range p.names {
 		place[name] = i
-		p.text(left-10, p.middles[i]+5, "name", clip(name, left-margin, plain(14)))
+		p.text(p.left-10, p.middles[i]+5, "name", clip(name, p.left-10-margin, plain(14)))
 	}
 	for _, l := range p.h.Lives {
 		p.printf("<path class=\"life\" opacity=\".5\" d=\"M%.1f %.1fH%.1f\"/>\n",

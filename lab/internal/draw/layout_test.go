@@ -76,6 +76,9 @@ func TestNoTextIsOverprinted(t *testing.T) {
 			})
 		}
 		var b strings.Builder
+		h.Lives = append(h.Lives, history.Life{
+			Process: strings.Repeat("long", rapid.IntRange(0, 20).Draw(t, "name")),
+		})
 		title := "12-actors: " + strings.Repeat("a silo dies and is missed ",
 			rapid.IntRange(0, 8).Draw(t, "title"))
 		if err := Run(&b, h, title, []string{strings.Repeat("caption ", 20)}); err != nil {
@@ -104,6 +107,28 @@ func TestNoTextIsOverprinted(t *testing.T) {
 func after(text, mark string) string {
 	_, rest, _ := strings.Cut(text, mark)
 	return rest
+}
+
+// Who differs in the last character of a name differs in the picture, too.
+func TestNamesStayDifferent(t *testing.T) {
+	t.Parallel()
+	h := aRun()
+	for _, name := range []string{"orchestrator", strings.Repeat("very-long-", 9)} {
+		for i := range 2 {
+			h.Lives = append(h.Lives, history.Life{
+				Process: fmt.Sprintf("%s-%d", name, i+1), From: at(0), To: at(3000)})
+		}
+	}
+	seen := map[string]bool{}
+	for _, w := range words(t, draw(t, h)) {
+		if w.Class == "name" && seen[w.Text] {
+			t.Errorf("two are called %s", w.Text)
+		}
+		seen[w.Text] = true
+	}
+	if !seen["orchestrator-2"] {
+		t.Errorf("there was room for orchestrator-2: %v", seen)
+	}
 }
 
 // Where there is no room for a name, the picture says so.

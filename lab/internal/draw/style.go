@@ -66,13 +66,15 @@ func wrap(text string, most float64, f font) []string {
 	return lines
 }
 
-// clip shortens text to a width.
+// clip shortens a name to a width, in its middle: names that begin alike differ at the end.
 func clip(text string, most float64, f font) string {
 	runes := []rune(text)
-	if n := int(most / float64(f)); len(runes) > n {
-		return string(runes[:n-1]) + "…"
+	n := int(most / float64(f))
+	if len(runes) <= n {
+		return text
 	}
-	return text
+	tail := n / 2
+	return string(runes[:n-1-tail]) + "…" + string(runes[len(runes)-tail:])
 }
 
 // printable leaves out what XML does not allow.
