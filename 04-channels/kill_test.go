@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"course.example/shop"
+	"course.example/lab/labtest"
 )
 
 // kill -9 loses exactly what was queued and in hand: at the moment of the kill,
@@ -31,13 +31,12 @@ func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
 		t.Parallel()
 		p := startShop(t, program, "-queue", "64", "-workers", "2", "-work", "1h")
 		p.order(20)
-		p.await("two orders in hand", func() bool { return p.count(shop.MsgReceived) == 2 })
+		p.await("two orders in hand", func() bool { return p.ledger.Summary().Deliveries == 2 })
 		depth, inHand := p.health()
 		p.kill()
-		lost := p.unfinished()
-		if depth != 18 || inHand != 2 || len(lost) != depth+inHand {
-			t.Errorf("%d in the queue and %d in hand, and %d of %d were lost",
-				depth, inHand, len(lost), p.count(shop.MsgAccepted))
+		got := p.ledger.Summary()
+		if depth != 18 || inHand != 2 || got.Open != depth+inHand {
+			t.Errorf("%d in the queue and %d in hand: %v", depth, inHand, got)
 		}
 	})
 
@@ -48,17 +47,13 @@ func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
 		// Three seconds of work: enough of it is left when a busy machine kills late.
 		p := startShop(t, program, "-queue", "64", "-workers", "2", "-work", "100ms")
 		p.order(64)
-		p.await("some are done", func() bool { return p.count(shop.MsgProcessed) >= 10 })
+		p.await("some are done", func() bool { return p.ledger.Summary().Processed >= 10 })
 		p.kill()
-		accepted, processed := p.count(shop.MsgAccepted), p.count(shop.MsgProcessed)
-		inHand := p.count(shop.MsgReceived) - processed
-		lost := p.unfinished()
-		t.Logf("accepted %d, processed %d, in hand %d, lost %d",
-			accepted, processed, inHand, len(lost))
-		if len(lost) == 0 || len(lost) != accepted-processed || len(lost) > queue+workers ||
-			inHand > workers {
-			t.Errorf("accepted %d, processed %d, in hand %d, lost %d",
-				accepted, processed, inHand, len(lost))
+		got := p.ledger.Summary()
+		inHand := got.Deliveries - got.Processed
+		t.Logf("%v, in hand %d", got, inHand)
+		if got.Open == 0 || got.Open > queue+workers || inHand > workers || got.Failed > 0 {
+			t.Errorf("%v, in hand %d", got, inHand)
 		}
 
 		// The next process knows nothing of them.
@@ -67,12 +62,10 @@ func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
 			t.Errorf("begins with %d in the queue and %d in hand", depth, inHand)
 		}
 		next.order(1)
-		next.await("its own order", func() bool { return next.count(shop.MsgProcessed) == 1 })
+		next.await("its own order", func() bool { return next.ledger.Summary().Processed == 1 })
 		next.kill()
-		for _, id := range lost {
-			if len(next.messages(id)) > 0 {
-				t.Errorf("order %s came back", id)
-			}
+		if got := next.ledger.Summary(); got.Accepted != 1 || got.Deliveries != 1 || got.Ghosts > 0 {
+			t.Errorf("lost orders came back: %v", got)
 		}
 	})
 }
@@ -97,14 +90,15 @@ type process struct {
 	cmd  *exec.Cmd
 	read chan struct{} // closed when its log has been read to the end
 
-	mu     sync.Mutex
-	url    string
-	orders map[string][]string // messages by order
+	ledger labtest.Ledger
+
+	mu  sync.Mutex
+	url string
 }
 
 func startShop(t *testing.T, program string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, read: make(chan struct{}), orders: map[string][]string{}}
+	p := &process{t: t, read: make(chan struct{})}
 	p.cmd = exec.Command(program, append(args, "-addr", "127.0.0.1:0")...)
 	p.cmd.Env = append(os.Environ(), "LOG_FORMAT=json", "LOG_LEVEL=info", "VARIANT=")
 	log, err := p.cmd.StdoutPipe()
@@ -124,17 +118,13 @@ func (p *process) readLog(log io.Reader) {
 	defer close(p.read)
 	scan := bufio.NewScanner(log)
 	for scan.Scan() {
-		var line struct{ Msg, Order, URL string }
-		if json.Unmarshal(scan.Bytes(), &line) != nil {
-			continue // cut off by the kill
+		p.ledger.Line(scan.Bytes())
+		var line struct{ URL string }
+		if json.Unmarshal(scan.Bytes(), &line) != nil || line.URL == "" {
+			continue // cut off by the kill, or of an order
 		}
 		p.mu.Lock()
-		if line.URL != "" {
-			p.url = line.URL
-		}
-		if line.Order != "" {
-			p.orders[line.Order] = append(p.orders[line.Order], line.Msg)
-		}
+		p.url = line.URL
 		p.mu.Unlock()
 	}
 }
@@ -191,41 +181,6 @@ func (p *process) ask(method, path string) (status int, body []byte) {
 		p.t.Fatal(err)
 	}
 	return resp.StatusCode, body
-}
-
-func (p *process) messages(id string) []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.orders[id]
-}
-
-// count is how many orders have a line with that message.
-func (p *process) count(message string) int {
-	return len(p.ids(func(has map[string]bool) bool { return has[message] }))
-}
-
-// unfinished are the orders that were accepted, and neither processed nor given
-// up.
-func (p *process) unfinished() []string {
-	return p.ids(func(has map[string]bool) bool {
-		return has[shop.MsgAccepted] && !has[shop.MsgProcessed] && !has[shop.MsgFailed]
-	})
-}
-
-func (p *process) ids(which func(has map[string]bool) bool) []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var ids []string
-	for id, messages := range p.orders {
-		has := map[string]bool{}
-		for _, m := range messages {
-			has[m] = true
-		}
-		if which(has) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 func (p *process) await(what string, holds func() bool) {
