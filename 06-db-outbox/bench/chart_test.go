@@ -47,7 +47,9 @@ func TestChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"<svg", "A title", "apples", "green", "+7"} {
+	for _, word := range []string{
+		"<svg", "A title", "apples", "green", "+7", "prefers-color-scheme:dark",
+	} {
 		if !bytes.Contains(picture, []byte(word)) {
 			t.Errorf("the picture does not say %q", word)
 		}
