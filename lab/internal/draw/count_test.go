@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -173,5 +175,35 @@ func TestFaultsAndLivesAreDrawn(t *testing.T) {
 		if got := strings.Count(svg, `<path class="`+class+`"`); got != want {
 			t.Errorf("%d of %s are drawn, want %d", got, class, want)
 		}
+	}
+}
+
+// The pictures of the pages say how many marks they have, and have as many.
+func TestPicturesOfThePages(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "..", "..", "*", "*.svg"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no pictures: %v", err)
+	}
+	checked := 0
+	for _, file := range files {
+		svg, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		marks, err := Marks(svg)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if len(marks) == 0 {
+			continue // no run: a chart
+		}
+		checked++
+		if said := withoutZeros(told(string(svg))); !maps.Equal(said, marks) {
+			t.Errorf("%s says %v and shows %v", file, said, marks)
+		}
+	}
+	if checked == 0 {
+		t.Error("no picture of a run was checked")
 	}
 }

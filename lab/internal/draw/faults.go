@@ -24,7 +24,7 @@ func (s stretch) meets(o stretch) bool { return s.from < o.to && o.from < s.to }
 const (
 	// maxRows bounds the names of the faults. Where there are more than fit, the rest is
 	// told by the lines alone.
-	maxRows = 6
+	maxRows = 8
 	noRow   = -1
 )
 
