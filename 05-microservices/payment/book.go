@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -148,8 +149,9 @@ func (b *Book) Check() error {
 
 func (b *Book) check() error {
 	err := b.catchUp()
-	if err == nil && b.sick != nil { // try again, with an empty line
-		_, err = b.now.file.WriteString("\n")
+	if err == nil && b.sick != nil {
+		// Try again, with a blank line for which a charge would have room, too.
+		_, err = b.now.file.WriteString(strings.Repeat(" ", 1<<10) + "\n")
 	}
 	if err == nil {
 		err = b.now.there()
