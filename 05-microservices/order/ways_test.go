@@ -118,6 +118,7 @@ func halfAnAnswer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/grpc")
 	w.Header().Set("Content-Length", "1000")
 	_, _ = io.WriteString(w, `{"receipt_id":`)
+	_ = http.NewResponseController(w).Flush() // or nothing of it would come
 	panic(http.ErrAbortHandler)
 }
 
