@@ -73,7 +73,8 @@ func (o *overGRPC) Charge(ctx context.Context, key string, c Charge) (Receipt, e
 	switch status.Code(err) {
 	case codes.FailedPrecondition:
 		kind = ErrDeclined
-	case codes.InvalidArgument, codes.ResourceExhausted, codes.AlreadyExists:
+	case codes.InvalidArgument, codes.AlreadyExists:
+		// Not ResourceExhausted: so the library calls an answer that is too large, too.
 		kind = ErrInvalid
 	case codes.Unavailable:
 		// The library says so, too, of a connection that broke after the request was

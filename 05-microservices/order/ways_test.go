@@ -81,7 +81,8 @@ func TestWhatAnswersMean(t *testing.T) {
 	}{
 		"declined":           {says(402, "9", `{"error":"no"}`), ErrDeclined},
 		"invalid":            {says(400, "3", `{"error":"no"}`), ErrInvalid},
-		"too large":          {says(413, "8", `{"error":"no"}`), ErrInvalid},
+		"too large":          {says(413, "3", `{"error":"no"}`), ErrInvalid},
+		"exhausted":          {says(500, "8", "message larger than max"), ErrUnknown},
 		"key reused":         {says(422, "6", `{"error":"no"}`), ErrInvalid},
 		"not now":            {says(503, "14", "", "Retry-After", "1"), ErrUnavailable},
 		"a proxy's 503":      {says(503, "14", "upstream connect error"), ErrUnknown},
