@@ -94,7 +94,7 @@ func TestWhatAnotherHasTakenIsHis(t *testing.T) {
 	once(t, NewConsumer(pool, s, noWork).newWorker(0, nil), 2)
 	ctx, ear := listening(t.Context())
 	outcomes := w.work(t.Context(), messages)
-	outcomes[1].err = errors.New("not here")
+	outcomes[1].err, outcomes[1].dead = errors.New("not here"), true
 	if err := w.oneByOne(ctx, outcomes); err != nil {
 		t.Fatal(err)
 	}

@@ -213,6 +213,9 @@ func TestTheBellRingsAfterTheCommit(t *testing.T) {
 	if err := receive(t, "answer", placed); err != nil {
 		t.Fatal(err)
 	}
+	if p.bell.wanted.Load() == 0 && len(rung) == 0 {
+		t.Fatal("the bell is not rung after the commit")
+	}
 	receive(t, "ring", rung)
 	if err := NewProducer(pool, s).notify(); err != nil {
 		t.Fatal(err)
