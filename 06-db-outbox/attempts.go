@@ -85,16 +85,9 @@ func pauseAfter(n int) time.Duration {
 	return pause
 }
 
-// longestReason is where a reason is cut, in bytes.
-const longestReason = 1000
-
-// reason is the error as it is stored and logged: without the one character that
-// Postgres takes in no text, and not longer than a person reads. A poisonous body may
-// have brought both, in what the error quotes of it.
+// reason is the error as it is stored and logged: cut, and without the one character
+// that Postgres takes in no text. A poisonous body may have brought both, in what the
+// error quotes of it.
 func reason(err error) string {
-	text := err.Error()
-	if len(text) > longestReason {
-		text = text[:longestReason] + "..."
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
+	return strings.ReplaceAll(shop.Reason(err), "\x00", "?")
 }

@@ -256,7 +256,7 @@ func TestAFailureIsLeftAloneForItsPause(t *testing.T) {
 			once(t, w, 1)
 			once(t, w, 0)
 			if n := count(t, pool, `SELECT count(*) FROM outbox WHERE attempts = 10
-				AND error = 'zero ? and no letter ?' AND dead_at IS NULL
+				AND error = 'zero ? and no letter �' AND dead_at IS NULL
 				AND not_before > created_at + interval '50 seconds'`); n != 1 {
 				t.Error("the failure is not written down as it should be")
 			}
