@@ -106,8 +106,8 @@ type worker struct {
 	doubt []outcome // of a commit that nobody answered, see doubt.go
 	ready bool
 
-	last   int64     // the oldest message of the last batch
-	looked time.Time // when the search last began with the oldest of all
+	from   int64     // where the search for the next batch begins; 0: with the oldest
+	looked time.Time // when it last began there
 }
 
 func (c *Consumer) newWorker(i int, bell <-chan struct{}) *worker {
@@ -213,9 +213,9 @@ func (w *worker) take(
 	if err != nil {
 		return nil, fmt.Errorf("take messages: %w", err)
 	}
-	w.last = 0
+	w.from = 0
 	if len(messages) > 0 {
-		w.last = messages[0].ID
+		w.from = max(0, messages[0].ID-searchBack)
 	}
 	return messages, nil
 }
@@ -231,11 +231,11 @@ const (
 )
 
 func (w *worker) searchFrom() int64 {
-	if w.last == 0 || time.Since(w.looked) >= searchAll {
+	if w.from == 0 || time.Since(w.looked) >= searchAll {
 		w.looked = time.Now()
 		return 0
 	}
-	return w.last - searchBack
+	return w.from
 }
 
 // inTransaction takes with a query that locks, and holds the locks until the
