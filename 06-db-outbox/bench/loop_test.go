@@ -71,7 +71,7 @@ func drainByLoop(t testing.TB, batch, n int) float64 {
 // BenchmarkAgainstLoop compares the step with a loop of one's own, both in batches of
 // a hundred with two workers, in turns.
 func BenchmarkAgainstLoop(b *testing.B) {
-	const rounds, n = 15, 20_000
+	const rounds, n = 11, 30_000
 	var loop, step, ratio rates
 	s := outbox.DefaultSettings()
 	s.Batch, s.Workers = 100, 2
