@@ -219,6 +219,8 @@ func TestOddManifests(t *testing.T) {
 		{"no rate", load, "load: {rate: 0, for: 4s}", kill + "load: rate: 0 says nothing here"},
 		{"a rate that is no number", load, "load: {rate: .nan, for: 4s}",
 			`load: rate: ".nan" is no number`},
+		{"a rate of Go's", load, "load: {rate: NaN, for: 4s}", `load: rate: "NaN" is no number`},
+		{"an endless rate of Go's", load, "load: {rate: Inf, for: 4s}", `"Inf" is no number`},
 		{"an endless rate", load, "load: {rate: .inf, for: 4s}", "is no number"},
 		{"an absurd rate", load, "load: {rate: 1e9, for: 4s}", "1e+09 is not from 0.01 to 10000"},
 		{"a rate in words", load, "load: {rate: fast, for: 4s}", `"fast" is no number`},
