@@ -45,6 +45,8 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"calm", "held", "", true},
 		{"broken-promise", "BROKEN", "promised lost 0", false},
+		{"nobody-logs", "UNKNOWN", "unknown: no process has logged luck", false},
+		{"gives-up", "BROKEN", "promised failed 0, but it was 5", false},
 		{"loses", "fails, as it should", "", true},
 		{"harmless", "DOES NOT FAIL", "the wrong variant twice must show lost > 0", false},
 		{"cannot", "not run", "ARGS=-proxy", false},
