@@ -72,7 +72,8 @@ func NewConsumer(pool *pgxpool.Pool, settings Settings, handle Handler) *Consume
 func (c *Consumer) Conflicts() int64 { return c.conflicts.Load() }
 
 // Run consumes until ctx ends, through any number of failures of the database.
-// Then the messages in hand are finished, and Run returns nil.
+// Then the messages in hand are finished, and Run returns nil. It returns an error
+// only as it starts, for what waiting cannot mend.
 func (c *Consumer) Run(ctx context.Context) error {
 	if err := prepare(ctx, c.pool); err != nil {
 		if ctx.Err() != nil {
@@ -164,80 +165,6 @@ func (w *worker) once(ctx context.Context) (int, error) {
 	return w.round(w, ctx)
 }
 
-// open is what makes a message in the outbox one that is still to be done. What
-// is done is in another table.
-const open = `dead_at IS NULL`
-
-// selectOpen finds the oldest messages that are to be done. What a way adds to it
-// is what this step is about.
-const selectOpen = `
-	SELECT id, event, version, body, attempts, row_version FROM outbox
-	WHERE ` + open + ` AND not_before <= now() AND id >= $2
-	ORDER BY id LIMIT $1`
-
-// selectInOrder finds only messages of customers who have no older one that is
-// open. What is locked by another consumer is open still: its customer waits.
-const selectInOrder = `
-	SELECT id, event, version, body, attempts, row_version FROM outbox
-	WHERE ` + open + ` AND not_before <= now() AND id >= $2 AND NOT EXISTS (
-		SELECT FROM outbox older
-		WHERE older.customer = outbox.customer AND older.id < outbox.id
-		  AND older.dead_at IS NULL)
-	ORDER BY id LIMIT $1`
-
-func (w *worker) selectMessages() string {
-	if w.settings.PerCustomer {
-		return selectInOrder
-	}
-	return selectOpen
-}
-
-// querier is a transaction, or the pool.
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
-func (w *worker) take(
-	ctx context.Context, db querier, query string, limit int,
-) ([]Message, error) {
-	ctx, cancel := withTimeout(ctx, w.settings)
-	defer cancel()
-	rows, err := db.Query(ctx, query, limit, w.searchFrom())
-	if err != nil {
-		return nil, fmt.Errorf("take messages: %w", err)
-	}
-	messages, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Message, err error) {
-		err = row.Scan(&m.ID, &m.Kind.Name, &m.Kind.Version, &m.Body, &m.Attempts, &m.RowVersion)
-		return m, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("take messages: %w", err)
-	}
-	w.from = 0
-	if len(messages) > 0 {
-		w.from = max(0, messages[0].ID-searchBack)
-	}
-	return messages, nil
-}
-
-// The search for the oldest message passes over the entries that done ones have left
-// in the index, until a vacuum removes them; and none can while an old snapshot is
-// held, by a backup say. In a long drain that is nearly all of the search. So it
-// begins a little before the last batch, and with the oldest of all once a second,
-// for those that are free again and those that were committed late.
-const (
-	searchAll  = time.Second
-	searchBack = 10_000 // messages: many more than all producers have uncommitted
-)
-
-func (w *worker) searchFrom() int64 {
-	if w.from == 0 || time.Since(w.looked) >= searchAll {
-		w.looked = time.Now()
-		return 0
-	}
-	return w.from
-}
-
 // inTransaction takes with a query that locks, and holds the locks until the
 // effects are committed. To die at any line of it is to give everything back:
 // Postgres ends the transaction of a session that is gone.
@@ -261,41 +188,6 @@ func (w *worker) inTransaction(ctx context.Context, query string) (int, error) {
 		return 0, err
 	}
 	return len(messages), nil
-}
-
-// oneByOne settles the messages of a batch that Postgres has refused. One of them is
-// to blame, and must not hold up the others for ever. Their work is done already.
-func (w *worker) oneByOne(ctx context.Context, outcomes []outcome) error {
-	for i := range outcomes {
-		if _, err := w.claimAndSettle(ctx, outcomes[i:i+1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// claimAndSettle writes and commits the effect of one message that nothing has
-// locked, unless another has changed it since it was read. An effect that Postgres
-// refuses counts as an attempt, the last one: it is parked.
-func (w *worker) claimAndSettle(ctx context.Context, one []outcome) (won bool, err error) {
-	won, err = w.tryToSettle(ctx, one)
-	if badData(err) {
-		one[0].err, one[0].dead = err, true
-		won, err = w.tryToSettle(ctx, one)
-	}
-	return won, err
-}
-
-func (w *worker) tryToSettle(ctx context.Context, one []outcome) (won bool, err error) {
-	tx, err := w.begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer w.rollback(ctx, tx)
-	if won, err = w.claim(ctx, tx, one[0].message); err != nil || !won {
-		return false, err
-	}
-	return true, w.settleAndCommit(ctx, tx, one)
 }
 
 // apply writes and commits the effects of messages that nothing has locked.

@@ -17,6 +17,8 @@
 //	rowlock.go       FOR UPDATE: right, and one at a time
 //	skiplocked.go    FOR UPDATE SKIP LOCKED: right, and side by side
 //	optimistic.go    no lock, a version that must not have changed
+//	search.go      the oldest messages, found without passing over those that are done
+//	onebyone.go    a batch that Postgres refuses
 //	effect.go      inbox, stock and the end of the messages, in one statement
 //	blame.go       whose fault an error of the database is
 //	attempts.go    failures counted, pauses, messages parked with their error

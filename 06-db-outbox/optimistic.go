@@ -2,11 +2,8 @@ package outbox
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // optimistic locks nothing while it works. It remembers the version of the row
@@ -34,19 +31,4 @@ func (w *worker) optimistic(ctx context.Context) (int, error) {
 		slog.DebugContext(ctx, "another consumer was faster", "message", one.ID, "retries", n)
 	}
 	return 1, nil
-}
-
-// claim is a compare-and-set, and the first statement of the transaction: should
-// another have claimed the row and not have committed yet, it waits for that one,
-// and then compares with what that one has written.
-func (w *worker) claim(ctx context.Context, tx pgx.Tx, m Message) (bool, error) {
-	ctx, cancel := withTimeout(ctx, w.settings)
-	defer cancel()
-	tag, err := tx.Exec(ctx, `
-		UPDATE outbox SET row_version = row_version + 1
-		WHERE id = $1 AND row_version = $2 AND `+open, m.ID, m.RowVersion)
-	if err != nil {
-		return false, fmt.Errorf("claim message %d: %w", m.ID, err)
-	}
-	return tag.RowsAffected() == 1, nil
 }

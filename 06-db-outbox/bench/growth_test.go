@@ -3,9 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -38,9 +38,8 @@ func BenchmarkGrowth(b *testing.B) {
 			c, closePool := consumer(b, withWorkers(s, 2), "consumer-1")
 			lap := now()
 			timeUntil(b, func() bool { return number(b, pool, effects) >= drained }, c.Run)
-			say("%d\t%.0f\t%.1f ms\t%.0f\t%.0f\t\n", waiting, rate,
-				took.quantile(0.99).Seconds()*1000, drained/lap.lap(),
-				math.Round(float64(size)/float64(max(waiting, 1))))
+			say("%d\t%.0f\t%.1f ms\t%.0f\t%s\t\n", waiting, rate,
+				took.quantile(0.99).Seconds()*1000, drained/lap.lap(), each(size, waiting))
 			closePool()
 			pool.Close()
 		}
@@ -49,6 +48,13 @@ func BenchmarkGrowth(b *testing.B) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+func each(bytes, waiting int) string {
+	if waiting == 0 {
+		return "-"
+	}
+	return strconv.Itoa(bytes / waiting)
 }
 
 func withWorkers(s outbox.Settings, n int) outbox.Settings {
