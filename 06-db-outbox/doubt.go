@@ -57,8 +57,8 @@ func (w *worker) resolve(ctx context.Context) error {
 
 // reportLastLife reports the last transaction of the life before this one. There
 // cannot be more than that: a worker begins nothing new before it has told of
-// what it did. The server may be at that transaction still. Both statements wait for
-// its end: the first if it is the first that this consumer ever had, the second if not.
+// what it did. The server may be at that transaction still: to insert the row that it
+// is writing is to wait for its end.
 func (w *worker) reportLastLife(ctx context.Context) error {
 	ctx, cancel := withTimeout(ctx, w.settings)
 	defer cancel()
@@ -69,8 +69,7 @@ func (w *worker) reportLastLife(ctx context.Context) error {
 		return err
 	}
 	err = w.reportEffects(ctx, w.pool, `
-		SELECT unnest(orders)::text, effect::text
-		FROM (SELECT * FROM last_effect WHERE consumer = $1 FOR SHARE) last`, w.name)
+		SELECT unnest(orders)::text, effect::text FROM last_effect WHERE consumer = $1`, w.name)
 	if err != nil {
 		return err
 	}
