@@ -4,68 +4,61 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"course.example/lab/services/servicestest"
 )
 
-// BenchmarkOrchestrators measures sagas per second at 1, 2 and 4 orchestrators and
-// the price of durability: the same orchestrator with its sagas in memory, in one
-// run. The services answer at once and remember nothing, so that the orchestrators
-// are what is measured. The broker is the same for all.
-func BenchmarkOrchestrators(b *testing.B) {
-	for _, c := range []struct {
-		store string
-		n     int
-	}{{"memory", 1}, {"postgres", 1}, {"postgres", 2}, {"postgres", 4}} {
-		b.Run(fmt.Sprintf("%s-%d", c.store, c.n), func(b *testing.B) {
+// BenchmarkSagas measures sagas per second of the whole shop, from the order to the
+// website's knowing of its end, with one message in a transaction and with up to a
+// hundred. The whole shop shares one process and its machine with the servers.
+func BenchmarkSagas(b *testing.B) {
+	for _, batch := range []int{1, maxBatch} {
+		b.Run(fmt.Sprintf("batch-%d", batch), func(b *testing.B) {
 			s := DefaultSettings()
-			s.AMQPURL, s.DatabaseURL = servicestest.RabbitMQ(b).URL, servicestest.Postgres(b)
-			s.StepTimeout = time.Minute
-			var ended atomic.Int64
-			done := make(chan struct{})
-			r := newRunner(b)
-			publishers := map[string]*bus{}
-			for _, business := range businesses {
-				publishers[business.Name] = r.echo(s, business)
-			}
-			site := r.bus(s, "website", func(_ context.Context, m Message) error {
-				if m.State == Accepted && ended.Add(1) == int64(b.N) {
-					close(done)
-				}
-				return nil
-			})
-			for range c.n {
-				r.orchestrator(s, c.store)
-			}
-			var batch []Message
-			for range b.N {
-				order := newOrder(b, clients[0])
-				batch = append(batch, Message{ID: order.ID, Kind: OrderPlaced, Order: order})
-			}
-			r.connected(site)
-			for _, p := range publishers {
-				r.connected(p)
-			}
-			b.ResetTimer()
-			for len(batch) > 0 {
-				n := min(len(batch), relayBatch)
-				if err := site.publish(b.Context(), batch[:n]); err != nil {
-					b.Fatal(err)
-				}
-				batch = batch[n:]
-			}
-			select {
-			case <-done:
-			case <-time.After(4 * time.Minute):
-				b.Fatalf("%d of %d sagas ended", ended.Load(), b.N)
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sagas/s")
-			b.ReportMetric(0, "ns/op")
+			s.Batch = batch
+			measure(b, s, 1)
 		})
 	}
+}
+
+// BenchmarkWorkers measures how the rate grows with the programs, where a command
+// takes 20 ms and a service works on one at a time.
+func BenchmarkWorkers(b *testing.B) {
+	for _, n := range []int{1, 2, 4, 8} {
+		b.Run(fmt.Sprintf("of-each-%d", n), func(b *testing.B) {
+			s := DefaultSettings()
+			s.Workers, s.Work = 1, 20*time.Millisecond
+			measure(b, s, n)
+		})
+	}
+}
+
+// measure sends b.N orders through a shop with n programs of each kind.
+func measure(b *testing.B, s Settings, n int) {
+	b.Helper()
+	s.AMQPURL, s.DatabaseURL = servicestest.RabbitMQ(b).URL, servicestest.Postgres(b)
+	s.StepTimeout = time.Minute
+	r := newRunner(b, s)
+	for range n {
+		r.start(s, everybody...)
+	}
+	connected(b, r.site.bus)
+	b.ResetTimer()
+	r.place(b.N)
+	a := newAuditor(r.site.pool, s.Retention)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for ended := 0; ended < b.N; <-tick.C {
+		account, err := a.look(b.Context())
+		if err != nil || account.Violations() > 0 {
+			b.Fatalf("%+v, %v", account, err)
+		}
+		ended = account.Accepted
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sagas/s")
+	b.ReportMetric(0, "ns/op")
 }
 
 // runner runs what a benchmark needs until it ends.
@@ -73,13 +66,19 @@ type runner struct {
 	b     *testing.B
 	ctx   context.Context
 	group sync.WaitGroup
+	site  *Website
 }
 
-func newRunner(b *testing.B) *runner {
+func newRunner(b *testing.B, s Settings) *runner {
 	b.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r := &runner{b: b, ctx: ctx}
 	b.Cleanup(func() { stop(); r.group.Wait() })
+	var err error
+	if r.site, err = newWebsite(b.Context(), s); err != nil {
+		b.Fatal(err)
+	}
+	r.run(func(ctx context.Context) error { return r.site.run(ctx) })
 	return r
 }
 
@@ -91,50 +90,36 @@ func (r *runner) run(f func(context.Context) error) {
 	})
 }
 
-func (r *runner) bus(
-	s Settings, queue string, handle func(context.Context, Message) error,
-) *bus {
-	b := newBus(s, queue, orchestration)
-	r.run(func(ctx context.Context) error { return b.run(ctx, handle) })
-	return b
-}
-
-func (r *runner) connected(bus *bus) {
-	r.b.Helper()
-	eventually(r.b, "connected", func() bool { return bus.publish(r.ctx, nil) == nil })
-}
-
-// echo is a service that always says yes.
-func (r *runner) echo(s Settings, business Business) *bus {
-	var out *bus
-	ready := make(chan struct{})
-	out = r.bus(s, business.Name, func(ctx context.Context, m Message) error {
-		<-ready
-		return out.shout(ctx, []Message{m.answer(business.Yes, "")})
-	})
-	close(ready)
-	return out
-}
-
-func (r *runner) orchestrator(s Settings, store string) {
-	r.b.Helper()
-	if store == "postgres" {
-		r.run(func(ctx context.Context) error { return RunOrchestrator(ctx, s) })
-		return
+func (r *runner) start(s Settings, roles ...string) {
+	for _, role := range roles {
+		r.run(func(ctx context.Context) error { return programs[role](ctx, s) })
 	}
-	var out *bus
-	o := &Orchestrator{rules: s.rules()}
-	ready := make(chan struct{})
-	out = r.bus(s, "orchestrator", func(ctx context.Context, m Message) error {
-		<-ready
-		return o.Handle(ctx, m)
-	})
-	o.store = newMemory(out.shout)
-	close(ready)
+}
+
+// place is 64 customers who order one after the other.
+func (r *runner) place(n int) {
+	r.b.Helper()
+	tickets := make(chan struct{}, n)
+	for range n {
+		tickets <- struct{}{}
+	}
+	close(tickets)
+	var customers sync.WaitGroup
+	for range 64 {
+		customers.Go(func() {
+			for range tickets {
+				if err := r.site.Place(r.ctx, newOrder(r.b, clients[0])); err != nil {
+					r.b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	customers.Wait()
 }
 
 // BenchmarkWindow measures how long customers see something that is not true any
-// more, at the given rate of orders, with real services:
+// more, at the given rate of orders:
 //
 //	pending   from the answer 202 to the end of the saga on the website
 //	behind    from a transition to the website's knowing of it
@@ -144,51 +129,36 @@ func BenchmarkWindow(b *testing.B) {
 			s := DefaultSettings()
 			s.AMQPURL, s.DatabaseURL = servicestest.RabbitMQ(b).URL, servicestest.Postgres(b)
 			s.Variant = variant
-			r := newRunner(b)
-			p, err := newParticipant(b.Context(), "website", s)
-			if err != nil {
-				b.Fatal(err)
-			}
-			site := &Website{p}
-			r.run(func(ctx context.Context) error { return p.run(ctx, site.Handle) })
-			for _, role := range everybody {
-				r.run(func(ctx context.Context) error { return programs[role](ctx, s) })
-			}
-			r.connected(p.bus)
+			r := newRunner(b, s)
+			r.start(s, everybody...)
+			connected(b, r.site.bus)
 			tick := time.NewTicker(20 * time.Millisecond) // 50 orders a second
 			defer tick.Stop()
 			for b.Loop() {
 				<-tick.C
-				if err := site.Place(b.Context(), newOrder(b, clients[0])); err != nil {
-					b.Fatal(err)
-				}
+				r.place(1)
 			}
+			a := newAuditor(r.site.pool, s.Retention)
 			eventually(b, "all have ended", func() bool {
-				a, err := audit(b.Context(), p.pool)
-				return err == nil && a.Open == 0
+				account, err := a.look(b.Context())
+				return err == nil && account.Open == 0
 			})
-			var pending, pending99, behind, behind99 float64
-			err = p.pool.QueryRow(b.Context(), `SELECT
-				percentile_cont(0.5) WITHIN GROUP (ORDER BY ms),
-				percentile_cont(0.99) WITHIN GROUP (ORDER BY ms) FROM (
-				SELECT extract(epoch FROM moved_at - placed_at) * 1000 AS ms FROM orders) w`).
-				Scan(&pending, &pending99)
-			if err != nil {
-				b.Fatal(err)
-			}
-			err = p.pool.QueryRow(b.Context(), `SELECT
-				percentile_cont(0.5) WITHIN GROUP (ORDER BY ms),
-				percentile_cont(0.99) WITHIN GROUP (ORDER BY ms) FROM (
-				SELECT extract(epoch FROM seen_at - sent_at) * 1000 AS ms FROM history) w`).
-				Scan(&behind, &behind99)
-			if err != nil {
-				b.Fatal(err)
-			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(pending, "pending-p50-ms")
-			b.ReportMetric(pending99, "pending-p99-ms")
-			b.ReportMetric(behind, "behind-p50-ms")
-			b.ReportMetric(behind99, "behind-p99-ms")
+			r.percentiles("pending", `SELECT moved_at - placed_at AS d FROM website.orders`)
+			r.percentiles("behind", `SELECT seen_at - sent_at AS d FROM website.history`)
 		})
+	}
+}
+
+func (r *runner) percentiles(name, durations string) {
+	r.b.Helper()
+	for _, p := range []int{50, 99} {
+		var ms float64
+		if err := r.site.pool.QueryRow(r.b.Context(), `SELECT percentile_cont($1 / 100.0)
+			WITHIN GROUP (ORDER BY extract(epoch FROM d) * 1000) FROM (`+durations+`) w`, p).
+			Scan(&ms); err != nil {
+			r.b.Fatal(err)
+		}
+		r.b.ReportMetric(ms, fmt.Sprintf("%s-p%d-ms", name, p))
 	}
 }

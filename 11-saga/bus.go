@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"slices"
 	"sync"
@@ -42,20 +43,23 @@ type bus struct {
 	channel *amqp.Channel
 	returns chan amqp.Return
 	late    []Message // for echo
+
+	state   sync.Mutex
+	problem error // why nothing can be published, nil if it can
 }
 
 func newBus(s Settings, queue string, bindings map[string][]Kind) *bus {
-	return &bus{settings: s, queue: queue, bindings: bindings}
+	return &bus{settings: s, queue: queue, bindings: bindings, problem: errNotConnected}
 }
 
 // run keeps the program connected and hands it its messages until ctx ends. Then
 // it finishes what is in hand.
-func (b *bus) run(ctx context.Context, handle func(context.Context, Message) error) error {
+func (b *bus) run(ctx context.Context, c *consumer) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, longestSilence
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		began := time.Now()
-		err := b.session(ctx, handle)
+		err := b.session(ctx, c)
 		if ctx.Err() != nil {
 			return struct{}{}, nil
 		}
@@ -68,7 +72,7 @@ func (b *bus) run(ctx context.Context, handle func(context.Context, Message) err
 		return struct{}{}, err
 	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, pause time.Duration) {
-			slog.WarnContext(ctx, "not connected to the broker", "reason", err,
+			slog.WarnContext(ctx, "not connected to the broker", "reason", cut(err.Error()),
 				"next_try_in", pause.Round(time.Millisecond))
 		}))
 	if ctx.Err() != nil {
@@ -77,11 +81,24 @@ func (b *bus) run(ctx context.Context, handle func(context.Context, Message) err
 	return err
 }
 
-func (b *bus) dial(name string) (*amqp.Connection, *amqp.Channel, error) {
+// link is a connection, and what it stands on.
+type link struct {
+	*amqp.Connection
+	tcp net.Conn
+}
+
+func (b *bus) dial(name string) (*link, *amqp.Channel, error) {
+	l := new(link)
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(name)
-	conn, err := amqp.DialConfig(b.settings.AMQPURL, amqp.Config{
-		Heartbeat: busHeartbeat, Properties: properties, Dial: amqp.DefaultDial(busTimeout),
+	var err error
+	l.Connection, err = amqp.DialConfig(b.settings.AMQPURL, amqp.Config{
+		Heartbeat: busHeartbeat, Properties: properties,
+		Dial: func(network, addr string) (net.Conn, error) {
+			tcp, err := amqp.DefaultDial(busTimeout)(network, addr)
+			l.tcp = boundedConn{tcp}
+			return l.tcp, err
+		},
 	})
 	if err != nil {
 		if uri := new(url.Error); errors.As(err, &uri) {
@@ -89,19 +106,28 @@ func (b *bus) dial(name string) (*amqp.Connection, *amqp.Channel, error) {
 		}
 		return nil, nil, fmt.Errorf("no RabbitMQ at AMQP_URL: %w", err)
 	}
-	channel, err := conn.Channel()
+	channel, err := l.Channel()
 	if err != nil {
-		return nil, nil, errors.Join(err, conn.Close())
+		return nil, nil, errors.Join(err, closeBroker(l))
 	}
-	return conn, channel, nil
+	return l, channel, nil
+}
+
+// boundedConn gives up on a write that the broker does not take. Otherwise a
+// broker that has stopped reading would hold the publisher, and its drain, for ever.
+type boundedConn struct{ net.Conn }
+
+func (c boundedConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(busTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
 }
 
 // session is the life of two connections: a broker that is low on memory stops
-// reading from connections that publish, and acknowledgements must not be stuck
-// behind messages.
-func (b *bus) session(
-	ctx context.Context, handle func(context.Context, Message) error,
-) (err error) {
+// reading from connections that publish, and acknowledgements, which free memory,
+// must not be stuck behind messages.
+func (b *bus) session(ctx context.Context, c *consumer) (err error) {
 	publishing, out, err := b.dial(b.queue + ": publish")
 	if err != nil {
 		return err
@@ -115,26 +141,89 @@ func (b *bus) session(
 	if err := out.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
-	incoming, err := b.subscribe(ctx, consuming, in)
+	deliveries, err := b.subscribe(ctx, consuming, in, c.prefetch())
 	if err != nil {
 		return err
 	}
 	b.set(out)
 	defer b.set(nil)
-	err = b.consume(ctx, incoming, out, handle)
+	living, end := context.WithCancel(ctx)
+	defer end()
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		b.watch(living, publishing, out, in)
+		end()
+		// The broker's last answer is not waited for without end either.
+		defer time.AfterFunc(busTimeout, func() { _ = closeBroker(consuming) }).Stop()
+		if err := in.Cancel(b.queue, false); err != nil && !errors.Is(err, amqp.ErrClosed) {
+			slog.Warn("cannot cancel the consumer", "reason", err)
+		}
+	})
+	shop.Ready(ctx, slog.String("queue", b.queue), slog.String("variant", b.settings.Variant))
+	c.consume(living, deliveries)
 	if ctx.Err() != nil && b.last != nil {
 		b.last(ctx)
 	}
-	return err
+	end()
+	watching.Wait()
+	return nil
 }
 
-func closeBroker(c *amqp.Connection) error {
-	err := c.CloseDeadline(time.Now().Add(time.Second))
-	if errors.Is(err, amqp.ErrClosed) {
+// watch follows what the broker says of the connection that publishes, until ctx
+// or one of the channels ends.
+func (b *bus) watch(ctx context.Context, publishing *link, out, in *amqp.Channel) {
+	alarms := publishing.NotifyBlocked(make(chan amqp.Blocking, 1))
+	lost := out.NotifyClose(make(chan *amqp.Error, 1))
+	gone := in.NotifyClose(make(chan *amqp.Error, 1))
+	for {
+		select {
+		case alarm, open := <-alarms:
+			if !open {
+				return
+			}
+			b.alarm(alarm)
+		case <-lost:
+			return
+		case <-gone:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (b *bus) alarm(alarm amqp.Blocking) {
+	b.state.Lock()
+	defer b.state.Unlock()
+	if b.problem = nil; alarm.Active {
+		b.problem = fmt.Errorf("%w: %s", errBlocked, alarm.Reason)
+	}
+	slog.Warn("alarm of the broker", "active", alarm.Active, "reason", alarm.Reason)
+}
+
+// ready returns why nothing can be published now, or nil.
+func (b *bus) ready() error {
+	b.state.Lock()
+	defer b.state.Unlock()
+	return b.problem
+}
+
+// closeBroker ends in a second, come what may. CloseDeadline alone does not: under an
+// alarm the broker reads nothing and answers nothing, but it sends heartbeats, and
+// with each of them the library sets the deadline anew.
+func closeBroker(l *link) error {
+	defer time.AfterFunc(time.Second, func() { _ = l.tcp.Close() }).Stop()
+	err := l.CloseDeadline(time.Now().Add(time.Second))
+	if errors.Is(err, amqp.ErrClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
 }
+
+// deliveryLimit is the net below everything else: a message that ends its consumer
+// each time it is delivered becomes a dead letter at last. It is high because the
+// broker counts what was only prefetched, too.
+const deliveryLimit = 100
 
 // declare makes all queues, not only the program's own: whoever is up first may
 // publish, and a message for a service that was never started must wait for it.
@@ -143,17 +232,17 @@ func (b *bus) declare(ch *amqp.Channel) error {
 	if err != nil {
 		return fmt.Errorf("declare the exchange %s: %w", exchange, err)
 	}
-	args := amqp.Table{
-		amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
-		"x-dead-letter-exchange":    "",
-		"x-dead-letter-routing-key": deadLetters,
-	}
-	if _, err := ch.QueueDeclare(deadLetters, true, false, false, false, nil); err != nil {
-		return fmt.Errorf("declare the queue %s: %w", deadLetters, err)
+	if err := queueDeclare(ch, deadLetters, nil); err != nil {
+		return err
 	}
 	for queue, kinds := range b.bindings {
-		if _, err := ch.QueueDeclare(queue, true, false, false, false, args); err != nil {
-			return fmt.Errorf("declare the queue %s: %w", queue, err)
+		if err := queueDeclare(ch, queue, amqp.Table{
+			amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
+			"x-delivery-limit":          deliveryLimit,
+			"x-dead-letter-exchange":    "",
+			"x-dead-letter-routing-key": deadLetters,
+		}); err != nil {
+			return err
 		}
 		for _, kind := range kinds {
 			if err := ch.QueueBind(queue, string(kind), exchange, false, nil); err != nil {
@@ -164,81 +253,112 @@ func (b *bus) declare(ch *amqp.Channel) error {
 	return nil
 }
 
+func queueDeclare(ch *amqp.Channel, queue string, args amqp.Table) error {
+	_, err := ch.QueueDeclare(queue, true, false, false, false, args)
+	if refused := new(amqp.Error); errors.As(err, &refused) &&
+		refused.Code == amqp.PreconditionFailed {
+		return fmt.Errorf("the queue %s is there with other properties, from another version "+
+			"of this step: delete it, or use another vhost: %w", queue, err)
+	}
+	if err != nil {
+		return fmt.Errorf("declare the queue %s: %w", queue, err)
+	}
+	return nil
+}
+
 func (b *bus) set(ch *amqp.Channel) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.channel = ch; ch != nil {
 		b.returns = ch.NotifyReturn(make(chan amqp.Return, 3*relayBatch))
 	}
+	b.mu.Unlock()
+	b.state.Lock()
+	defer b.state.Unlock()
+	if b.problem = nil; ch == nil {
+		b.problem = errNotConnected
+	}
 }
 
-var errNotConnected = errors.New("not connected to the broker")
+var (
+	errNotConnected = errors.New("not connected to the broker")
+	errBlocked      = errors.New("the broker takes no messages")
+	errUnroutable   = errors.New("no queue wants a message")
+)
 
 // publish returns nil once the broker has confirmed every message, and an error
 // if there is one that it has not, or that no queue wanted.
 func (b *bus) publish(ctx context.Context, messages []Message) error {
-	ctx, cancel := context.WithTimeout(ctx, busTimeout)
-	defer cancel()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	confirms, err := b.send(messages)
-	if err != nil {
+	if b.settings.Echo {
+		messages = b.echo(messages)
+	}
+	out := make([]amqp.Publishing, len(messages))
+	for i, m := range messages {
+		body := m.body
+		if body == nil {
+			var err error
+			if body, err = json.Marshal(m); err != nil {
+				return fmt.Errorf("publish: %w", err)
+			}
+		}
+		out[i] = amqp.Publishing{
+			MessageId: shortString(m.ID), Type: string(m.Kind), ContentType: "application/json",
+			DeliveryMode: amqp.Persistent, Body: body,
+		}
+	}
+	return b.confirmed(ctx, exchange, func(p amqp.Publishing) string { return p.Type }, out)
+}
+
+// confirmed writes all messages before any is confirmed: one way there and back
+// for all of them. The caller holds the lock.
+func (b *bus) confirmed(
+	ctx context.Context, exchange string, key func(amqp.Publishing) string, out []amqp.Publishing,
+) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, busTimeout,
+		fmt.Errorf("outcome unknown: no confirm within %s", busTimeout))
+	defer cancel()
+	if b.channel == nil {
+		return errNotConnected
+	}
+	if err := b.ready(); err != nil {
 		return err
+	}
+	b.returned() // of an earlier batch, whose confirms were not waited for
+	confirms := make([]*amqp.DeferredConfirmation, len(out))
+	for i, p := range out {
+		var err error
+		confirms[i], err = b.channel.PublishWithDeferredConfirm(exchange, key(p), true, false, p)
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", p.Type, err)
+		}
 	}
 	for _, c := range confirms {
 		ok, err := c.WaitContext(ctx)
 		if err != nil {
-			return fmt.Errorf("wait for the broker's confirm: %w", err)
+			return fmt.Errorf("wait for the broker's confirm: %w", context.Cause(ctx))
 		}
 		if !ok {
 			return errors.New("the broker did not take a message (basic.nack)")
 		}
 	}
-	// For what no queue wants the broker first sends basic.return, and then
-	// confirms it all the same.
-	select {
-	case r, open := <-b.returns:
-		if open {
-			return fmt.Errorf("no queue wants %s", r.RoutingKey)
-		}
-	default:
-	}
-	return nil
+	return b.returned()
 }
 
-// shout publishes and does not listen for an answer.
-func (b *bus) shout(_ context.Context, messages []Message) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, err := b.send(messages)
-	return err
-}
-
-// send writes all messages before any is confirmed: one way there and back for
-// all of them.
-func (b *bus) send(messages []Message) ([]*amqp.DeferredConfirmation, error) {
-	if b.channel == nil {
-		return nil, errNotConnected
-	}
-	if b.settings.Echo {
-		messages = b.echo(messages)
-	}
-	confirms := make([]*amqp.DeferredConfirmation, len(messages))
-	for i, m := range messages {
-		body, err := json.Marshal(m)
-		if err != nil {
-			return nil, fmt.Errorf("publish: %w", err)
-		}
-		confirms[i], err = b.channel.PublishWithDeferredConfirm(
-			exchange, string(m.Kind), true, false, amqp.Publishing{
-				MessageId: m.ID, Type: string(m.Kind), ContentType: "application/json",
-				DeliveryMode: amqp.Persistent, Body: body,
-			})
-		if err != nil {
-			return nil, fmt.Errorf("publish %s: %w", m.Kind, err)
+// returned says whether there was a message that no queue wants: for it the broker
+// first sends basic.return, and then confirms it all the same.
+func (b *bus) returned() (err error) {
+	for {
+		select {
+		case r, open := <-b.returns:
+			if !open {
+				return err
+			}
+			err = fmt.Errorf("%w: %s", errUnroutable, r.RoutingKey)
+		default:
+			return err
 		}
 	}
-	return confirms, nil
 }
 
 // echo is a network at its worst: every message comes three times, in any order,
@@ -250,91 +370,55 @@ func (b *bus) echo(messages []Message) []Message {
 	return all
 }
 
-// subscription is what the program consumes, and on what.
-type subscription struct {
-	conn       *amqp.Connection
-	channel    *amqp.Channel
-	deliveries <-chan amqp.Delivery
+// shortString is what fits into a property of AMQP: 255 bytes.
+func shortString(s string) string { return s[max(0, len(s)-255):] }
+
+// HeaderReason is why a dead letter is one, in a sentence.
+const HeaderReason = "x-reason"
+
+// setAside moves a message out of the way of the others, to where people can look
+// at it, with the reason. If that cannot be done the broker moves it, without one:
+// this way cannot fail again and again.
+func (b *bus) setAside(ctx context.Context, d amqp.Delivery, reason error) {
+	slog.ErrorContext(ctx, "message set aside", "queue", deadLetters, "message", d.MessageId,
+		"reason", cut(reason.Error()))
+	b.mu.Lock()
+	err := b.confirmed(context.WithoutCancel(ctx), "",
+		func(amqp.Publishing) string { return deadLetters },
+		[]amqp.Publishing{{
+			Headers:   amqp.Table{HeaderReason: cut(reason.Error())},
+			MessageId: d.MessageId, Type: d.Type, ContentType: d.ContentType,
+			DeliveryMode: amqp.Persistent, Body: d.Body,
+		}})
+	b.mu.Unlock()
+	if err == nil {
+		err = d.Ack(false)
+	} else {
+		err = d.Reject(false)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "it will come again", "message", d.MessageId, "reason", err)
+	}
 }
 
 // subscribe declares the queues and asks for the messages of the program's own. A
 // queue that has lost its leader does not answer, while its connection lives on: a
 // program that is asked to end does not wait for it.
 func (b *bus) subscribe(
-	ctx context.Context, conn *amqp.Connection, in *amqp.Channel,
-) (s subscription, err error) {
+	ctx context.Context, conn *link, in *amqp.Channel, prefetch int,
+) (<-chan amqp.Delivery, error) {
 	answered := context.AfterFunc(ctx, func() { _ = closeBroker(conn) })
 	defer answered()
+	defer time.AfterFunc(2*busTimeout, func() { _ = closeBroker(conn) }).Stop()
 	if err := b.declare(in); err != nil {
-		return s, err
+		return nil, err
 	}
-	if err := in.Qos(2*b.settings.Workers, 0, false); err != nil {
-		return s, fmt.Errorf("set the prefetch: %w", err)
+	if err := in.Qos(prefetch, 0, false); err != nil {
+		return nil, fmt.Errorf("set the prefetch: %w", err)
 	}
 	deliveries, err := in.Consume(b.queue, b.queue, false, false, false, false, nil)
 	if err != nil {
-		return s, fmt.Errorf("consume from %s: %w", b.queue, err)
+		return nil, fmt.Errorf("consume from %s: %w", b.queue, err)
 	}
-	return subscription{conn, in, deliveries}, nil
-}
-
-// consume hands messages to a few workers, each of which acknowledges after the
-// commit.
-func (b *bus) consume(
-	ctx context.Context, in subscription, out *amqp.Channel,
-	handle func(context.Context, Message) error,
-) error {
-	shop.Ready(ctx, slog.String("queue", b.queue), slog.String("variant", b.settings.Variant))
-	living, end := context.WithCancel(ctx)
-	defer end()
-	lost := out.NotifyClose(make(chan *amqp.Error, 1))
-	gone := in.channel.NotifyClose(make(chan *amqp.Error, 1))
-	go func() {
-		select {
-		case <-lost:
-		case <-gone:
-		case <-living.Done():
-		}
-		end()
-		// The broker's last answer is not waited for without end either.
-		defer time.AfterFunc(busTimeout, func() { _ = closeBroker(in.conn) }).Stop()
-		err := in.channel.Cancel(b.queue, false)
-		if err != nil && !errors.Is(err, amqp.ErrClosed) {
-			slog.Warn("cannot cancel the consumer", "reason", err)
-		}
-	}()
-	var workers sync.WaitGroup
-	for range b.settings.Workers {
-		workers.Go(func() {
-			for d := range in.deliveries {
-				if living.Err() == nil { // else it is delivered again, to whoever is there
-					b.deliver(living, d, handle)
-				}
-			}
-		})
-	}
-	workers.Wait()
-	return nil
-}
-
-func (b *bus) deliver(
-	ctx context.Context, d amqp.Delivery, handle func(context.Context, Message) error,
-) {
-	m, err := decode(d.Body)
-	if err != nil {
-		slog.Error("message put aside", "queue", deadLetters, "reason", err)
-		if err := d.Reject(false); err != nil {
-			slog.Warn("it will come again", "message", d.MessageId, "reason", err)
-		}
-		return
-	}
-	err = patiently(ctx, string(m.Kind), func(ctx context.Context) error {
-		return handle(ctx, m)
-	})
-	if err == nil {
-		err = d.Ack(false)
-	}
-	if err != nil && ctx.Err() == nil {
-		slog.Warn("it will come again", "message", m.ID, "reason", err)
-	}
+	return deliveries, nil
 }

@@ -9,38 +9,38 @@ func bindings(v variant) map[string][]Kind {
 	return orchestration
 }
 
-// orchestration is a star. Services hear commands, and nothing of each other; the
-// orchestrator hears all answers.
+// orchestration is a star. Services get commands, and nothing of each other; the
+// orchestrator gets all answers.
 var orchestration = map[string][]Kind{
 	"orchestrator": {OrderPlaced, Resume,
-		PaymentCharged, PaymentRefused, PaymentRefund, RefundFailed,
-		StockReserved, StockRefused, StockReleased,
-		OrderShipped, ShippingRefused, ShipmentRecall},
+		PaymentCharged, PaymentRefused, PaymentRefunded, RefundFailed,
+		StockReserved, StockRefused, StockReleased, ReleaseFailed,
+		OrderShipped, ShippingRefused, ShipmentRecalled, RecallFailed},
 	"payment":   {ChargePayment, RefundPayment},
 	"inventory": {ReserveStock, ReleaseStock},
 	"shipping":  {ShipOrder, RecallShipment},
 	"website":   {SagaMoved},
 }
 
-// choreography is a dance: each service hears of what the one before it did, or
-// of what the one behind it undid, and does its part. The website listens to
+// choreography is a dance: each service listens to what the one before it did, or
+// to what the one behind it undid, and does its part. The website listens to
 // everything, because somebody has to know how far an order is.
 //
-// To add a step between inventory and shipping, both must hear of it: find the
+// To add a step between inventory and shipping, both must listen to it: find the
 // two lines. With the orchestrator it is two states, in one file.
 var choreography = map[string][]Kind{
 	"payment":   {OrderPlaced, StockRefused, StockReleased, RefundPayment},
 	"inventory": {PaymentCharged, ShippingRefused},
 	"shipping":  {StockReserved},
-	"website": {OrderPlaced, PaymentCharged, PaymentRefused, PaymentRefund, RefundFailed,
-		StockReserved, StockRefused, StockReleased, OrderShipped, ShippingRefused},
+	"website": {OrderPlaced, PaymentCharged, PaymentRefused, PaymentRefunded, RefundFailed,
+		StockReserved, StockRefused, StockReleased, ReleaseFailed, OrderShipped, ShippingRefused},
 }
 
 // commands says which messages a service reacts to, and whether with its
 // compensation. In a choreography the others' events are its commands.
 func commands(v variant, b Business) map[Kind]bool {
 	if !v.choreography {
-		return map[Kind]bool{b.DoIt: false, b.UndoIt: true}
+		return map[Kind]bool{b.Command: false, b.Compensation: true}
 	}
 	return map[string]map[Kind]bool{
 		"payment": {OrderPlaced: false,
@@ -59,12 +59,13 @@ var seenFrom = map[Kind]struct {
 }{
 	OrderPlaced:     {ChargingPayment, 1},
 	PaymentCharged:  {ReservingStock, 2},
-	StockReserved:   {ArrangingShip, 3},
+	StockReserved:   {ArrangingShipment, 3},
 	OrderShipped:    {Accepted, 4},
 	ShippingRefused: {ReleasingStock, 5},
 	StockRefused:    {RefundingPayment, 6},
 	StockReleased:   {RefundingPayment, 7},
+	ReleaseFailed:   {Parked, 7},
 	RefundFailed:    {Parked, 8},
-	PaymentRefund:   {Cancelled, 9},
+	PaymentRefunded: {Cancelled, 9},
 	PaymentRefused:  {Cancelled, 10},
 }

@@ -21,7 +21,7 @@ const (
 // and an event taken into the website's pages.
 func whats() []string {
 	all := []string{"placed", "relay"}
-	for _, t := range transitions() {
+	for _, t := range orderSaga.transitions() {
 		all = append(all, t.String())
 	}
 	for _, k := range []Kind{ChargePayment, ReserveStock, ShipOrder,
@@ -69,20 +69,19 @@ func parseCrash(text string) (*crash, error) {
 		text, afterTheCommit, strings.Join(whats(), ", "), beforeTheCommit, afterTheCommit)
 }
 
-// at ends the process with SIGKILL if this is the point and the time: no defer is
-// run, no connection closed, no transaction ended.
-func (c *crash) at(what, where string) {
-	if c == nil || what == "" || c.point != anyPoint && c.point != what+"/"+where {
-		return
-	}
-	if c.left.Add(-1) != 0 {
-		return
-	}
-	slog.Warn("dying on purpose", "at", what+"/"+where, "deaths", 1)
-	if self, err := os.FindProcess(os.Getpid()); err == nil {
-		if err := self.Kill(); err == nil {
-			select {} // until the signal arrives
+// at ends the process with SIGKILL if one of these is the point and it is the time:
+// no defer is run, no connection closed, no transaction ended.
+func (c *crash) at(whats []string, where string) {
+	for _, what := range whats {
+		if c == nil || c.point != anyPoint && c.point != what+"/"+where || c.left.Add(-1) != 0 {
+			continue
 		}
+		slog.Warn("dying on purpose", "at", what+"/"+where, "deaths", 1, "batch", len(whats))
+		if self, err := os.FindProcess(os.Getpid()); err == nil {
+			if err := self.Kill(); err == nil {
+				select {} // until the signal arrives
+			}
+		}
+		os.Exit(137) // what a shell reports of kill -9
 	}
-	os.Exit(137) // what a shell reports of kill -9
 }

@@ -9,19 +9,23 @@
 //
 // Where to look, one idea per file:
 //
-//	machine.go       the saga of one order as a state machine: a pure function
-//	orchestrator.go  state, inbox and outbox in one transaction; deadlines
+//	machine.go       the saga of one order: a table, and a pure function
+//	orchestrator.go  a batch of sagas in one transaction; deadlines
 //	choreography.go  the same business, each service reacting to the others
 //	service.go       a command that may come twice, late, or after its undo
 //	payment.go, inventory.go, shipping.go
 //	                 the business of each service
 //	message.go       the commands and events
-//	participant.go   inbox, effect and outbox in one transaction; the relay
+//	participant.go   what all programs have in common: one transaction for a batch
+//	outbox.go        messages leave after their transaction has committed; the relay
+//	consumer.go      deliveries become batches; acknowledged after the commit
+//	database.go      a server that is away, and an error that is permanent
 //	website.go       orders, and what customers can see of them
 //	audit.go         adds up money and stock across the services
-//	wrong.go         the wrong variants
+//	wrong.go         the wrong variants, applied from outside
 //	crash.go         where a process can be told to die
-//	diagram.go       the picture of the machine, from the machine
-//	bus.go, database.go, settings.go, memory.go
+//	diagram.go       the picture of the machine, from its table
+//	inject.go        messages that no honest program sends
+//	bus.go, sql.go, settings.go
 //	                 scaffolding
 package saga

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"course.example/lab/services/servicestest"
+	"github.com/jackc/pgx/v5"
 )
 
 var (
@@ -111,7 +112,7 @@ func (w *world) placeStubbornly(emails []string) {
 		eventually(w.t, "an order is taken", func() bool {
 			var known bool
 			err := w.pool.QueryRow(w.t.Context(),
-				`SELECT EXISTS (SELECT FROM orders WHERE order_id = $1)`, order.ID).Scan(&known)
+				`SELECT EXISTS (SELECT FROM website.orders WHERE order_id = $1)`, order.ID).Scan(&known)
 			return err == nil && known || w.site.Place(w.t.Context(), order) == nil
 		})
 	}
@@ -133,34 +134,32 @@ func (w *world) cutSessions(rng *rand.Rand) {
 func TestTwoOrchestratorsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "right")
-	p, err := newParticipant(t.Context(), "orchestrator", w.Settings)
+	o, err := newOrchestrator(t.Context(), w.Settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.pool.Close()
-	o := &Orchestrator{&tables{p}, w.rules()}
+	defer o.pool.Close()
 	order := newOrder(t, clients[0])
-	if err := o.Handle(t.Context(), Message{ID: "1", Kind: OrderPlaced, Order: order}); err != nil {
-		t.Fatal(err)
-	}
+	o.take(t, Message{ID: "1", Kind: OrderPlaced, Order: order})
 	// The first has loaded the saga; before it saves, the second is done.
 	answer := Message{ID: "2", Kind: PaymentCharged, Order: order}
 	deadline := Message{Kind: Timeout, Order: order, Version: 1}
-	err = o.store.Apply(t.Context(), deadline, func(s *Saga) ([]Message, error) {
-		if err := o.Handle(t.Context(), answer); err != nil {
-			t.Error(err)
+	err = o.transact(t.Context(), func(ctx context.Context, tx pgx.Tx) (changes, error) {
+		sagas, err := load(ctx, tx, []Message{deadline})
+		if err != nil {
+			return changes{}, err
 		}
-		return s.Fire(deadline, o.rules)
+		o.take(t, answer)
+		sagas[order.ID].Fire(deadline, o.rules)
+		return changes{}, o.save(ctx, tx, sagas)
 	})
-	if !errors.Is(err, errConflict) {
+	if !errors.Is(err, errConflict) || o.permanent(err) {
 		t.Fatalf("the slower one got %v, want a conflict", err)
 	}
-	if err := o.Handle(t.Context(), deadline); err != nil {
-		t.Fatal(err)
-	}
+	o.take(t, deadline)
 	var state State
 	var version int
-	if err := p.pool.QueryRow(t.Context(), `SELECT state, version FROM sagas`).
+	if err := o.pool.QueryRow(t.Context(), `SELECT state, version FROM orchestrator.sagas`).
 		Scan(&state, &version); err != nil || state != ReservingStock || version != 2 {
 		t.Errorf("%s, version %d, %v; want one transition", state, version, err)
 	}
@@ -181,6 +180,9 @@ func TestParkedUntilResumed(t *testing.T) {
 			s, err := w.site.Status(t.Context(), id)
 			if err != nil || s.State != Parked || s.Reason == "" {
 				t.Errorf("%+v, %v", s, err)
+			}
+			if s.Reason != "the customer's account is closed" {
+				t.Errorf("the alarm names %q, and not what parked it", s.Reason)
 			}
 			if _, err := ResumeParked(t.Context(), w.Settings, "nobody's", true); err == nil {
 				t.Error("an order that is not parked was resumed")
@@ -302,8 +304,16 @@ func TestPages(t *testing.T) {
 	get("/orders/"+id, http.StatusOK, id, `"state":"Pending"`)
 	call(http.MethodPost, "/sagas/"+id+"/resume", http.StatusConflict, "is not parked")
 	get("/orders/none", http.StatusNotFound, "no such order")
+	get("/orders/%00", http.StatusNotFound, "no such order")
+	call(http.MethodPost, "/sagas/%00/resume", http.StatusNotFound, "no such order")
 	get("/sagas", http.StatusOK, id, "Pending")
-	get("/healthz", http.StatusOK)
+	get("/healthz", http.StatusOK, `"broker":`, `"unsent":`)
+	foreign := httptest.NewRequest(http.MethodPost, "/orders?count=9", nil)
+	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
+	refused := httptest.NewRecorder()
+	if w.site.Handler().ServeHTTP(refused, foreign); refused.Code != http.StatusForbidden {
+		t.Errorf("the page of another site may order: %d", refused.Code)
+	}
 	w.start(everybody...)
 	w.settled()
 	// The website hears of each state by a message of its own, which may still be
@@ -357,11 +367,43 @@ func TestUnansweredSubscribingEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	began := time.Now()
-	if _, err := b.subscribe(ctx, conn, in); err == nil {
+	if _, err := b.subscribe(ctx, conn, in, 1); err == nil {
 		t.Error("subscribed without an answer")
 	}
 	// The heartbeat finds a silent broker out later than this.
 	if took := time.Since(began); took > busHeartbeat {
 		t.Errorf("it took %s to give up", took)
+	}
+}
+
+// However many are parked, and however long ago, each is on the page, with buttons to
+// resume it.
+func TestParkedStayOnThePage(t *testing.T) {
+	t.Parallel()
+	w := offlineWebsite(t)
+	ids := []string{}
+	for range 30 {
+		order := newOrder(t, clients[0])
+		if err := w.Place(t.Context(), order); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, order.ID)
+	}
+	w.execute(t, `UPDATE orders SET state = 'Parked' WHERE order_id = '`+ids[0]+`'`)
+	button := `action="/sagas/` + ids[0] + `/resume"`
+	page := httptest.NewRecorder()
+	w.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/sagas", nil))
+	if !strings.Contains(page.Body.String(), button) {
+		t.Error("it has scrolled off the page")
+	}
+	press := httptest.NewRequest(http.MethodPost, "/sagas/"+ids[0]+"/resume",
+		strings.NewReader("by_hand=true"))
+	press.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	press.Header.Set("Accept", "text/html,*/*")
+	answer := httptest.NewRecorder()
+	w.Handler().ServeHTTP(answer, press)
+	if answer.Code != http.StatusSeeOther || w.number(t, `SELECT count(*) FROM outbox
+		WHERE message ->> 'kind' = 'saga.resume' AND (message ->> 'by_hand')::bool`) != 1 {
+		t.Errorf("pressed: %d %s", answer.Code, answer.Body)
 	}
 }

@@ -3,82 +3,92 @@ package saga
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"course.example/shop"
 	"github.com/jackc/pgx/v5"
 )
 
-// openingStock is how many pieces of everything there are in the beginning.
-const openingStock = 1_000_000
+// openingStock is how many pieces of everything there are in the beginning, but
+// for products whose name begins with lastPiece, so that a lecturer can sell out.
+const (
+	openingStock = 1_000_000
+	lastPiece    = "LAST-"
+)
 
 // Inventory takes goods off the shelf and puts them back.
 func Inventory() Business {
 	return Business{
-		Name:   "inventory",
-		Amount: pieces,
-		Do: func(ctx context.Context, tx pgx.Tx, order shop.Order) (string, error) {
+		Name:    "inventory",
+		Command: ReserveStock, Done: StockReserved, Refused: StockRefused,
+		Compensation: ReleaseStock, Compensated: StockReleased, Failed: ReleaseFailed,
+		Effect: pieces,
+		Refuses: func(order shop.Order) string {
 			if of(order, SoldOutDomain) {
-				return "sold out", nil
+				return "sold out"
 			}
-			return takeStock(ctx, tx, order)
+			return ""
 		},
-		Undo: func(ctx context.Context, tx pgx.Tx, m Message) (string, error) {
-			_, err := moveStock(ctx, tx, m.Order, +1)
-			return "", err
-		},
-		DoIt: ReserveStock, Yes: StockReserved, No: StockRefused,
-		UndoIt: ReleaseStock, Taken: StockReleased,
+		CannotUndo: func(Message) string { return "" },
+		Shelf:      stock{},
 	}
 }
 
-func pieces(order shop.Order) int64 {
-	var n int64
+// pieces are those of each product.
+func pieces(order shop.Order) map[string]int64 {
+	n := map[string]int64{}
 	for _, item := range order.Items {
-		n += int64(item.Quantity)
+		n[item.SKU] += int64(item.Quantity)
 	}
 	return n
 }
 
-// takeStock takes all items or none: a savepoint takes back the first ones when a
-// later one is sold out, and leaves the rest of the transaction alone.
-func takeStock(ctx context.Context, tx pgx.Tx, order shop.Order) (refusal string, err error) {
-	attempt, err := tx.Begin(ctx)
+// stock is the [Shelf] in the table of that name.
+type stock struct{}
+
+// Look locks nothing: what everybody needs is locked for as short as can be.
+func (stock) Look(
+	ctx context.Context, tx pgx.Tx, products []string,
+) (map[string]int64, error) {
+	rows, err := tx.Query(ctx, `SELECT sku, quantity FROM stock WHERE sku = ANY($1)`, products)
 	if err != nil {
-		return "", fmt.Errorf("stock: %w", err)
+		return nil, fmt.Errorf("stock: %w", err)
 	}
-	missing, err := moveStock(ctx, attempt, order, -1)
-	if err != nil {
-		return "", err
+	left := map[string]int64{}
+	for _, sku := range products {
+		left[sku] = opening(sku)
 	}
-	if missing != "" {
-		return "sold out: " + missing, attempt.Rollback(ctx)
+	var sku string
+	var quantity int64
+	if _, err := pgx.ForEachRow(rows, []any{&sku, &quantity}, func() error {
+		left[sku] = quantity
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("stock: %w", err)
 	}
-	return "", attempt.Commit(ctx)
+	return left, nil
 }
 
-// moveStock goes through the items in the order of their names. Two orders that
-// lock the same rows in different orders would wait for each other for ever.
-func moveStock(
-	ctx context.Context, tx pgx.Tx, order shop.Order, sign int64,
-) (missing string, err error) {
-	items := slices.SortedFunc(slices.Values(order.Items), func(a, b shop.Item) int {
-		return strings.Compare(a.SKU, b.SKU)
-	})
-	for _, item := range items {
-		if _, err := tx.Exec(ctx, `INSERT INTO stock (sku, quantity) VALUES ($1, $2)
-			ON CONFLICT DO NOTHING`, item.SKU, openingStock); err != nil {
-			return "", fmt.Errorf("stock: %w", err)
-		}
-		tag, err := tx.Exec(ctx, `UPDATE stock SET quantity = quantity + $2
-			WHERE sku = $1 AND quantity + $2 >= 0`, item.SKU, sign*int64(item.Quantity))
-		if err != nil {
-			return "", fmt.Errorf("stock: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return item.SKU, nil
-		}
+func opening(sku string) int64 {
+	if strings.HasPrefix(sku, lastPiece) {
+		return 1
 	}
-	return "", nil
+	return openingStock
+}
+
+// Take is one statement for the whole batch, in the order of the products' names.
+func (stock) Take(ctx context.Context, tx pgx.Tx, amounts map[string]int64) error {
+	var rows columns
+	for _, sku := range sorted(amounts) {
+		rows.add(sku, opening(sku), amounts[sku])
+	}
+	if err := rows.exec(ctx, tx, `INSERT INTO stock AS s (sku, opening, quantity)
+		SELECT sku, opening, opening - amount
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (sku, opening, amount)
+		ON CONFLICT (sku) DO UPDATE
+		SET quantity = s.quantity - (excluded.opening - excluded.quantity)
+		WHERE s.quantity >= excluded.opening - excluded.quantity`); err != nil {
+		return fmt.Errorf("stock: %w", err)
+	}
+	return nil
 }

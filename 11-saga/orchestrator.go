@@ -3,7 +3,6 @@ package saga
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,21 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Store keeps the sagas. There are two: Postgres, and memory to compare it with.
-type Store interface {
-	// Apply loads the saga of m's order, lets fire change it, and saves it with
-	// the messages that fire returned and with m's ID, all or nothing. It returns
-	// errSeen for an ID that is known.
-	Apply(ctx context.Context, m Message, fire func(*Saga) ([]Message, error)) error
-	// Due returns a Timeout for every saga whose deadline has passed.
-	Due(context.Context) ([]Message, error)
-}
-
-// Orchestrator leads sagas. It has no memory between two messages: whichever
+// Orchestrator leads sagas. It has no memory between two batches: whichever
 // orchestrator gets a message loads the saga, moves it and saves it. That is why
 // there can be several.
 type Orchestrator struct {
-	store Store
+	*participant
 	rules Rules
 }
 
@@ -38,171 +27,218 @@ func RunOrchestrator(ctx context.Context, s Settings) error {
 		<-ctx.Done()
 		return nil
 	}
-	p, err := newParticipant(ctx, "orchestrator", s)
+	o, err := newOrchestrator(ctx, s)
 	if err != nil {
 		return err
 	}
-	o := &Orchestrator{&tables{p}, s.rules()}
-	return p.run(ctx, o.Handle, func(ctx context.Context) error {
-		return o.watch(ctx, min(s.StepTimeout/4, longestLook))
-	})
+	return o.run(ctx, o.watch)
 }
 
-// Handle moves a saga by one message.
-func (o *Orchestrator) Handle(ctx context.Context, m Message) error {
-	var saga Saga
-	moved := false
-	err := o.store.Apply(ctx, m, func(s *Saga) ([]Message, error) {
-		before := s.Version
-		out, err := s.Fire(m, o.rules)
-		saga, moved = *s, s.Version > before
-		return out, err
-	})
+func newOrchestrator(ctx context.Context, s Settings) (*Orchestrator, error) {
+	p, err := newParticipant(ctx, "orchestrator", s)
+	if err != nil {
+		return nil, err
+	}
+	o := &Orchestrator{p, Rules{s.Attempts, orderSaga}}
+	if p.variant.machine != nil {
+		o.rules.machine = p.variant.machine(orderSaga)
+	}
+	p.handle, p.old = o.handle, oldSagas
+	return o, nil
+}
+
+// handle moves the sagas of a batch, in one transaction.
+func (o *Orchestrator) handle(
+	ctx context.Context, tx pgx.Tx, batch []Message,
+) (c changes, err error) {
+	sagas, err := load(ctx, tx, batch)
+	if err != nil {
+		return c, err
+	}
+	var moves []Move
+	for _, m := range batch {
+		s := sagas[m.Order.ID]
+		from := s.State
+		commands, moved := s.Fire(m, o.rules)
+		c.log(func() { logMove(ctx, m, s.Saga, moved) })
+		if !moved {
+			continue
+		}
+		c.send = append(c.send, commands...)
+		c.points = append(c.points, transition{from: from, to: s.State}.String())
+		if s.State != from {
+			moves = append(moves, s.move(m.Kind))
+		}
+	}
+	if len(moves) > 0 { // one message for all: only the website reads it
+		c.send = append(c.send, Message{Kind: SagaMoved, Moves: moves,
+			ID: fmt.Sprintf("%s/%d/%s", moves[0].OrderID, moves[0].Version, SagaMoved)})
+	}
+	return c, o.save(ctx, tx, sagas)
+}
+
+func (s *Saga) move(by Kind) Move {
+	m := Move{s.Order.ID, s.Version, by, s.State, s.Reason, time.Now().UTC()}
+	if s.State == Parked {
+		m.Reason = s.Problem
+	}
+	return m
+}
+
+func logMove(ctx context.Context, m Message, s Saga, moved bool) {
 	switch {
-	case errors.Is(err, errSeen):
-		slog.DebugContext(ctx, "came again", "message", m.ID)
-		return nil
-	case err != nil:
-		return err
 	case !moved:
 		slog.InfoContext(ctx, "too late or too early", "order", m.Order.ID,
-			"message", m.Kind, "state", saga.State)
-	case saga.State == Parked:
+			"message", m.Kind, "state", s.State)
+	case s.State == Parked:
 		// The alarm. A saga that is parked waits for a person.
 		slog.ErrorContext(ctx, "saga parked: mend what is wrong, then resume it",
-			"order", m.Order.ID, "in", saga.ParkedIn, "reason", saga.Reason, "parked", 1)
+			"order", m.Order.ID, "in", s.ParkedIn, "reason", s.Problem, "parked", 1)
 	default:
 		slog.InfoContext(ctx, "saga moved", "order", m.Order.ID, "by", m.Kind,
-			"to", saga.State, "attempt", saga.Attempts)
+			"to", s.State, "attempt", s.Attempts)
+	}
+}
+
+// loaded is a saga, and its version in the table.
+type loaded struct {
+	Saga
+	was int
+}
+
+// load reads the sagas of a batch. Nothing is locked while the machine thinks: the
+// version says at the end whether somebody else was first.
+func load(ctx context.Context, tx pgx.Tx, batch []Message) (map[string]*loaded, error) {
+	sagas := map[string]*loaded{}
+	for _, m := range batch {
+		sagas[m.Order.ID] = &loaded{Saga: Saga{Order: shop.Order{ID: m.Order.ID}, State: Initially}}
+	}
+	rows, err := tx.Query(ctx, `SELECT order_id, body, state, version, attempts, parked_in,
+			reason, problem
+		FROM orchestrator.sagas WHERE order_id = ANY($1)`, orders(batch))
+	if err != nil {
+		return nil, fmt.Errorf("load sagas: %w", err)
+	}
+	var order string
+	var s Saga
+	_, err = pgx.ForEachRow(rows, []any{&order, &s.Order, &s.State, &s.Version, &s.Attempts,
+		&s.ParkedIn, &s.Reason, &s.Problem}, func() error {
+		sagas[order] = &loaded{s, s.Version}
+		s = Saga{}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load sagas: %w", err)
+	}
+	return sagas, nil
+}
+
+// orders are those of a batch, each once.
+func orders(batch []Message) []string {
+	ids := make([]string, 0, len(batch))
+	for _, m := range batch {
+		ids = append(ids, m.Order.ID)
+	}
+	return unique(ids)
+}
+
+// save writes the sagas that have moved, if their versions are still those that
+// were loaded. This is optimistic locking: of two orchestrators one commits, and
+// the other begins again with its batch.
+func (o *Orchestrator) save(ctx context.Context, tx pgx.Tx, sagas map[string]*loaded) error {
+	var fresh, known columns
+	for _, order := range sorted(sagas) {
+		s := sagas[order]
+		if s.Version == s.was {
+			continue
+		}
+		body, err := json.Marshal(s.Order)
+		if err != nil {
+			return fmt.Errorf("saga %s: %w", order, err)
+		}
+		to := &known
+		if s.was == 0 {
+			to = &fresh
+		}
+		to.add(order, string(body), s.State, s.Version, s.Attempts, s.ParkedIn, s.Reason,
+			s.Problem, o.stepTimeout(s.Saga).Milliseconds(), s.was)
+	}
+	const deadline = `clock_timestamp() + nullif(wait, 0) * interval '1 ms'`
+	const rows = `unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[],
+			$7::text[], $8::text[], $9::bigint[], $10::int[])
+		AS n (order_id, body, state, version, attempts, parked_in, reason, problem, wait, was)`
+	if err := fresh.exec(ctx, tx, `INSERT INTO orchestrator.sagas (order_id, body, state, version,
+			attempts, parked_in, reason, problem, deadline)
+		SELECT order_id, body::json, state, version, attempts, parked_in, reason, problem,
+			`+deadline+` FROM `+rows+` ON CONFLICT DO NOTHING`); err != nil {
+		return fmt.Errorf("begin sagas: %w", err)
+	}
+	if err := known.exec(ctx, tx, `UPDATE orchestrator.sagas s SET state = n.state,
+			version = n.version, attempts = n.attempts, parked_in = n.parked_in,
+			reason = n.reason, problem = n.problem, deadline = `+deadline+`,
+			moved_at = clock_timestamp()
+		FROM `+rows+` WHERE s.order_id = n.order_id AND s.version = n.was`); err != nil {
+		return fmt.Errorf("save sagas: %w", err)
 	}
 	return nil
 }
 
-// longestLook is the longest pause between two looks for deadlines, and so the
-// longest time by which one is late.
-const longestLook = 500 * time.Millisecond
+// stepTimeout is how long the present command may take: twice as long each time it is
+// sent, so that a service that is slow is not buried under repetitions. What waits
+// for nothing has none.
+func (o *Orchestrator) stepTimeout(s Saga) time.Duration {
+	if s.State.Ended() || s.State == Parked {
+		return 0
+	}
+	return o.settings.StepTimeout << (s.Attempts - 1)
+}
+
+const (
+	// longestLook is the longest pause between two looks for deadlines, and so the
+	// longest time by which one is late.
+	longestLook = 500 * time.Millisecond
+	// lease is for how long a deadline is left alone that an orchestrator has taken
+	// on. If that does not move the saga, others have their turn before it.
+	lease = 5 * time.Second
+)
 
 // watch looks for deadlines that have passed. The deadline is in the table with
 // the state: it survives the orchestrator that set it.
-func (o *Orchestrator) watch(ctx context.Context, every time.Duration) error {
-	tick := time.NewTicker(max(every, 10*time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
+func (o *Orchestrator) watch(ctx context.Context) error {
+	every := max(10*time.Millisecond, min(o.settings.StepTimeout/4, longestLook))
+	return o.regularly(ctx, every, "look for deadlines", func(ctx context.Context) (bool, error) {
+		due, err := o.due(ctx)
+		if err != nil {
+			return false, err
 		}
-		var due []Message
-		err := patiently(ctx, "look for deadlines", func(ctx context.Context) (err error) {
-			due, err = o.store.Due(ctx)
-			return err
+		if len(due) == 0 {
+			return false, nil
+		}
+		return len(due) == maxBatch, o.attempt(ctx, due, func(i int, err error) {
+			slog.ErrorContext(ctx, "a deadline cannot be acted on: it is tried again later",
+				"order", due[i].Order.ID, "again_in", lease, "reason", cut(err.Error()))
 		})
-		for _, m := range due {
-			err = errors.Join(err, patiently(ctx, "deadline", func(ctx context.Context) error {
-				return o.Handle(ctx, m)
-			}))
-		}
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-}
-
-// tables is the Store in Postgres.
-type tables struct{ *participant }
-
-// Apply is one transaction: inbox, state, outbox. Nothing is locked while the
-// machine thinks; the version says at the end whether somebody else was first.
-func (t *tables) Apply(
-	ctx context.Context, m Message, fire func(*Saga) ([]Message, error),
-) error {
-	var s *Saga
-	var from State // until it has moved: nowhere
-	point := func() string {
-		if from == "" {
-			return ""
-		}
-		return transition{from: from, to: s.State}.String()
-	}
-	return t.transact(ctx, point, func(tx pgx.Tx) (out []Message, err error) {
-		// The same deadline is found by every orchestrator: its message needs no
-		// inbox, it has the version.
-		if m.Kind != Timeout {
-			if err := t.seen(ctx, tx, m); err != nil {
-				return nil, err
-			}
-		}
-		if s, err = load(ctx, tx, m.Order.ID); err != nil {
-			return nil, err
-		}
-		before := *s
-		if out, err = fire(s); err != nil || s.Version == before.Version {
-			return nil, err
-		}
-		from = before.State
-		return out, save(ctx, tx, s, before.Version, t.deadline(s))
 	})
 }
 
-func load(ctx context.Context, tx pgx.Tx, order string) (*Saga, error) {
-	s := &Saga{State: Initially}
-	err := tx.QueryRow(ctx, `SELECT body, state, version, attempts, parked_in, reason
-		FROM sagas WHERE order_id = $1`, order).
-		Scan(&s.Order, &s.State, &s.Version, &s.Attempts, &s.ParkedIn, &s.Reason)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return s, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load saga %s: %w", order, err)
-	}
-	return s, nil
-}
-
-// save writes the saga if its version is still the one that was loaded. This is
-// optimistic locking: of two orchestrators one commits, and the other begins
-// again, with its inbox as it was.
-func save(ctx context.Context, tx pgx.Tx, s *Saga, loaded int, deadline *time.Duration) error {
-	body, err := json.Marshal(s.Order)
-	if err != nil {
-		return fmt.Errorf("save saga: %w", err)
-	}
-	tag, err := tx.Exec(ctx, `INSERT INTO sagas
-		(order_id, body, state, version, attempts, parked_in, reason, deadline)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::interval)
-		ON CONFLICT (order_id) DO UPDATE SET state = $3, version = $4, attempts = $5,
-			parked_in = $6, reason = $7, deadline = excluded.deadline
-		WHERE sagas.version = $9`,
-		s.Order.ID, body, s.State, s.Version, s.Attempts, s.ParkedIn, s.Reason, deadline, loaded)
-	if err != nil {
-		return fmt.Errorf("save saga %s: %w", s.Order.ID, err)
-	}
-	if tag.RowsAffected() == 0 {
-		return errConflict
-	}
-	return nil
-}
-
-// deadline is how long the present command may take: twice as long each time it
-// is sent, so that a service that is slow is not buried under repetitions.
-func (t *tables) deadline(s *Saga) *time.Duration {
-	if s.State.Ended() || s.State == Parked {
-		return nil
-	}
-	d := t.settings.StepTimeout << (s.Attempts - 1)
-	return &d
-}
-
-// Due finds what has waited too long, oldest first.
-func (t *tables) Due(ctx context.Context) ([]Message, error) {
-	rows, err := t.pool.Query(ctx, `SELECT body, version FROM sagas
-		WHERE deadline < clock_timestamp() ORDER BY deadline LIMIT 100`)
+// due takes on what has waited too long, oldest first.
+func (o *Orchestrator) due(ctx context.Context) ([]Message, error) {
+	rows, err := o.pool.Query(ctx, `UPDATE orchestrator.sagas
+		SET deadline = clock_timestamp() + $1::interval
+		WHERE order_id IN (SELECT order_id FROM orchestrator.sagas
+			WHERE deadline < clock_timestamp() ORDER BY deadline LIMIT $2
+			FOR UPDATE SKIP LOCKED)
+		RETURNING order_id, version`, lease, maxBatch)
 	if err != nil {
 		return nil, fmt.Errorf("deadlines: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Message, error) {
 		m := Message{Kind: Timeout}
-		err := row.Scan(&m.Order, &m.Version)
-		return m, err
+		return m, row.Scan(&m.Order.ID, &m.Version)
 	})
 }
+
+// oldSagas have ended, and are older than anything that may still be said of them.
+const oldSagas = `DELETE FROM orchestrator.sagas WHERE order_id IN (
+	SELECT order_id FROM orchestrator.sagas WHERE state IN ('Accepted', 'Cancelled')
+		AND moved_at < clock_timestamp() - $1::interval LIMIT $2)`

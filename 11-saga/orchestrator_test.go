@@ -2,7 +2,9 @@ package saga
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,13 +58,11 @@ func TestMessagesOfAGoodOrder(t *testing.T) {
 			}
 			n := 0
 			eventually(t, "all messages have come", func() bool {
-				if err := w.pool.QueryRow(t.Context(), `SELECT count(DISTINCT message_id) FROM (
-					SELECT message_id FROM website.inbox
-					UNION ALL SELECT message_id FROM orchestrator.inbox
-					UNION ALL SELECT message_id FROM payment.inbox
-					UNION ALL SELECT message_id FROM inventory.inbox
-					UNION ALL SELECT message_id FROM shipping.inbox) m`).Scan(&n); err != nil {
-					t.Fatal(err)
+				n = 0
+				for _, name := range append(everybody, "website") {
+					// The outbox numbers what was ever sent.
+					n += w.site.number(t, `SELECT count(*) FROM generate_series(1,
+						(SELECT last_value FROM `+name+`.outbox_seq_seq WHERE is_called))`)
 				}
 				return n >= want
 			})
@@ -79,18 +79,16 @@ func TestPagesDoNotGoBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "right")
 	id := w.place(clients[0])[0]
-	for _, m := range []Message{
-		{ID: "later", State: ReservingStock, Version: 2},
-		{ID: "earlier", State: ChargingPayment, Version: 1},
+	for _, m := range []Move{
+		{State: ReservingStock, Version: 2},
+		{State: ChargingPayment, Version: 1},
 	} {
-		m.Kind, m.Order.ID = SagaMoved, id
-		for range 2 { // and each of them comes twice
-			if err := w.site.Handle(t.Context(), m); err != nil {
-				t.Fatal(err)
-			}
-		}
+		m.OrderID = id
+		moved := Message{ID: "m", Kind: SagaMoved, Moves: []Move{m}}
+		w.site.take(t, moved, moved) // and each of them comes twice, together
+		w.site.take(t, moved)
 		if s, err := w.site.Status(t.Context(), id); err != nil || s.State != ReservingStock {
-			t.Errorf("after the %s event: %+v, %v", m.ID, s, err)
+			t.Errorf("after the event %+v: %+v, %v", m, s, err)
 		}
 	}
 	s, err := w.site.Status(t.Context(), id)
@@ -104,7 +102,7 @@ func TestPagesDoNotGoBack(t *testing.T) {
 func TestDrainPublishesTheLast(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "right")
-	p, err := newParticipant(t.Context(), "payment", w.Settings)
+	p, err := newService(t.Context(), w.Settings, Payment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,14 +118,13 @@ func TestDrainPublishesTheLast(t *testing.T) {
 				return fmt.Errorf("while something is in hand: %w", err)
 			}
 		}
-		return p.transact(ctx, func() string { return "" },
-			func(pgx.Tx) ([]Message, error) { return []Message{last}, nil })
+		return p.transact(ctx, func(context.Context, pgx.Tx) (changes, error) {
+			return changes{send: []Message{last}}, nil
+		})
 	}
 	ended := make(chan error, 1)
-	go func() {
-		ended <- p.run(ctx, func(context.Context, Message) error { return nil }, inHand)
-	}()
-	eventually(t, "connected", func() bool { return p.bus.publish(t.Context(), nil) == nil })
+	go func() { ended <- p.run(ctx, inHand) }()
+	connected(t, p.bus)
 	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
@@ -139,14 +136,13 @@ func TestDrainPublishesTheLast(t *testing.T) {
 	}
 }
 
-// What no program can read is put aside, and the queue goes on.
-func TestUnreadableMessageIsPutAside(t *testing.T) {
+// What no program can read, and what no database can keep, is set aside with its
+// reason, and the queue goes on.
+func TestStrangersMessageIsSetAside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "right")
 	w.start(everybody...)
-	eventually(t, "connected", func() bool {
-		return w.site.bus.publish(t.Context(), nil) == nil
-	})
+	connected(t, w.site.bus)
 	conn, channel, err := w.site.bus.dial("a stranger")
 	if err != nil {
 		t.Fatal(err)
@@ -156,18 +152,35 @@ func TestUnreadableMessageIsPutAside(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	const nonsense = `{"id": "no kind and no order"}`
-	if err := channel.PublishWithContext(t.Context(), exchange, string(ChargePayment),
-		true, false, amqp.Publishing{Body: []byte(nonsense)}); err != nil {
+	unstorable, err := json.Marshal(poisoned(t))
+	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is put aside", func() bool {
-		d, ok, err := channel.Get(deadLetters, true)
-		if err != nil {
+	digits := `{"id": "a", "order": {"items": [{"quantity": ` + strings.Repeat("9", 130_900) + `}]}}`
+	for body, reason := range map[string]string{
+		`{"id": "no kind and no order"}`: "needs an id and a kind",
+		string(unstorable):               "22021",
+		digits:                           "not a message of this shop",
+	} {
+		if err := channel.PublishWithContext(t.Context(), exchange, string(RefundPayment),
+			true, false, amqp.Publishing{
+				Body: []byte(body), Headers: amqp.Table{"x-delivery-count": 5000},
+			}); err != nil {
 			t.Fatal(err)
 		}
-		return ok && string(d.Body) == nonsense
-	})
+		eventually(t, "it is set aside: "+reason, func() bool {
+			d, ok, err := channel.Get(deadLetters, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			why, _ := d.Headers[HeaderReason].(string)
+			if ok && (string(d.Body) != body || !strings.Contains(why, reason) ||
+				len(why) > longestReason) {
+				t.Errorf("%.100s with the reason %.100s, want %s", d.Body, why, reason)
+			}
+			return ok
+		})
+	}
 	w.place(clients[0])
 	if a := w.settled(); a.Accepted != 1 {
 		t.Errorf("%+v", a)

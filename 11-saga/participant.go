@@ -2,9 +2,7 @@ package saga
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,16 +12,46 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// maxBatch is how many messages one transaction takes at most. A batch is never
+// waited for: it is what has come while the last one was committed.
+const maxBatch = 100
+
 // participant is what all programs of a saga have in common: a schema of their
-// own, a queue of their own, and the rule that what a message changes, what it
-// causes to be said, and that it was handled at all, commit together.
+// own, a queue of their own, and the rule that what a message changes and what it
+// causes to be said commit together.
 type participant struct {
 	name     string
 	settings Settings
 	variant  variant
 	pool     *pgxpool.Pool
+	begin    pgx.TxOptions
 	bus      *bus
-	unsent   chan struct{} // rings when the outbox has something
+	outbox   *outbox
+
+	handle    handler
+	batch     func(context.Context, []Message) error // one transaction for a batch
+	departure departure
+	permanent func(error) bool
+	work      time.Duration // for each message, before its transaction
+	old       string        // deletes what is old: of which age, and how many rows
+}
+
+// handler handles a batch of messages in one transaction.
+type handler func(context.Context, pgx.Tx, []Message) (changes, error)
+
+// changes are what a transaction leads to.
+type changes struct {
+	send   []Message
+	points []string // for CRASH_AT
+	lines  []func() // of the log, once it is true
+}
+
+func (c *changes) log(line func()) { c.lines = append(c.lines, line) }
+
+// departure is when the messages of a transaction leave.
+type departure interface {
+	beforeCommit(context.Context, pgx.Tx, []Message) error
+	afterCommit(context.Context, []Message) error
 }
 
 func newParticipant(ctx context.Context, name string, s Settings) (*participant, error) {
@@ -33,11 +61,20 @@ func newParticipant(ctx context.Context, name string, s Settings) (*participant,
 	}
 	v := variants[s.Variant]
 	p := &participant{
-		name: name, settings: s, variant: v, pool: pool,
-		bus:    newBus(s, name, bindings(v)),
-		unsent: make(chan struct{}, 1),
+		name: name, settings: s, variant: v, pool: pool, begin: beginIn(name),
+		bus:       newBus(s, name, bindings(v)),
+		permanent: permanent,
 	}
-	p.bus.last = p.flush
+	p.batch = p.handleBatch
+	p.outbox = newOutbox(p)
+	p.bus.last = p.outbox.flush
+	p.departure = p.outbox
+	if v.departure != nil {
+		p.departure = v.departure(p.outbox)
+	}
+	if v.permanent != nil {
+		p.permanent = v.permanent
+	}
 	return p, nil
 }
 
@@ -45,10 +82,7 @@ func newParticipant(ctx context.Context, name string, s Settings) (*participant,
 // back: first whoever takes work from elsewhere (more) ends, then the messages in
 // hand are finished, and then what both have put into the outbox is published. A
 // program that is stopped in order leaves nothing for its next life to find.
-func (p *participant) run(
-	ctx context.Context, handle func(context.Context, Message) error,
-	more ...func(context.Context) error,
-) error {
+func (p *participant) run(ctx context.Context, more ...func(context.Context) error) error {
 	defer p.pool.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	var front sync.WaitGroup
@@ -66,164 +100,129 @@ func (p *participant) run(
 		front.Wait()
 		return nil
 	})
-	group.Go(func() error { return p.bus.run(consuming, handle) })
-	group.Go(func() error { return p.relay(ctx) })
+	group.Go(func() error { return p.bus.run(consuming, p.newConsumer()) })
+	group.Go(func() error { return p.outbox.run(ctx) })
+	group.Go(func() error { return p.housekeeping(ctx) })
 	return group.Wait()
 }
 
 // errConflict: another process has changed the same row first.
 var errConflict = errors.New("changed by another process at the same time")
 
-// errSeen ends a transaction for a message that was handled before.
-var errSeen = errors.New("handled before")
-
 // transact runs work and commits what it changed together with the messages that
-// it returns. This is the transactional outbox; with [participant.seen] in work,
-// it is the inbox, too. The wrong variants publish at another time.
-//
-// The point names the place for CRASH_AT. It is a function because only work
-// knows where it leads.
+// it returns: the transactional outbox.
 func (p *participant) transact(
-	ctx context.Context, point func() string, work func(pgx.Tx) ([]Message, error),
+	ctx context.Context, work func(context.Context, pgx.Tx) (changes, error),
 ) error {
-	var out []Message
-	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) (err error) {
-		if out, err = work(tx); err != nil {
+	var c changes
+	err := pgx.BeginTxFunc(ctx, p.pool, p.begin, func(tx pgx.Tx) (err error) {
+		if c, err = work(ctx, tx); err != nil {
 			return err
 		}
-		for i := range out {
-			out[i].SentAt = time.Now().UTC()
+		for i := range c.send {
+			c.send[i].SentAt = time.Now().UTC()
 		}
-		switch p.variant.delivery {
-		case throughOutbox:
-			err = p.write(ctx, tx, out)
-		case beforeCommit:
-			err = p.bus.publish(ctx, out)
-		case afterCommit:
+		if err = p.departure.beforeCommit(ctx, tx, c.send); err != nil {
+			return err
 		}
-		if err == nil {
-			p.settings.crash.at(point(), beforeTheCommit)
-		}
-		return err
+		p.settings.crash.at(c.points, beforeTheCommit)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	p.settings.crash.at(point(), afterTheCommit)
-	if p.variant.delivery == afterCommit {
-		return p.bus.publish(ctx, out)
+	p.settings.crash.at(c.points, afterTheCommit)
+	if err := p.departure.afterCommit(ctx, c.send); err != nil {
+		return err
 	}
-	p.ring()
-	return nil
-}
-
-// seen puts the message into the inbox, or returns errSeen if it is there.
-func (p *participant) seen(ctx context.Context, tx pgx.Tx, m Message) error {
-	tag, err := tx.Exec(ctx,
-		`INSERT INTO inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING`, m.ID)
-	if err != nil {
-		return fmt.Errorf("inbox: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return errSeen
+	for _, line := range c.lines {
+		line()
 	}
 	return nil
 }
 
-func (p *participant) write(ctx context.Context, tx pgx.Tx, out []Message) error {
-	for _, m := range out {
-		body, err := json.Marshal(m)
+// attempt commits a batch in one transaction. If there is a message in it that
+// will never succeed, they are committed one by one, and that message is refused.
+// An error is one of the server: what has not been refused is still to be done.
+func (p *participant) attempt(
+	ctx context.Context, batch []Message, refuse func(i int, err error),
+) error {
+	err := p.commit(ctx, batch)
+	if err == nil || !p.permanent(err) {
+		return err
+	}
+	for i := range batch {
+		if len(batch) > 1 {
+			err = p.commit(ctx, batch[i:i+1])
+		}
+		if err != nil && !p.permanent(err) {
+			return err
+		}
 		if err != nil {
-			return fmt.Errorf("outbox: %w", err)
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO outbox (message) VALUES ($1)`, body); err != nil {
-			return fmt.Errorf("outbox: %w", err)
+			refuse(i, err)
 		}
 	}
 	return nil
 }
 
-// ring never waits: a bell that rings already need not ring twice.
-func (p *participant) ring() {
-	select {
-	case p.unsent <- struct{}{}:
-	default:
-	}
+func (p *participant) commit(ctx context.Context, batch []Message) error {
+	return retry(ctx, p.name, p.permanent, func(ctx context.Context) error {
+		return p.batch(ctx, batch)
+	})
 }
 
-// relay publishes what is in the outbox. It is told at once of what its own
-// process has written, and looks by itself now and then: another process of the
-// same name may have died with something unsent.
-func (p *participant) relay(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
+func (p *participant) handleBatch(ctx context.Context, batch []Message) error {
+	return p.transact(ctx, func(ctx context.Context, tx pgx.Tx) (changes, error) {
+		return p.handle(ctx, tx, batch)
+	})
+}
+
+// regularly does something now and then until ctx ends, and again at once as long
+// as there is more of it.
+func (p *participant) regularly(
+	ctx context.Context, every time.Duration, what string,
+	do func(context.Context) (more bool, err error),
+) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.unsent:
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
-		for more := true; more; {
-			err := patiently(ctx, "publish from the outbox", func(ctx context.Context) (err error) {
-				more, err = p.relayBatch(ctx)
-				return err
-			})
-			if ctx.Err() != nil {
-				return nil
+		for more := true; more && ctx.Err() == nil; {
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease)
+			var err error
+			if more, err = do(bounded); err != nil {
+				more = false
+				slog.WarnContext(ctx, "not done: it is tried again later", "what", what,
+					"reason", cut(explain(err).Error()))
 			}
-			if err != nil {
-				return err
-			}
+			cancel()
 		}
 	}
 }
 
-// flush is the relay's last round, as the program ends.
-func (p *participant) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), busTimeout)
-	defer cancel()
-	for more := true; more; {
-		var err error
-		if more, err = p.relayBatch(ctx); err != nil {
-			slog.WarnContext(ctx, "not all of the outbox is published: the next life does it",
-				"reason", err)
-			return
-		}
-	}
+// housekeeping deletes what is older than anything that may still be said of it.
+func (p *participant) housekeeping(ctx context.Context) error {
+	every := max(time.Second, min(time.Minute, p.settings.Retention/4))
+	return p.regularly(ctx, every, "delete what is old", p.deleteOld)
 }
 
-const relayBatch = 100
-
-// relayBatch deletes messages and publishes them, in this order, and commits only
-// after the broker has confirmed all of them. A relay that dies in between has
-// deleted nothing: they are published again, with the same IDs. SKIP LOCKED lets
-// the relays of several processes share an outbox.
-func (p *participant) relayBatch(ctx context.Context) (more bool, err error) {
-	sent := 0
-	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `DELETE FROM outbox WHERE seq IN (
-			SELECT seq FROM outbox ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED)
-			RETURNING message`, relayBatch)
-		if err != nil {
-			return fmt.Errorf("outbox: %w", err)
-		}
-		batch, err := pgx.CollectRows(rows, pgx.RowTo[Message])
-		if err != nil {
-			return fmt.Errorf("outbox: %w", err)
-		}
-		if len(batch) == 0 {
-			return nil
-		}
-		sent, more = len(batch), len(batch) == relayBatch
-		if err := p.bus.publish(ctx, batch); err != nil {
-			return err
-		}
-		p.settings.crash.at("relay", beforeTheCommit)
-		return nil
+func (p *participant) deleteOld(ctx context.Context) (more bool, err error) {
+	err = pgx.BeginTxFunc(ctx, p.pool, p.begin, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, p.old, p.settings.Retention+grace, housekeepingRows)
+		more = tag.RowsAffected() >= housekeepingRows
+		return err
 	})
-	if err == nil && sent > 0 {
-		p.settings.crash.at("relay", afterTheCommit)
-	}
 	return more, err
 }
+
+const (
+	housekeepingRows = 5_000
+	// grace is what lies between the last moment at which something may be done for
+	// an order and the first at which it may be forgotten: clocks differ, and a
+	// transaction takes time.
+	grace = 2 * databaseTimeout
+)

@@ -1,11 +1,9 @@
 package saga
 
 import (
-	"context"
 	"strings"
 
 	"course.example/shop"
-	"github.com/jackc/pgx/v5"
 )
 
 // Customers with whom things go wrong, so that a lecturer can order a failure.
@@ -16,28 +14,35 @@ const (
 	ClosedDomain   = "closed.test"   // shipping says no, and the refund fails
 )
 
-func of(order shop.Order, domain string) bool {
-	return strings.HasSuffix(order.UserEmail, "@"+domain)
+func of(order shop.Order, domains ...string) bool {
+	for _, domain := range domains {
+		if strings.HasSuffix(order.UserEmail, "@"+domain) {
+			return true
+		}
+	}
+	return false
 }
 
 // Payment charges cards and gives the money back.
 func Payment() Business {
 	return Business{
-		Name:   "payment",
-		Amount: shop.Order.TotalCents,
-		Do: func(_ context.Context, _ pgx.Tx, order shop.Order) (string, error) {
+		Name:    "payment",
+		Command: ChargePayment, Done: PaymentCharged, Refused: PaymentRefused,
+		Compensation: RefundPayment, Compensated: PaymentRefunded, Failed: RefundFailed,
+		Effect: func(order shop.Order) map[string]int64 {
+			return map[string]int64{"cents": order.TotalCents()}
+		},
+		Refuses: func(order shop.Order) string {
 			if of(order, DeclinedDomain) {
-				return "the card was declined", nil
+				return "the card was declined"
 			}
-			return "", nil
+			return ""
 		},
-		Undo: func(_ context.Context, _ pgx.Tx, m Message) (string, error) {
+		CannotUndo: func(m Message) string {
 			if of(m.Order, ClosedDomain) && !m.ByHand {
-				return "the customer's account is closed", nil
+				return "the customer's account is closed"
 			}
-			return "", nil
+			return ""
 		},
-		DoIt: ChargePayment, Yes: PaymentCharged, No: PaymentRefused,
-		UndoIt: RefundPayment, Taken: PaymentRefund, CannotDo: RefundFailed,
 	}
 }

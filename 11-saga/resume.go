@@ -16,12 +16,12 @@ var ErrNotParked = errors.New("is not parked")
 
 // ResumeParked is [Website.Resume] for a program that is no website.
 func ResumeParked(ctx context.Context, s Settings, order string, byHand bool) (int, error) {
-	p, err := newParticipant(ctx, "website", s)
+	w, err := newWebsite(ctx, s)
 	if err != nil {
 		return 0, err
 	}
-	defer p.pool.Close()
-	return (&Website{p}).Resume(ctx, order, byHand)
+	defer w.pool.Close()
+	return w.Resume(ctx, order, byHand)
 }
 
 // Resume sends every parked saga on, or the one of the given order, and returns
@@ -35,22 +35,22 @@ func (w *Website) Resume(ctx context.Context, order string, byHand bool) (int, e
 		kind = RefundPayment // there is nobody else to ask
 	}
 	n := 0
-	err := w.transact(ctx, func() string { return "" }, func(tx pgx.Tx) ([]Message, error) {
-		rows, err := tx.Query(ctx, `SELECT body FROM orders
+	err := w.transact(ctx, func(ctx context.Context, tx pgx.Tx) (c changes, err error) {
+		rows, err := tx.Query(ctx, `SELECT body FROM website.orders
 			WHERE state = 'Parked' AND ($1 = '' OR order_id = $1)`, order)
 		if err != nil {
-			return nil, err
+			return c, err
 		}
 		parked, err := pgx.CollectRows(rows, pgx.RowTo[shop.Order])
 		if err != nil {
-			return nil, err
+			return c, err
 		}
 		n = len(parked)
-		out := make([]Message, n)
-		for i, o := range parked {
-			out[i] = Message{ID: uuid.NewString(), Kind: kind, Order: o, ByHand: byHand}
+		for _, o := range parked {
+			c.send = append(c.send, Message{
+				ID: uuid.NewString(), Kind: kind, Order: o, ByHand: byHand})
 		}
-		return out, nil
+		return c, nil
 	})
 	switch {
 	case err != nil:

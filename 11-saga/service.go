@@ -2,9 +2,9 @@ package saga
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"course.example/shop"
 	"github.com/jackc/pgx/v5"
@@ -21,19 +21,30 @@ const (
 	Undone    Decision = "undone"
 )
 
-// Business is the part of a service that is its own. Its functions run in the
-// transaction of the command; the schema they see is the service's.
+// Business is the part of a service that is its own.
 type Business struct {
 	Name string
-	// Amount is what the order moves: cents, pieces, parcels.
-	Amount func(shop.Order) int64
-	// Do returns why the service says no, or "". It must change nothing then.
-	Do func(context.Context, pgx.Tx, shop.Order) (refusal string, err error)
-	// Undo returns why the effect cannot be taken back, or "".
-	Undo func(context.Context, pgx.Tx, Message) (problem string, err error)
 
-	DoIt, Yes, No           Kind // the command, and its two answers
-	UndoIt, Taken, CannotDo Kind // the compensation, and its answers
+	Command, Done, Refused            Kind // what it is asked to do, and its two answers
+	Compensation, Compensated, Failed Kind // the same for taking it back
+
+	// Effect is what the order moves, by account: cents, pieces of a product, parcels.
+	Effect func(shop.Order) map[string]int64
+	// Refuses returns why the service says no, or "".
+	Refuses func(shop.Order) string
+	// CannotUndo returns why the effect cannot be taken back, or "".
+	CannotUndo func(Message) string
+	// Shelf is what the effects are taken from, nil where there is no end of it.
+	Shelf Shelf
+}
+
+// Shelf bounds the effects of a service. Both methods run in its transaction.
+type Shelf interface {
+	// Look returns how much there is of some accounts.
+	Look(ctx context.Context, tx pgx.Tx, accounts []string) (map[string]int64, error)
+	// Take takes what was decided for a whole batch, or gives back what is
+	// negative. It returns errConflict if there is not as much as there was.
+	Take(ctx context.Context, tx pgx.Tx, amounts map[string]int64) error
 }
 
 // Next is all that a service must know to take commands that come twice, late, or
@@ -43,7 +54,7 @@ type Business struct {
 // The command may still be on its way: it must find the order Undone, and be
 // refused. (The literature on try-confirm-cancel calls it a null compensation,
 // and the late command a suspension.)
-func (d Decision) Next(undo bool, refuses bool) (next Decision, effect int) {
+func (d Decision) Next(undo, refuses bool) (next Decision, effect int) {
 	switch {
 	case !undo && d == Undecided && refuses:
 		return Refused, 0
@@ -60,147 +71,256 @@ func (d Decision) Next(undo bool, refuses bool) (next Decision, effect int) {
 
 // RunService runs a service until ctx ends.
 func RunService(ctx context.Context, s Settings, business Business) error {
-	p, err := newParticipant(ctx, business.Name, s)
+	service, err := newService(ctx, s, business)
 	if err != nil {
 		return err
 	}
-	return p.run(ctx, (&service{p, business, commands(p.variant, business)}).handle)
+	return service.run(ctx)
 }
 
 type service struct {
 	*participant
 	Business
 	undoes map[Kind]bool // what the service reacts to: does it undo?
+	decide func(is Decision, undo, refuses bool) (Decision, int)
 }
 
-// handle is one transaction: the inbox, the decision, the effect, the answer.
-func (s *service) handle(ctx context.Context, m Message) error {
-	undo, known := s.undoes[m.Kind]
-	if !known {
-		slog.WarnContext(ctx, "nothing to do for this message", "kind", m.Kind)
-		return nil
+func newService(ctx context.Context, s Settings, business Business) (*service, error) {
+	p, err := newParticipant(ctx, business.Name, s)
+	if err != nil {
+		return nil, err
 	}
-	command := s.DoIt
+	service := &service{p, business, commands(p.variant, business), Decision.Next}
+	if p.variant.decide != nil {
+		service.decide = p.variant.decide
+	}
+	p.handle, p.old, p.work = service.handle, oldDecisions, s.Work
+	return service, nil
+}
+
+// handle decides on a batch, in one transaction: decisions, effects, answers.
+func (s *service) handle(
+	ctx context.Context, tx pgx.Tx, batch []Message,
+) (c changes, err error) {
+	b, err := s.open(ctx, tx, batch)
+	if err != nil {
+		return c, err
+	}
+	for _, m := range batch {
+		undo := s.undoes[m.Kind]
+		answer := s.answer(b, m, undo)
+		c.send = append(c.send, answer)
+		c.points = append(c.points, string(s.command(undo)))
+		c.log(func() { slog.InfoContext(ctx, string(answer.Kind), "order", m.Order.ID) })
+	}
+	return c, s.close(ctx, tx, b)
+}
+
+func (s *service) command(undo bool) Kind {
 	if undo {
-		command = s.UndoIt
+		return s.Compensation
 	}
-	if err := shop.Work(ctx, shop.Order{ID: m.Order.ID}, s.settings.Work); err != nil {
-		return err
-	}
-	point := func() string { return string(command) }
-	said := Kind("")
-	err := s.transact(ctx, point, func(tx pgx.Tx) ([]Message, error) {
-		if s.variant.notIdempotent && !undo {
-			said = s.Yes
-			return s.blindly(ctx, tx, m)
-		}
-		if err := s.seen(ctx, tx, m); err != nil {
-			return nil, err
-		}
-		out, err := s.decide(ctx, tx, m, undo)
-		if err == nil {
-			said = out[0].Kind
-		}
-		return out, err
-	})
-	if errors.Is(err, errSeen) {
-		slog.InfoContext(ctx, "came again", "message", m.ID)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%s of order %s: %w", command, m.Order.ID, err)
-	}
-	slog.InfoContext(ctx, string(said), "order", m.Order.ID)
-	return nil
+	return s.Command
 }
 
-func (s *service) decide(
-	ctx context.Context, tx pgx.Tx, m Message, undo bool,
-) ([]Message, error) {
-	was, reason, err := s.decision(ctx, tx, m.Order.ID)
-	if err != nil {
-		return nil, err
-	}
-	refusal := ""
+// books are what a service knows of the orders of a batch, and what it has decided
+// on them now.
+type books struct {
+	decisions map[string]*decision
+	done      map[string]map[string]int64 // what was done for an order, by account
+	shelf     map[string]int64            // nil: no end of it
+	taken     map[string]int64
+	journal   columns
+}
+
+type decision struct {
+	status   Decision
+	reason   string
+	placedAt time.Time
+	known    bool // there is a row, and it is locked
+	changed  bool
+}
+
+// answer decides on one message. It does not believe it: what is taken back is what
+// the books say was done, whatever the message says that it was.
+func (s *service) answer(b *books, m Message, undo bool) Message {
+	d := b.decisions[m.Order.ID]
+	effect := s.Effect(m.Order)
+	problem := s.tooOld(m)
 	switch {
-	case was == Undecided && !undo:
-		refusal, err = s.Do(ctx, tx, m.Order)
-	case was == Done && undo:
-		refusal, err = s.Undo(ctx, tx, m)
+	case problem != "":
+	case undo && d.status == Done:
+		effect, problem = b.done[m.Order.ID], s.CannotUndo(m)
+	case !undo && d.status == Undecided:
+		if problem = s.Refuses(m.Order); problem == "" {
+			problem = b.missing(effect)
+		}
 	}
-	if err != nil {
-		return nil, err
+	if undo && problem != "" {
+		return m.answer(s.Failed, problem)
 	}
-	if undo && refusal != "" {
-		return []Message{m.answer(s.CannotDo, refusal)}, nil
+	status, sign := s.decide(d.status, undo, problem != "")
+	if status != d.status {
+		d.status, d.changed = status, true
+		if d.reason = problem; undo {
+			d.reason = m.Reason
+		}
 	}
-	now, effect := was.Next(undo, refusal != "")
-	if refusal != "" {
-		reason = refusal
+	if sign != 0 {
+		b.move(m.Order.ID, effect, int64(sign))
 	}
-	if err := s.record(ctx, tx, m.Order, now, reason, int64(effect)); err != nil {
-		return nil, err
-	}
-	return s.say(m, undo, now, reason), nil
+	return s.say(m, undo, d.status, d.reason)
 }
 
 // say repeats the decision, also to those who ask again.
-func (s *service) say(m Message, undo bool, now Decision, reason string) []Message {
+func (s *service) say(m Message, undo bool, now Decision, reason string) Message {
 	switch {
 	case undo:
-		return []Message{m.answer(s.Taken, m.Reason)}
+		return m.answer(s.Compensated, m.Reason)
 	case now == Done:
-		return []Message{m.answer(s.Yes, "")}
-	case reason == "":
+		return m.answer(s.Done, "")
+	case now == Undone:
 		reason = "it was called off before it came"
 	}
-	return []Message{m.answer(s.No, reason)}
+	return m.answer(s.Refused, reason)
 }
 
-// decision makes sure that there is a row and locks it: two commands for one
-// order wait for each other.
-func (s *service) decision(
-	ctx context.Context, tx pgx.Tx, order string,
-) (d Decision, reason string, err error) {
-	if _, err = tx.Exec(ctx, `INSERT INTO decisions (order_id, status, reason)
-		VALUES ($1, '', '') ON CONFLICT DO NOTHING`, order); err != nil {
-		return "", "", fmt.Errorf("decisions: %w", err)
+// tooOld refuses to act on an order whose decision may have been forgotten: only a
+// person can know what was done for it.
+func (s *service) tooOld(m Message) string {
+	if !m.ByHand && time.Since(m.Order.PlacedAt) > s.settings.Retention {
+		return fmt.Sprintf("the order is older than %s: a person must look into it",
+			s.settings.Retention)
 	}
-	err = tx.QueryRow(ctx, `SELECT status, reason FROM decisions
-		WHERE order_id = $1 FOR UPDATE`, order).Scan(&d, &reason)
-	return d, reason, err
+	return ""
 }
 
-func (s *service) record(
-	ctx context.Context, tx pgx.Tx, order shop.Order, now Decision, reason string, sign int64,
-) error {
-	if _, err := tx.Exec(ctx, `UPDATE decisions SET status = $2, reason = $3
-		WHERE order_id = $1`, order.ID, now, reason); err != nil {
-		return fmt.Errorf("decisions: %w", err)
+func (b *books) missing(effect map[string]int64) string {
+	for _, account := range sorted(effect) {
+		if b.shelf != nil && effect[account] > b.shelf[account]-b.taken[account] {
+			return "sold out: " + account
+		}
 	}
-	if sign == 0 {
+	return ""
+}
+
+func (b *books) move(order string, effect map[string]int64, sign int64) {
+	if b.done[order] == nil {
+		b.done[order] = map[string]int64{}
+	}
+	for _, account := range sorted(effect) {
+		amount := sign * effect[account]
+		b.journal.add(order, account, amount)
+		b.taken[account] += amount
+		b.done[order][account] += amount
+	}
+}
+
+// open reads what is known. Decisions are locked: two commands for one order wait
+// for each other. An order that is not decided on has no row to lock: see close.
+func (s *service) open(ctx context.Context, tx pgx.Tx, batch []Message) (*books, error) {
+	b := &books{decisions: map[string]*decision{}, done: map[string]map[string]int64{},
+		taken: map[string]int64{}}
+	var toUndo, accounts []string
+	for _, m := range batch {
+		b.decisions[m.Order.ID] = &decision{placedAt: m.Order.PlacedAt}
+		accounts = append(accounts, sorted(s.Effect(m.Order))...)
+		if s.undoes[m.Kind] {
+			toUndo = append(toUndo, m.Order.ID)
+		}
+	}
+	rows, err := tx.Query(ctx, `SELECT order_id, status, reason FROM decisions
+		WHERE order_id = ANY($1) ORDER BY order_id FOR UPDATE`, orders(batch))
+	if err != nil {
+		return nil, fmt.Errorf("decisions: %w", err)
+	}
+	var order, reason string
+	var status Decision
+	if _, err = pgx.ForEachRow(rows, []any{&order, &status, &reason}, func() error {
+		d := b.decisions[order]
+		d.status, d.reason, d.known = status, reason, true
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("decisions: %w", err)
+	}
+	if err := b.read(ctx, tx, toUndo); err != nil {
+		return nil, err
+	}
+	if s.Shelf != nil {
+		if b.shelf, err = s.Shelf.Look(ctx, tx, unique(accounts)); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// read finds out what was done for orders.
+func (b *books) read(ctx context.Context, tx pgx.Tx, orders []string) error {
+	if len(orders) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO journal (order_id, amount) VALUES ($1, $2)`,
-		order.ID, sign*s.Amount(order))
+	rows, err := tx.Query(ctx, `SELECT order_id, account, sum(amount)::bigint FROM journal
+		WHERE order_id = ANY($1) GROUP BY 1, 2`, orders)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	var order, account string
+	var amount int64
+	_, err = pgx.ForEachRow(rows, []any{&order, &account, &amount}, func() error {
+		if b.done[order] == nil {
+			b.done[order] = map[string]int64{}
+		}
+		b.done[order][account] = amount
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
 
-// blindly is the wrong variant: no inbox, and no look at what was decided.
-func (s *service) blindly(ctx context.Context, tx pgx.Tx, m Message) ([]Message, error) {
-	if _, _, err := s.decision(ctx, tx, m.Order.ID); err != nil {
-		return nil, err
+// close writes what was decided. The shelf comes last: its rows are the ones that
+// every order needs, and are locked up to the commit.
+func (s *service) close(ctx context.Context, tx pgx.Tx, b *books) error {
+	var fresh, known columns
+	for _, order := range sorted(b.decisions) {
+		switch d := b.decisions[order]; {
+		case d.changed && d.known:
+			known.add(order, d.status, d.reason, d.placedAt)
+		case d.changed:
+			fresh.add(order, d.status, d.reason, d.placedAt)
+		}
 	}
-	refusal, err := s.Do(ctx, tx, m.Order)
-	if err != nil {
-		return nil, err
+	const rows = `unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+		AS n (order_id, status, reason, placed_at)`
+	if err := fresh.exec(ctx, tx, `INSERT INTO decisions (order_id, status, reason, placed_at)
+		SELECT * FROM `+rows+` ON CONFLICT DO NOTHING`); err != nil {
+		return fmt.Errorf("decide: %w", err)
 	}
-	now, effect := Undecided.Next(false, refusal != "")
-	if err := s.record(ctx, tx, m.Order, now, refusal, int64(effect)); err != nil {
-		return nil, err
+	if err := known.exec(ctx, tx, `UPDATE decisions d SET status = n.status, reason = n.reason
+		FROM `+rows+` WHERE d.order_id = n.order_id`); err != nil {
+		return fmt.Errorf("decide: %w", err)
 	}
-	return s.say(m, false, now, refusal), nil
+	if err := b.journal.exec(ctx, tx, `INSERT INTO journal (order_id, account, amount)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])`); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if s.Shelf == nil || len(b.taken) == 0 {
+		return nil
+	}
+	return s.Shelf.Take(ctx, tx, b.taken)
 }
+
+// oldDecisions are older than anything that is still acted on, see tooOld. What their
+// journal adds up to is carried forward.
+const oldDecisions = `WITH old AS (
+		DELETE FROM decisions WHERE order_id IN (SELECT order_id FROM decisions
+			WHERE placed_at < clock_timestamp() - $1::interval LIMIT $2) RETURNING order_id),
+	entries AS (
+		DELETE FROM journal WHERE order_id IN (SELECT order_id FROM old)
+		RETURNING account, amount),
+	forward AS (
+		INSERT INTO closed (account, amount)
+		SELECT account, sum(amount) FROM entries GROUP BY account ORDER BY account
+		ON CONFLICT (account) DO UPDATE SET amount = closed.amount + excluded.amount)
+	SELECT order_id FROM old`

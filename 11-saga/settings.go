@@ -14,12 +14,16 @@ type Settings struct {
 
 	Variant     string
 	Addr        string        // where the website and its pages are
-	Workers     int           // messages in hand at a time
+	Workers     int           // messages that are worked on at a time
+	Batch       int           // messages in one transaction, at most
 	StepTimeout time.Duration // for the first answer of a service; then twice as long
 	Attempts    int           // how often a command is sent
 	Work        time.Duration // how long a service takes for a command
 	CrashAt     string
 	Echo        bool // everything is said three times, out of order
+	// Retention is for how long an order is acted on after it was placed. What is
+	// older, and has ended, is deleted.
+	Retention time.Duration
 
 	crash *crash
 }
@@ -29,8 +33,8 @@ func DefaultSettings() Settings {
 	return Settings{
 		AMQPURL:     "amqp://shop:shop@localhost:5672/",
 		DatabaseURL: "postgres://shop:shop@localhost:5432/shop",
-		Addr:        "127.0.0.1:8080", Workers: 6,
-		StepTimeout: 2 * time.Second, Attempts: 3,
+		Addr:        "127.0.0.1:8080", Workers: 6, Batch: maxBatch,
+		StepTimeout: 2 * time.Second, Attempts: 3, Retention: 24 * time.Hour,
 	}
 }
 
@@ -46,8 +50,13 @@ func ReadSettings(program string, args []string, more ...func(*shop.Flags)) (Set
 	f.Env("variant", "VARIANT")
 	f.StringVar(&s.Addr, "addr", s.Addr, "where the website serves HTTP")
 	f.Env("addr", "ADDR")
-	f.IntVar(&s.Workers, "workers", s.Workers, "messages in hand at a time")
+	f.IntVar(&s.Workers, "workers", s.Workers, "messages that are worked on at a time")
 	f.Env("workers", "WORKERS")
+	f.IntVar(&s.Batch, "batch", s.Batch, "messages in one transaction, at most")
+	f.Env("batch", "BATCH")
+	f.DurationVar(&s.Retention, "retention", s.Retention,
+		"for how long an order is acted on; older ones that have ended are deleted")
+	f.Env("retention", "RETENTION")
 	f.DurationVar(&s.StepTimeout, "step-timeout", s.StepTimeout,
 		"how long a service may take for its first answer")
 	f.Env("step-timeout", "STEP_TIMEOUT")
@@ -84,6 +93,10 @@ func (s Settings) Validate() error {
 	switch {
 	case s.Workers < 1 || s.Workers > 100:
 		return usagef("workers must be 1 to 100, is %d", s.Workers)
+	case s.Batch < 1 || s.Batch > maxBatch:
+		return usagef("batch must be 1 to %d, is %d", maxBatch, s.Batch)
+	case s.Retention < time.Second || s.Retention > 1000*24*time.Hour:
+		return usagef("retention must be 1s to 1000 days, is %s", s.Retention)
 	case s.Attempts < 1 || s.Attempts > 10:
 		return usagef("attempts must be 1 to 10, is %d", s.Attempts)
 	case s.StepTimeout < 10*time.Millisecond || s.StepTimeout > time.Hour:
@@ -92,10 +105,6 @@ func (s Settings) Validate() error {
 		return usagef("work must be 0 to 1m, is %s", s.Work)
 	}
 	return nil
-}
-
-func (s Settings) rules() Rules {
-	return Rules{Attempts: s.Attempts, Compensating: !variants[s.Variant].noCompensation}
 }
 
 func usagef(format string, args ...any) error {

@@ -1,25 +1,20 @@
 package saga
 
-import (
-	"context"
-
-	"course.example/shop"
-	"github.com/jackc/pgx/v5"
-)
+import "course.example/shop"
 
 // Shipping sends parcels, and can call one back before the van has left.
 func Shipping() Business {
 	return Business{
-		Name:   "shipping",
-		Amount: func(shop.Order) int64 { return 1 },
-		Do: func(_ context.Context, _ pgx.Tx, order shop.Order) (string, error) {
-			if of(order, NowhereDomain) || of(order, ClosedDomain) {
-				return "nobody delivers there", nil
+		Name:    "shipping",
+		Command: ShipOrder, Done: OrderShipped, Refused: ShippingRefused,
+		Compensation: RecallShipment, Compensated: ShipmentRecalled, Failed: RecallFailed,
+		Effect: func(shop.Order) map[string]int64 { return map[string]int64{"parcels": 1} },
+		Refuses: func(order shop.Order) string {
+			if of(order, NowhereDomain, ClosedDomain) {
+				return "nobody delivers there"
 			}
-			return "", nil
+			return ""
 		},
-		Undo: func(context.Context, pgx.Tx, Message) (string, error) { return "", nil },
-		DoIt: ShipOrder, Yes: OrderShipped, No: ShippingRefused,
-		UndoIt: RecallShipment, Taken: ShipmentRecall,
+		CannotUndo: func(Message) string { return "" },
 	}
 }

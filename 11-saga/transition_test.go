@@ -15,23 +15,24 @@ type way struct {
 }
 
 // come lets the model meet the latest message of a kind, a deadline or the operator.
-func (m *model) come(kind Kind) (Message, error) {
+func (m *model) come(kind Kind) (msg Message) {
 	order := m.sent[0].Order
 	switch kind {
 	case Timeout:
-		msg := Message{Kind: Timeout, Order: order, Version: m.saga.Version}
-		return msg, m.timeout()
+		msg = Message{Kind: Timeout, Order: order, Version: m.saga.Version}
+		m.timeout()
 	case Resume:
-		msg := Message{ID: order.ID + "/resume", Kind: Resume, Order: order}
-		return msg, m.deliver(msg)
+		msg = Message{ID: order.ID + "/resume", Kind: Resume, Order: order}
+		m.deliver(msg)
 	default:
-		for _, msg := range slices.Backward(m.sent) {
-			if msg.Kind == kind {
-				return msg, m.deliver(msg)
+		for _, sent := range slices.Backward(m.sent) {
+			if sent.Kind == kind {
+				m.deliver(sent)
+				return sent
 			}
 		}
-		return Message{}, nil
 	}
+	return msg
 }
 
 // waysTo finds a shortest way to every transition: it walks through the model
@@ -52,7 +53,7 @@ func waysTo(t *testing.T) map[string]way {
 		way
 	}
 	for _, refuses := range []string{"", "payment", "inventory", "shipping"} {
-		first := place{newModel(refuses, Rules{1, true}), way{refuses: refuses}}
+		first := place{newModel(refuses, Rules{1, orderSaga}), way{refuses: refuses}}
 		seen := map[string]bool{first.key(): true}
 		for queue := []place{first}; len(queue) > 0; queue = queue[1:] {
 			here := queue[0]
@@ -62,9 +63,7 @@ func waysTo(t *testing.T) map[string]way {
 			}
 			for _, kind := range kinds {
 				next := place{here.clone(), way{refuses, slices.Concat(here.kinds, []Kind{kind})}}
-				if _, err := next.come(kind); err != nil {
-					t.Fatal(err)
-				}
+				next.come(kind)
 				if next.saga.Version > here.saga.Version {
 					found(here.saga.State, next.saga.State, next.way)
 					again := slices.Concat(next.kinds, []Kind{Timeout})
@@ -87,7 +86,7 @@ func waysTo(t *testing.T) map[string]way {
 // again, all sagas have ended and the books balance.
 func TestKilledAtEveryTransition(t *testing.T) {
 	t.Parallel()
-	ways, all := waysTo(t), transitions()
+	ways, all := waysTo(t), orderSaga.transitions()
 	reached := make(chan string, 2*len(all))
 	const lanes = 2
 	t.Run("lanes", func(t *testing.T) {
@@ -164,25 +163,26 @@ func killedOnTheWay(
 type hands struct {
 	*world
 	orchestrator *Orchestrator
-	tables       *tables
 	services     map[string]*service
 }
 
 func newHands(w *world) *hands {
 	w.t.Helper()
-	open := func(name string) *participant {
-		p, err := newParticipant(w.t.Context(), name, w.Settings)
+	h := &hands{world: w, services: map[string]*service{}}
+	o, err := newOrchestrator(w.t.Context(), w.Settings)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(o.pool.Close)
+	o.rules.Attempts = 1
+	h.orchestrator = o
+	for _, b := range businesses {
+		s, err := newService(w.t.Context(), w.Settings, b)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.t.Cleanup(p.pool.Close)
-		return p
-	}
-	h := &hands{world: w, services: map[string]*service{}}
-	h.tables = &tables{open("orchestrator")}
-	h.orchestrator = &Orchestrator{h.tables, Rules{1, true}}
-	for _, b := range businesses {
-		h.services[b.Name] = &service{open(b.Name), b, commands(variant{}, b)}
+		w.t.Cleanup(s.pool.Close)
+		h.services[b.Name] = s
 	}
 	return h
 }
@@ -197,13 +197,10 @@ func (h *hands) lead(way way) (last Message) {
 	if err := h.site.Place(h.t.Context(), order); err != nil {
 		h.t.Fatal(err)
 	}
-	m := newModel(way.refuses, Rules{1, true})
+	m := newModel(way.refuses, Rules{1, orderSaga})
 	m.sent[0].ID, m.sent[0].Order = order.ID, order
 	for i, kind := range way.kinds {
-		msg, err := m.come(kind)
-		if err != nil {
-			h.t.Fatal(err)
-		}
+		msg := m.come(kind)
 		if i == len(way.kinds)-1 {
 			return msg
 		}
@@ -217,10 +214,10 @@ func (h *hands) lead(way way) (last Message) {
 func (h *hands) take(ctx context.Context, m Message) error {
 	for _, s := range h.services {
 		if _, mine := s.undoes[m.Kind]; mine {
-			return s.handle(ctx, m)
+			return s.commit(ctx, []Message{m})
 		}
 	}
-	return h.orchestrator.Handle(ctx, m)
+	return h.orchestrator.commit(ctx, []Message{m})
 }
 
 // deadline moves the deadline that m is, if it is one.
@@ -229,7 +226,7 @@ func (h *hands) deadline(m Message, from string) {
 	if m.Kind != Timeout {
 		return
 	}
-	if _, err := h.tables.pool.Exec(h.t.Context(), `UPDATE sagas
+	if _, err := h.pool.Exec(h.t.Context(), `UPDATE orchestrator.sagas
 		SET deadline = clock_timestamp() + $2::text::interval
 		WHERE order_id = $1 AND deadline IS NOT NULL`, m.Order.ID, from); err != nil {
 		h.t.Fatal(err)
@@ -240,8 +237,8 @@ func (h *hands) deadline(m Message, from string) {
 func (h *hands) state(order string) State {
 	h.t.Helper()
 	state := Initially
-	if err := h.tables.pool.QueryRow(h.t.Context(), `SELECT coalesce(
-		(SELECT state FROM sagas WHERE order_id = $1), $2)`, order, state).
+	if err := h.pool.QueryRow(h.t.Context(), `SELECT coalesce(
+		(SELECT state FROM orchestrator.sagas WHERE order_id = $1), $2)`, order, state).
 		Scan(&state); err != nil {
 		h.t.Fatal(err)
 	}

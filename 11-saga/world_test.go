@@ -62,23 +62,28 @@ type world struct {
 
 func newWorld(t *testing.T, variant string) *world {
 	t.Helper()
+	return worldAt(t, testSettings(t), variant)
+}
+
+func testSettings(t *testing.T) Settings {
+	t.Helper()
 	s := DefaultSettings()
 	s.AMQPURL, s.DatabaseURL = servicestest.RabbitMQ(t).URL, servicestest.Postgres(t)
-	s.Workers = 3 // many worlds share a server that takes a hundred connections
-	return worldAt(t, s, variant)
+	s.Workers = 3
+	return s
 }
 
 func worldAt(t *testing.T, s Settings, variant string) *world {
 	t.Helper()
 	s.Variant, s.Addr = variant, "127.0.0.1:0"
-	p, err := newParticipant(t.Context(), "website", s)
+	site, err := newWebsite(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Settings: s, t: t, pool: p.pool, site: &Website{p}}
+	w := &world{Settings: s, t: t, pool: site.pool, site: site}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- p.run(ctx, w.site.Handle) }()
+	go func() { ended <- site.run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -189,7 +194,7 @@ func (w *world) place(emails ...string) []string {
 
 func (w *world) audit() Account {
 	w.t.Helper()
-	a, err := audit(w.t.Context(), w.pool)
+	a, err := newAuditor(w.pool, w.Retention).look(w.t.Context())
 	if err != nil {
 		w.t.Log(err) // the database may be away
 		return Account{Open: -1}
@@ -214,6 +219,11 @@ func (w *world) settled() Account {
 		return a.Open == 0 && a.Orders > 0
 	})
 	return a
+}
+
+func connected(t testing.TB, b *bus) {
+	t.Helper()
+	eventually(t, "connected", func() bool { return b.publish(t.Context(), nil) == nil })
 }
 
 func eventually(t testing.TB, what string, is func() bool) {

@@ -1,60 +1,58 @@
 package saga
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // variant is a way to run the step. Choreography is as right as orchestration;
-// each of the others leaves one thing out.
+// each of the others takes one thing away, from outside: the right code does not
+// know of them.
 type variant struct {
 	choreography bool // nobody leads: see choreography.go
 
-	// noCompensation ends a saga at the first no. It looks complete: the order is
-	// Cancelled, and the customer is told why.
-	//
-	// What goes wrong: the steps before the no stay done. Money is taken, and
-	// nothing is shipped.
-	noCompensation bool
-
-	// notIdempotent takes every command for a new one.
-	//
-	// What goes wrong: a broker delivers at least once. The second delivery of a
-	// command charges the card a second time.
-	notIdempotent bool
-
-	// delivery is when messages leave.
-	delivery delivery
+	machine   func(machine) machine
+	decide    func(is Decision, undo, refuses bool) (Decision, int)
+	departure func(*outbox) departure
+	permanent func(error) bool
 }
 
-// delivery is when the messages of a transaction are published.
-type delivery int
+var variants = map[string]variant{
+	"":             {},
+	"right":        {},
+	"choreography": {choreography: true},
 
-const (
-	// throughOutbox: they commit with the state, and a relay publishes them.
-	throughOutbox delivery = iota
-	// afterCommit saves the table and the relay: commit, then publish.
+	// What goes wrong: the steps before the no stay done. Money is taken, and
+	// nothing is shipped. It looks complete: the order is Cancelled, and the
+	// customer is told why.
+	"no-compensation": {machine: withoutCompensation},
+
+	// What goes wrong: a broker delivers at least once. The second delivery of a
+	// command charges the card a second time.
+	"not-idempotent": {decide: forgetful},
+
+	// Commit, then publish. It saves the table and the relay.
 	//
 	// What goes wrong: killed between the two, the state has moved on and nobody
-	// is told. The message that caused it is in the inbox, so its redelivery does
-	// nothing: the saga is stuck for ever.
-	afterCommit
-	// beforeCommit turns it round: publish, then commit.
+	// is told. When its message comes again it means nothing in the new state: the
+	// saga is stuck for ever.
+	"no-outbox": {departure: func(o *outbox) departure { return publishLast{o.bus} }},
+
+	// Publish, then commit.
 	//
 	// What goes wrong: killed between the two, the world acts on what has never
 	// happened. A customer pays for an order that the shop does not have.
-	beforeCommit
-)
+	"publish-first": {departure: func(o *outbox) departure { return publishFirst{o.bus} }},
 
-var variants = map[string]variant{
-	"":                {},
-	"right":           {},
-	"choreography":    {choreography: true},
-	"no-compensation": {noCompensation: true},
-	"not-idempotent":  {notIdempotent: true},
-	"no-outbox":       {delivery: afterCommit},
-	"publish-first":   {delivery: beforeCommit},
+	// Take every error for a server that is away.
+	//
+	// What goes wrong: a message that the database will never store is tried for
+	// ever, and all behind it wait. A restart brings it back.
+	"retry-everything": {permanent: func(error) bool { return false }},
 }
 
 func variantNames() string {
@@ -62,10 +60,39 @@ func variantNames() string {
 	return strings.Join(names[1:], ", ") // without the empty one, which sorts first
 }
 
-// instead is where a saga goes to undo what was done: nowhere, if it does not.
-func (r Rules) instead(compensation State) State {
-	if !r.Compensating {
-		return Cancelled
+// withoutCompensation ends a saga where it would begin to undo.
+func withoutCompensation(m machine) machine {
+	undoing := []State{RecallingShipment, ReleasingStock, RefundingPayment}
+	wrong := slices.Clone(m)
+	for i, r := range wrong {
+		wrong[i].edges = slices.Clone(r.edges)
+		for j, e := range r.edges {
+			if slices.Contains(undoing, e.state) && !slices.Contains(undoing, r.state) {
+				wrong[i].edges[j].state = Cancelled
+			}
+		}
 	}
-	return compensation
+	return wrong
 }
+
+// forgetful takes each command for a new one.
+func forgetful(is Decision, undo, refuses bool) (Decision, int) {
+	if !undo {
+		is = Undecided
+	}
+	return is.Next(undo, refuses)
+}
+
+type publishLast struct{ bus *bus }
+
+func (publishLast) beforeCommit(context.Context, pgx.Tx, []Message) error { return nil }
+func (p publishLast) afterCommit(ctx context.Context, out []Message) error {
+	return p.bus.publish(ctx, out)
+}
+
+type publishFirst struct{ bus *bus }
+
+func (p publishFirst) beforeCommit(ctx context.Context, _ pgx.Tx, out []Message) error {
+	return p.bus.publish(ctx, out)
+}
+func (publishFirst) afterCommit(context.Context, []Message) error { return nil }

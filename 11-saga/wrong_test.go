@@ -48,9 +48,7 @@ func TestWithoutOutboxASagaIsStuck(t *testing.T) {
 			w := newWorld(t, variant)
 			w.StepTimeout = time.Hour
 			w.start(w.others("orchestrator")...)
-			eventually(t, "connected", func() bool { // else the first order is lost, too
-				return w.site.bus.publish(t.Context(), nil) == nil
-			})
+			connected(t, w.site.bus) // else the first order is lost, too
 			point := "ChargingPayment-to-ReservingStock/after-commit"
 			victim := w.child("orchestrator", "CRASH_AT="+point)
 			w.place(clients[0])
@@ -75,9 +73,7 @@ func TestWithoutOutboxDeadlinesAreNotEnough(t *testing.T) {
 	w := newWorld(t, "no-outbox")
 	w.StepTimeout = time.Second
 	w.start(w.others("orchestrator")...)
-	eventually(t, "connected", func() bool {
-		return w.site.bus.publish(t.Context(), nil) == nil
-	})
+	connected(t, w.site.bus)
 	point := "ArrangingShipment-to-Accepted/after-commit"
 	victim := w.child("orchestrator", "CRASH_AT="+point)
 	w.place(clients[0])
@@ -99,15 +95,13 @@ func TestPublishFirstServesWhomItDoesNotKnow(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, variant)
 			w.start(everybody...)
-			eventually(t, "connected", func() bool {
-				return w.site.bus.publish(t.Context(), nil) == nil
-			})
-			if _, err := w.pool.Exec(t.Context(), `CREATE FUNCTION refuse() RETURNS trigger
+			connected(t, w.site.bus)
+			if _, err := w.pool.Exec(t.Context(), `CREATE FUNCTION website.refuse() RETURNS trigger
 				LANGUAGE plpgsql AS $$ BEGIN RAISE 'the commit fails'; END $$;
-				CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON orders
+				CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON website.orders
 				DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 				WHEN (new.body ->> 'user_email' = 'unlucky@example.com')
-				EXECUTE FUNCTION refuse()`); err != nil {
+				EXECUTE FUNCTION website.refuse()`); err != nil {
 				t.Fatal(err)
 			}
 			err := w.site.Place(t.Context(), newOrder(t, "unlucky@example.com"))

@@ -1,6 +1,6 @@
 // Command auditor adds up money and stock over all services, again and again, and
-// says what does not balance. With -once it ends with exit code 1 if there is
-// anything.
+// says what does not balance. With -once it writes the books as one line of JSON
+// and ends, with exit code 1 if they do not balance.
 package main
 
 import (
@@ -16,10 +16,13 @@ func main() { shop.Main(run) }
 func run(ctx context.Context) error {
 	once := false
 	settings, err := saga.ReadSettings("auditor", os.Args[1:], func(f *shop.Flags) {
-		f.BoolVar(&once, "once", once, "add up once and end")
+		f.BoolVar(&once, "once", once, "write the books as JSON and end")
 	})
 	if err != nil {
 		return err
 	}
-	return saga.RunAuditor(ctx, settings, once)
+	if once {
+		return saga.Audit(ctx, settings, os.Stdout)
+	}
+	return saga.RunAuditor(ctx, settings)
 }
