@@ -4,7 +4,6 @@
 //
 //	go run ./lab run 07      watch a step work
 //	go run ./lab break 07    break it, and see what it cost
-//	go run ./lab score       the four questions, measured for every architecture
 //	go run ./lab test        run every module's tests
 //	go run ./lab mutants     take promises away, and see whether a test notices
 //	go run ./lab doctor      what this machine has and what it lacks

@@ -321,7 +321,7 @@ func TestCalibrate(t *testing.T) {
 // The whole protocol on a step whose wrong variant is known to lose orders.
 func TestMeasure(t *testing.T) {
 	t.Parallel()
-	dir, err := filepath.Abs("../bench/testdata/99-toy")
+	dir, err := filepath.Abs("../../../lab/internal/bench/testdata/99-toy")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Between these two lines of a page stands what [Publish] has written.
 const (
-	beginMark = "<!-- score: written by go run ./lab score -publish -->"
+	beginMark = "<!-- score: written by go run ./score -publish -->"
 	endMark   = "<!-- /score -->"
 )
 
