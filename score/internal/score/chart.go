@@ -1,39 +1,78 @@
 package score
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// chart is one picture as SVG, for light and dark screens, with a scale on each side.
-type chart struct {
-	b             strings.Builder
-	width, height float64
-	x, y          axis
+// wide is the width of every picture: as wide as a page shows it, so that a letter of 13
+// is one of 13 there.
+const wide = 720
+
+// newPlot is an empty picture with its scales.
+func newPlot(title string, x, y axis) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x.name, y.name
+	p.BackgroundColor = nil
+	p.Title.TextStyle = letters(17)
+	p.Title.TextStyle.XAlign, p.Title.TextStyle.YAlign = text.XCenter, text.YTop
+	p.Title.Padding = vg.Points(10)
+	x.set(&p.X)
+	y.set(&p.Y)
+	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = text.XCenter, text.YTop
+	p.Y.Tick.Label.XAlign, p.Y.Tick.Label.YAlign = text.XRight, text.YCenter
+	p.X.Label.Padding, p.Y.Label.Padding = vg.Points(6), vg.Points(10)
+	p.Legend.TextStyle, p.Legend.Padding = letters(13), vg.Points(3)
+	p.Legend.TextStyle.YAlign = 0
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = gridColour, gridColour
+	grid.Horizontal.Width, grid.Vertical.Width = vg.Points(0.8), vg.Points(0.8)
+	p.Add(grid)
+	return p
 }
 
-// axis maps values to places; with log, equal ratios are equally far apart.
-type axis struct {
-	low, high  float64
-	from, to   float64
-	log        bool
-	ticks      []float64
-	unit, name string
-}
-
-func (a axis) at(v float64) float64 {
-	low, high := a.low, a.high
-	if a.log {
-		low, high, v = math.Log(low), math.Log(high), math.Log(max(v, a.low))
+func letters(size float64) text.Style {
+	return text.Style{
+		Font:    font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, vg.Points(size)),
+		Handler: plot.DefaultTextHandler, YAlign: text.YCenter,
 	}
-	return a.from + (v-low)/(high-low)*(a.to-a.from)
 }
 
-// decades are the ticks of a logarithmic axis that holds all values.
-func decades(values []float64) (low, high float64, ticks []float64) {
+// axis is one scale of a picture.
+type axis struct {
+	name      string
+	low, high float64
+	log       bool // equal ratios are equally far apart
+	ticks     plot.ConstantTicks
+}
+
+func (a axis) set(to *plot.Axis) {
+	to.Min, to.Max = a.low, a.high
+	to.Tick.Marker = a.ticks
+	if a.log {
+		to.Scale = plot.LogScale{}
+	}
+	to.Label.TextStyle, to.Tick.Label = letters(13), letters(12)
+	to.Label.TextStyle.XAlign = text.XCenter
+	to.LineStyle.Width, to.Tick.Width = 0, 0
+	to.Tick.Length, to.Padding = vg.Points(4), 0
+}
+
+// decades is a logarithmic axis that holds all values, with room at its high end.
+func decades(name, unit string, room float64, values []float64) axis {
 	least, most := math.Inf(1), 0.0
 	for _, v := range values {
 		if v > 0 {
@@ -43,61 +82,25 @@ func decades(values []float64) (low, high float64, ticks []float64) {
 	if most == 0 {
 		least, most = 1, 10
 	}
-	low, high = least*0.7, most*1.5
-	for d := math.Pow(10, math.Floor(math.Log10(low))); d < high; d *= 10 {
+	a := axis{name: name, low: least * 0.7, high: most * 1.5, log: true}
+	for d := math.Pow(10, math.Floor(math.Log10(a.low))); d < a.high; d *= 10 {
 		for _, f := range []float64{1, 2, 5} {
-			if t := d * f; t >= low && t <= high {
-				ticks = append(ticks, t)
+			if t := d * f; t >= a.low && t <= a.high {
+				a.ticks = append(a.ticks, plot.Tick{Value: t, Label: tick(t) + unit})
 			}
 		}
 	}
-	return low, high, ticks
+	a.high *= room
+	return a
 }
 
-// The colours of the lines can be told apart without red and green, and every line has
-// its name beside it.
-const chartStyle = `<style>
-.sc{font-family:system-ui,sans-serif}.sc text{fill:#1f2328;font-size:14px}
-.sc .bg{fill:#fff}.sc .grid{stroke:#d1d9e0;stroke-width:1}.sc .faint{fill:#59636e;font-size:12px}
-.sc .title{font-size:19px;font-weight:600}.sc .end{text-anchor:end}.sc .mid{text-anchor:middle}
-.sc .line{fill:none;stroke-width:2.5}.sc .ideal{stroke:#8c959f;stroke-dasharray:4 5;fill:none}
-.sc .c0{stroke:#0969da;fill:#0969da}.sc .c1{stroke:#bc4c00;fill:#bc4c00}
-.sc .c2{stroke:#1a7f37;fill:#1a7f37}.sc .c3{stroke:#8250df;fill:#8250df}
-.sc .c4{stroke:#9a6700;fill:#9a6700}.sc .c5{stroke:#bf3989;fill:#bf3989}
-.sc .c6{stroke:#1b7c83;fill:#1b7c83}.sc .c7{stroke:#59636e;fill:#59636e}
-.sc .line{fill:none}.sc .box{stroke-width:10;stroke-opacity:.45}.sc .tail{stroke-width:2}
-.sc .safe{fill:#1a7f37}.sc .unsafe{fill:#cf222e}
-@media (prefers-color-scheme:dark){.sc text{fill:#f0f6fc}.sc .bg{fill:#0d1117}
-.sc .grid{stroke:#3d444d}.sc .faint{fill:#9198a1}
-.sc .c0{stroke:#4493f8;fill:#4493f8}.sc .c1{stroke:#f0883e;fill:#f0883e}
-.sc .c2{stroke:#3fb950;fill:#3fb950}.sc .c3{stroke:#ab7df8;fill:#ab7df8}
-.sc .c4{stroke:#d29922;fill:#d29922}.sc .c5{stroke:#db61a2;fill:#db61a2}
-.sc .c6{stroke:#39c5cf;fill:#39c5cf}.sc .c7{stroke:#9198a1;fill:#9198a1}
-.sc .line{fill:none}.sc .safe{fill:#3fb950}.sc .unsafe{fill:#f85149}}
-</style>`
-
-func newChart(title string, height float64, x, y axis) *chart {
-	c := &chart{width: 960, height: height, x: x, y: y}
-	c.x.from, c.x.to = 150, c.width-170
-	c.y.from, c.y.to = height-60, 60
-	c.printf(`<svg xmlns="http://www.w3.org/2000/svg" class="sc" viewBox="0 0 %.0f %.0f" `+
-		`role="img" aria-label="%s">`+"\n", c.width, c.height, html.EscapeString(title))
-	c.b.WriteString(chartStyle + "\n")
-	c.printf(`<rect class="bg" width="%.0f" height="%.0f"/>`+"\n", c.width, c.height)
-	c.text(20, 30, "title", title)
-	for _, t := range c.x.ticks {
-		at := c.x.at(t)
-		c.printf(`<path class="grid" d="M%.1f %.1fV%.1f"/>`+"\n", at, c.y.to, c.y.from)
-		c.text(at, c.y.from+18, "faint mid", tick(t)+c.x.unit)
+// places is an axis with a place for each name, as far apart as the next.
+func places(name string, room float64, names ...string) axis {
+	a := axis{name: name, low: -0.4, high: float64(len(names)) - 0.6 + room}
+	for i, n := range names {
+		a.ticks = append(a.ticks, plot.Tick{Value: float64(i), Label: n})
 	}
-	for _, t := range c.y.ticks {
-		at := c.y.at(t)
-		c.printf(`<path class="grid" d="M%.1f %.1fH%.1f"/>`+"\n", c.x.from, at, c.x.to)
-		c.text(c.x.from-8, at+4, "faint end", tick(t)+c.y.unit)
-	}
-	c.text((c.x.from+c.x.to)/2, c.y.from+42, "faint mid", c.x.name)
-	c.text(20, 50, "faint", c.y.name)
-	return c
+	return a
 }
 
 // tick is a number on an axis: 2 and not 2.0.
@@ -108,95 +111,135 @@ func tick(v float64) string {
 	return number(v)
 }
 
-func (c *chart) printf(format string, args ...any) { fmt.Fprintf(&c.b, format, args...) }
+var svgHead = regexp.MustCompile(`(?s)^.*?<svg [^>]*>`)
 
-func (c *chart) text(x, y float64, class, text string) {
-	c.printf(`<text x="%.1f" y="%.1f" class="%s">%s</text>`+"\n", x, y, class,
-		html.EscapeString(text))
+// svg is the picture for light and dark screens.
+func svg(p *plot.Plot, height float64) (string, error) {
+	canvas := vgsvg.New(vg.Points(wide), vg.Points(height))
+	drawn := draw.New(canvas)
+	p.Draw(draw.Crop(drawn, vg.Points(6), -vg.Points(6), vg.Points(6), -vg.Points(8)))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return "", fmt.Errorf("draw %q: %w", p.Title.Text, err)
+	}
+	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" class="sc" viewBox="0 0 %d %.0f" `+
+		`role="img" aria-label="%s">`+"\n"+`%s<rect style="fill:%s" width="100%%" height="100%%"/>`,
+		wide, height, html.EscapeString(p.Title.Text), theme(), white)
+	picture := svgHead.ReplaceAllLiteralString(b.String(), head)
+	// Arial and Helvetica have the widths with which gonum has measured the text.
+	return strings.ReplaceAll(picture, "font-family:Liberation Sans",
+		"font-family:Liberation Sans,Arial,Helvetica,sans-serif"), nil
 }
 
-func (c *chart) svg() string { return c.b.String() + "</svg>\n" }
-
-// label is a name that wants to stand at a height.
+// label is a name beside a point.
 type label struct {
-	y    float64
+	x, y float64
 	text string
 }
 
-// labels writes names beside the right edge, none over another.
-func (c *chart) labels(all []label) {
-	slices.SortFunc(all, func(a, b label) int { return int(math.Round(a.y - b.y)) })
-	last := math.Inf(-1)
-	for _, l := range all {
-		l.y = max(l.y, last+16)
-		c.text(c.x.to+10, l.y+4, "", l.text)
-		last = l.y
+// labels writes names to the right of their points, none over another: on a logarithmic
+// scale, lines of text are an equal ratio apart.
+func labels(p *plot.Plot, all []label, height float64) error {
+	line := math.Pow(p.Y.Max/p.Y.Min, 15/(height-110))
+	near := math.Pow(p.X.Max/max(p.X.Min, 1e-9), 0.3)
+	slices.SortFunc(all, func(a, b label) int { return int(math.Copysign(1, b.y-a.y)) })
+	var l plotter.XYLabels
+	for i, one := range all {
+		for _, above := range all[:i] {
+			beside := max(one.x, above.x)/max(min(one.x, above.x), 1e-9) < near || one.x == above.x
+			if beside && above.y/one.y < line {
+				one.y = above.y / line
+			}
+		}
+		all[i] = one
+		l.XYs = append(l.XYs, plotter.XY{X: one.x, Y: max(one.y, p.Y.Min)})
+		l.Labels = append(l.Labels, one.text)
 	}
+	names, err := plotter.NewLabels(l)
+	if err != nil {
+		return err
+	}
+	for i := range names.TextStyle {
+		names.TextStyle[i] = letters(13)
+	}
+	names.Offset = vg.Point{X: vg.Points(11)}
+	p.Add(names)
+	return nil
 }
 
 // ThroughputChart is throughput against consumers, a line for each architecture.
-func (r *Report) ThroughputChart() string {
+func (r *Report) ThroughputChart() (string, error) {
 	var rates []float64
 	for _, row := range r.Rows {
-		for _, p := range row.Scale.Points {
-			rates = append(rates, p.Rate.Value)
+		for _, point := range row.Scale.Points {
+			rates = append(rates, point.Rate.Value)
 		}
 	}
-	x := axis{low: 1, high: 8, log: true, ticks: []float64{1, 2, 4, 8}, name: "consumers"}
-	y := axis{log: true, unit: "/s", name: "orders processed a second, 20 ms of work each; " +
-		"dashed: 50 for every consumer"}
-	y.low, y.high, y.ticks = decades(rates)
-	c := newChart("Scalability: throughput with more consumers", 460, x, y)
+	const height = 460
+	x := axis{name: "consumers, each one worker with 20 ms of work", low: 0.93, high: 19, log: true}
+	for _, n := range consumers {
+		x.ticks = append(x.ticks, plot.Tick{Value: float64(n), Label: tick(float64(n))})
+	}
+	p := newPlot("Scalability: throughput with more consumers", x,
+		decades("orders processed a second", "", 1, rates))
+	ideal, err := plotter.NewLine(plotter.XYs{{X: 1, Y: 50}, {X: 8, Y: 400}})
+	if err != nil {
+		return "", err
+	}
+	ideal.Color, ideal.Dashes = faintColour, []vg.Length{vg.Points(4), vg.Points(5)}
+	p.Add(ideal)
+	names := []label{{8, 400, "50 for every consumer"}}
 	for i, row := range r.Rows {
-		var points [][2]float64
-		for _, p := range row.Scale.Points {
-			if p.Rate.Value > 0 {
-				points = append(points, [2]float64{float64(p.Consumers), p.Rate.Value})
+		var points plotter.XYs
+		for _, point := range row.Scale.Points {
+			if point.Rate.Value > 0 {
+				points = append(points, plotter.XY{X: float64(point.Consumers), Y: point.Rate.Value})
 			}
 		}
-		c.line(i, points)
-	}
-	if y.low <= 50 && y.high >= 400 {
-		c.printf(`<path class="ideal" d="M%.1f %.1fL%.1f %.1f"/>`+"\n",
-			c.x.at(1), c.y.at(50), c.x.at(8), c.y.at(400))
-	}
-	var names []label
-	for _, row := range r.Rows {
-		if n := len(row.Scale.Points); n > 1 {
-			last := row.Scale.Points[n-1]
-			names = append(names, label{c.y.at(last.Rate.Value), row.Name()})
+		if len(points) < 2 {
+			continue
 		}
+		if err := line(p, i, points); err != nil {
+			return "", err
+		}
+		last := points[len(points)-1]
+		names = append(names, label{last.X, last.Y, row.Name()})
 	}
-	c.labels(names)
-	return c.svg()
+	if err := labels(p, names, height); err != nil {
+		return "", err
+	}
+	return svg(p, height)
 }
 
-// line draws one through points, with a dot at each.
-func (c *chart) line(colour int, points [][2]float64) {
-	var path []string
-	for _, p := range points {
-		x, y := c.x.at(p[0]), c.y.at(p[1])
-		path = append(path, fmt.Sprintf("%.1f %.1f", x, y))
-		c.printf(`<circle class="c%d" cx="%.1f" cy="%.1f" r="4"/>`+"\n", colour%8, x, y)
+// line draws one through points, with a mark at each: a colour and a shape of its own.
+func line(p *plot.Plot, i int, points plotter.XYs) error {
+	path, marks, err := plotter.NewLinePoints(points)
+	if err != nil {
+		return err
 	}
-	if len(path) > 1 {
-		c.printf(`<path class="line c%d" d="M%s"/>`+"\n", colour%8, strings.Join(path, "L"))
-	}
+	path.Width, path.Color = vg.Points(2), colour(i)
+	marks.Color, marks.Radius, marks.Shape = colour(i), vg.Points(4), shape(i)
+	p.Add(path, marks)
+	return nil
 }
 
 // DepthCharts are the rate and the wait against how many orders wait; empty when that
 // was not measured.
-func (r *Report) DepthCharts() string {
-	return r.depthChart("How cost grows: the rate with so many orders waiting",
-		"orders processed a second, with no work", "/s",
-		func(d Depth) float64 { return d.Rate.Value }) +
-		r.depthChart("How cost grows: the wait with so many orders waiting",
-			"the time to an answer, p99", " ms",
-			func(d Depth) float64 { return d.Answer99.Value })
+func (r *Report) DepthCharts() (string, error) {
+	rates, err := r.depthChart("How cost grows: the rate with so many orders waiting",
+		"processed a second, no work", "", func(d Depth) float64 { return d.Rate.Value })
+	if err != nil {
+		return "", err
+	}
+	waits, err := r.depthChart("How cost grows: the wait with so many orders waiting",
+		"time to an answer, p99", " ms", func(d Depth) float64 { return d.Answer99.Value })
+	return rates + waits, err
 }
 
-// depthChart has a place for each depth, as far apart as the next: zero has no logarithm.
-func (r *Report) depthChart(title, name, unit string, value func(Depth) float64) string {
+// depthChart has a place for each depth: zero has no logarithm.
+func (r *Report) depthChart(
+	title, name, unit string, value func(Depth) float64,
+) (string, error) {
 	var values []float64
 	var depths []int
 	for _, row := range r.Rows {
@@ -208,83 +251,94 @@ func (r *Report) depthChart(title, name, unit string, value func(Depth) float64)
 		}
 	}
 	if len(depths) < 2 {
-		return ""
+		return "", nil
 	}
 	slices.Sort(depths)
-	y := axis{log: true, unit: unit, name: name}
-	y.low, y.high, y.ticks = decades(values)
-	c := newChart(title, 400, axis{low: 0, high: float64(len(depths) - 1)}, y)
-	c.text((c.x.from+c.x.to)/2, c.y.from+42, "faint mid", "orders that wait")
-	for i, depth := range depths {
-		at := c.x.at(float64(i))
-		c.printf(`<path class="grid" d="M%.1f %.1fV%.1f"/>`+"\n", at, c.y.to, c.y.from)
-		c.text(at, c.y.from+18, "faint mid", number(float64(depth)))
+	var at []string
+	for _, d := range depths {
+		at = append(at, number(float64(d)))
 	}
+	const height = 380
+	p := newPlot(title, places("orders that wait", 0.9, at...), decades(name, unit, 1, values))
 	var names []label
 	for i, row := range r.Rows {
-		var points [][2]float64
+		var points plotter.XYs
 		for _, d := range row.Depths {
-			at := float64(slices.Index(depths, d.Waiting))
-			points = append(points, [2]float64{at, value(d)})
+			points = append(points,
+				plotter.XY{X: float64(slices.Index(depths, d.Waiting)), Y: value(d)})
 		}
-		if len(points) > 0 {
-			c.line(i, points)
-			names = append(names, label{c.y.at(points[len(points)-1][1]), row.Name()})
-		}
-	}
-	c.labels(names)
-	return c.svg()
-}
-
-// LatencyChart is a row for each architecture and each of its two times: a box from
-// p5 to p95, a line from the quickest to p99.9, and a stroke at the median.
-func (r *Report) LatencyChart() string {
-	var values []float64
-	rows := 0
-	for _, row := range r.Rows {
-		if len(row.Latency.Answers) == 0 {
+		if len(points) == 0 {
 			continue
 		}
-		rows++
-		for _, q := range slices.Concat(row.Latency.Answers, row.Latency.Processed) {
+		if err := line(p, i, points); err != nil {
+			return "", err
+		}
+		last := points[len(points)-1]
+		names = append(names, label{last.X, last.Y, row.Name()})
+	}
+	if err := labels(p, names, height); err != nil {
+		return "", err
+	}
+	return svg(p, height)
+}
+
+// LatencyChart is a row for each architecture and each of its two times: a bar from
+// p5 to p95, a line from the quickest to p99.9, and a mark at the median.
+func (r *Report) LatencyChart() (string, error) {
+	var values []float64
+	var names []string
+	var rows [][]Quantile
+	for _, row := range slices.Backward(r.Rows) { // the first row stands highest
+		l := row.Latency
+		if len(l.Answers) == 0 {
+			continue
+		}
+		names = append(names, row.Name()+", done", row.Name()+", answer")
+		rows = append(rows, l.Processed, l.Answers)
+		for _, q := range slices.Concat(l.Answers, l.Processed) {
 			values = append(values, q.MS)
 		}
 	}
-	low, high, ticks := decades(values)
-	height := 130 + 56*float64(rows)
-	c := newChart("Performance: the time to an answer, and until it is done", height,
-		axis{low: low, high: high, log: true, ticks: ticks, unit: " ms", name: "time since the " +
-			"order was due; box p5 to p95, stroke p50, line to p99.9"},
-		axis{low: 0, high: 1})
-	y := 80.0
-	for i, row := range r.Rows {
-		if len(row.Latency.Answers) == 0 {
-			continue
+	p := newPlot("Performance: the time to an answer, and until it is done",
+		decades("since the order was due; bar p5 to p95, mark p50, line to p99.9", " ms", 1, values),
+		places("", 0, names...))
+	for i, all := range rows {
+		if err := quantiles(p, float64(i), colour(i%2), shape(i%2), all); err != nil {
+			return "", err
 		}
-		c.text(c.x.from-10, y+14, "end", row.Name())
-		c.quantiles(row.Latency.Answers, y, i, "answer")
-		c.quantiles(row.Latency.Processed, y+22, i, "processed")
-		y += 56
 	}
-	return c.svg()
+	return svg(p, 110+22*float64(len(rows)))
 }
 
-func (c *chart) quantiles(all []Quantile, y float64, colour int, name string) {
-	at := func(percent float64) float64 {
-		for _, q := range all {
-			if q.Percent == percent {
-				return c.x.at(q.MS)
-			}
+func quantiles(
+	p *plot.Plot, y float64, c rgb, s draw.GlyphDrawer, all []Quantile,
+) error {
+	at := map[float64]float64{}
+	for _, q := range all {
+		at[q.Percent] = q.MS
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	for width, ends := range map[float64][2]float64{1.5: {0, 99.9}, 9: {5, 95}} {
+		bar, err := plotter.NewLine(plotter.XYs{{X: at[ends[0]], Y: y}, {X: at[ends[1]] * 1.01, Y: y}})
+		if err != nil {
+			return err
 		}
-		return c.x.from
+		bar.Width, bar.Color = vg.Points(width), c.faint()
+		p.Add(bar)
 	}
-	if len(all) == 0 {
-		return
+	return mark(p, at[50], y, draw.GlyphStyle{Color: c, Radius: vg.Points(4), Shape: s})
+}
+
+func mark(p *plot.Plot, x, y float64, style draw.GlyphStyle) error {
+	dot, err := plotter.NewScatter(plotter.XYs{{X: x, Y: y}})
+	if err != nil {
+		return err
 	}
-	c.printf(`<path class="tail c%d" d="M%.1f %.1fH%.1f"/>`+"\n", colour%8, at(0), y, at(99.9))
-	c.printf(`<path class="box c%d" d="M%.1f %.1fH%.1f"/>`+"\n", colour%8, at(5), y, at(95)+1)
-	c.printf(`<path class="tail c%d" d="M%.1f %.1fv18"/>`+"\n", colour%8, at(50), y-9)
-	c.text(c.x.to+10, y+4, "faint", name)
+	dot.GlyphStyle = style
+	p.Add(dot)
+	return nil
 }
 
 // lost is the most that a kill -9 of any part has taken along.
@@ -297,50 +351,47 @@ func (r Row) lost() (lost, twice float64) {
 	return lost, twice
 }
 
-// CostChart is the trade-off of the whole course: latency and throughput against what
-// is lost when something is killed.
-func (r *Report) CostChart() string {
+// CostChart is the trade-off of the whole course: latency and throughput, of the same
+// run, against what is lost when something is killed. It is empty when no row has all of
+// them: what was never killed has not been shown to be safe.
+func (r *Report) CostChart() (string, error) {
+	var rows []Row
 	var waits, rates []float64
 	for _, row := range r.Rows {
-		if len(row.Faults) == 0 {
-			continue
+		s := row.Sustained
+		if s.Answer50.Value > 0 && s.Rate.Value > 0 && len(row.Faults) > 0 {
+			rows = append(rows, row)
+			waits, rates = append(waits, s.Answer50.Value), append(rates, s.Rate.Value)
 		}
-		waits = append(waits, row.Latency.Answer50.Value)
-		rates = append(rates, row.Sustained.Rate.Value)
 	}
-	x, y := axis{log: true, unit: " ms"}, axis{log: true}
-	x.low, x.high, x.ticks = decades(waits)
-	y.low, y.high, y.ticks = decades(rates)
-	x.name = "the customer's wait for an answer (p50, 20 ms of work)"
-	y.name = "orders a second that it sustains without work"
-	c := newChart("What it costs to be safe", 520, x, y)
-	c.printf(`<circle class="safe" cx="%.0f" cy="26" r="6"/>`+"\n", 420.0)
-	c.text(432, 31, "faint", "kill -9 loses nothing that was accepted")
-	c.printf(`<circle class="unsafe" cx="%.0f" cy="26" r="6"/>`+"\n", 700.0)
-	c.text(712, 31, "faint", "it loses orders: so many")
-	var placed [][2]float64
-	for _, row := range r.Rows {
-		if row.Latency.Answer50.Runs == 0 || row.Sustained.Rate.Value <= 0 || len(row.Faults) == 0 {
-			continue // what was never killed has not been shown to be safe
-		}
-		at, up := c.x.at(row.Latency.Answer50.Value), c.y.at(row.Sustained.Rate.Value)
-		lost, twice := row.lost()
-		class, note := "safe", ""
-		if lost > 0 {
-			class, note = "unsafe", fmt.Sprintf(" (%.0f lost)", lost)
+	if len(rows) == 0 {
+		return "", nil
+	}
+	const height = 480
+	p := newPlot("What it costs to be safe",
+		decades("the customer's wait for an answer at half of that rate, p50, no work", " ms", 3, waits),
+		decades("orders a second that it sustains, no work", "", 1.6, rates))
+	safe := draw.GlyphStyle{Color: colour(0), Radius: vg.Points(6), Shape: draw.CircleGlyph{}}
+	loses := draw.GlyphStyle{Color: colour(1), Radius: vg.Points(7), Shape: draw.PyramidGlyph{}}
+	var names []label
+	for _, row := range rows {
+		style, note := safe, ""
+		if lost, twice := row.lost(); lost > 0 {
+			style, note = loses, fmt.Sprintf(" (%.0f lost)", lost)
 		} else if twice > 0 {
 			note = fmt.Sprintf(" (%.0f twice)", twice)
 		}
-		c.printf(`<circle class="%s" cx="%.1f" cy="%.1f" r="%.1f"/>`+"\n", class, at, up,
-			7+2*math.Sqrt(lost))
-		y := up + 5
-		for slices.ContainsFunc(placed, func(p [2]float64) bool {
-			return math.Abs(p[0]-at) < 180 && math.Abs(p[1]-y) < 16
-		}) {
-			y += 4
+		s := row.Sustained
+		if err := mark(p, s.Answer50.Value, s.Rate.Value, style); err != nil {
+			return "", err
 		}
-		placed = append(placed, [2]float64{at, y})
-		c.text(at+12+2*math.Sqrt(lost), y, "", row.Name()+note)
+		names = append(names, label{s.Answer50.Value, s.Rate.Value, row.Name() + note})
 	}
-	return c.svg()
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Add("kill -9 loses nothing that was accepted", &plotter.Scatter{GlyphStyle: safe})
+	p.Legend.Add("kill -9 loses orders: so many", &plotter.Scatter{GlyphStyle: loses})
+	if err := labels(p, names, height); err != nil {
+		return "", err
+	}
+	return svg(p, height)
 }

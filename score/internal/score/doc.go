@@ -13,5 +13,7 @@
 //	protocol.go     all of it in order, with the time that is left
 //	report.go       the figures, as they are kept
 //	table.go        the figures as a table
-//	page.go         the figures as pictures
+//	chart.go        the figures as pictures, with gonum/plot
+//	theme.go        their colours, for light and dark screens
+//	page.go         everything on one page
 package score

@@ -47,11 +47,16 @@ type pageSpread struct {
 // network. Its pictures are for light and dark screens.
 func (r *Report) HTML(w io.Writer) error {
 	data := pageData{Report: r, Notes: r.notes()}
-	// The charts are ours, and every text in them is escaped.
-	data.Cost = template.HTML(r.CostChart())
-	data.Throughput = template.HTML(r.ThroughputChart())
-	data.Latency = template.HTML(r.LatencyChart())
-	data.Depths = template.HTML(r.DepthCharts())
+	for to, chart := range map[*template.HTML]func() (string, error){
+		&data.Cost: r.CostChart, &data.Throughput: r.ThroughputChart,
+		&data.Latency: r.LatencyChart, &data.Depths: r.DepthCharts,
+	} {
+		picture, err := chart()
+		if err != nil {
+			return err
+		}
+		*to = template.HTML(picture) // every text in it is escaped
+	}
 	for _, c := range columns() {
 		data.Columns = append(data.Columns, c.name)
 	}

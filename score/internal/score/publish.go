@@ -57,7 +57,13 @@ func (r *Report) Pages(root string) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	pages["score/cost.svg"] = r.CostChart()
+	cost, err := r.CostChart()
+	if err != nil {
+		return nil, err
+	}
+	if cost != "" {
+		pages["score/cost.svg"] = cost
+	}
 	return pages, nil
 }
 

@@ -77,7 +77,7 @@ func aReport() *Report {
 			Answer50: some(1), Answer99: some(3), Processed50: some(22), Processed99: some(30),
 			Answers: []Quantile{{0, 1}, {5, 1}, {50, 2}, {95, 3}, {99.9, 9}}, WorkMS: 20,
 		},
-		Sustained: Sustained{Rate: some(1850)},
+		Sustained: Sustained{Rate: some(1850), Answer50: some(2)},
 		Scale: Scale{Join: some(0.04), Points: []Point{
 			{1, some(48), 1, 1}, {2, some(96), 2, 1}, {4, some(190), 3.9, 0.98},
 			{8, some(370), 7.7, 0.96},
@@ -136,9 +136,9 @@ func TestCostChart(t *testing.T) {
 	t.Parallel()
 	r := aReport()
 	r.Rows[0].Faults = nil
-	if chart := r.CostChart(); strings.Contains(chart, "42-some") ||
-		!strings.Contains(chart, "43-&lt;bad&gt;") {
-		t.Error(chart)
+	chart, err := r.CostChart()
+	if err != nil || strings.Contains(chart, "42-some") || !strings.Contains(chart, "43-&lt;bad&gt;") {
+		t.Errorf("%v\n%s", err, chart)
 	}
 }
 

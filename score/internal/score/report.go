@@ -76,7 +76,9 @@ type Latency struct {
 
 // Sustained is the highest rate with empty work at which no backlog grows.
 type Sustained struct {
-	Rate   Figure  `json:"rate"`
+	Rate Figure `json:"rate"`
+	// Answer50 is the time to an answer at half of that rate, in milliseconds.
+	Answer50 Figure  `json:"answer_p50"`
 	Probes []Probe `json:"probes,omitempty"`
 	// Generator says that the generator, not the step, may have been the limit.
 	Generator bool `json:"generator,omitempty"`
