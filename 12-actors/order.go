@@ -55,7 +55,7 @@ func (g *orderGrain) Place(
 	}
 	shop.Received(ctx, grain.Identity(), 1)
 	order := orderOf(grain.Identity(), req)
-	err = shop.Work(ctx, order, g.silo.settings.Work)
+	err = g.silo.work(ctx, order)
 	if errors.Is(err, shop.ErrBounced) {
 		return nil, refuse(err)
 	}

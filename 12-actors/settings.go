@@ -22,8 +22,10 @@ type Settings struct {
 
 	Lease time.Duration // a silo that is silent for so long is taken for dead
 	Work  time.Duration // how long the work for an order takes
-	Idle  time.Duration // after which a grain is deactivated
-	Try   time.Duration // how long one call to a grain may take, without the work
+	// Workers is how many orders a silo works on at a time; 0 is as many as come.
+	Workers int
+	Idle    time.Duration // after which a grain is deactivated
+	Try     time.Duration // how long one call to a grain may take, without the work
 
 	Addr     string        // where the web app serves HTTP
 	Embed    bool          // the web app is a silo itself
@@ -67,6 +69,8 @@ func (s *Settings) Flags(program string) *shop.Flags {
 	text(&s.Host, "host", "HOST", "on which silos talk to each other")
 	span(&s.Lease, "lease", "LEASE", "a silo that is silent for so long is taken for dead")
 	span(&s.Work, "work", "WORK", "how long the work for one order takes")
+	f.IntVar(&s.Workers, "workers", s.Workers, "orders in work at a time in a silo; 0: all that come")
+	f.Env("workers", "WORKERS")
 	span(&s.Idle, "idle", "IDLE", "after which a grain that nobody calls is deactivated")
 	span(&s.Try, "try", "TRY", "how long one call to a grain may take, beside the work")
 	return f
@@ -115,6 +119,9 @@ func (s Settings) Validate() error {
 		}
 	default:
 		return usagef("store %q is unknown; there are: redis, postgres", s.Store)
+	}
+	if s.Workers < 0 || s.Workers > 10_000 {
+		return usagef("workers must be 0 to 10000, is %d", s.Workers)
 	}
 	for _, d := range []struct {
 		name       string

@@ -3,10 +3,13 @@ package actors
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"course.example/shop"
+	"golang.org/x/sync/semaphore"
 )
 
 func TestBadSettings(t *testing.T) {
@@ -25,6 +28,7 @@ func TestBadSettings(t *testing.T) {
 		{"lease", func(s *Settings) { s.Lease = time.Millisecond }, "lease must be 300ms to 1h"},
 		{"work", func(s *Settings) { s.Work = -1 }, "work must be 0s to 1h"},
 		{"try", func(s *Settings) { s.Try = 0 }, "try must be"},
+		{"workers", func(s *Settings) { s.Workers = -1 }, "workers must be 0 to 10000"},
 	}
 	for _, c := range cases {
 		s := DefaultSettings()
@@ -59,6 +63,29 @@ func TestNoServer(t *testing.T) {
 			t.Parallel()
 			if err := run(t.Context(), s); !contains(err, "no Redis answers at 127.0.0.1:1") {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A silo with workers has no more orders in work than it has workers.
+func TestWorkersOfASilo(t *testing.T) {
+	t.Parallel()
+	for workers, want := range map[int64]time.Duration{1: 80, 2: 40} {
+		synctest.Test(t, func(t *testing.T) {
+			silo := &Silo{settings: DefaultSettings(), workers: semaphore.NewWeighted(workers)}
+			start := time.Now()
+			var group sync.WaitGroup
+			for range 4 {
+				group.Go(func() {
+					if err := silo.work(t.Context(), shop.Order{UserEmail: shop.SampleEmail}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if took := time.Since(start); took != want*time.Millisecond {
+				t.Errorf("%d workers did four orders in %v, want %v", workers, took, want*time.Millisecond)
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/asynkron/protoactor-go/cluster"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/semaphore"
 )
 
 // Silo hosts the shop's grains.
@@ -22,6 +23,7 @@ type Silo struct {
 	counter  *counter
 	memory   func() Store // where an activation keeps its state
 	mailbox  actor.MailboxProducer
+	workers  *semaphore.Weighted // nil: as many as come
 }
 
 // RunSilo hosts grains until ctx ends.
@@ -48,6 +50,9 @@ func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error
 		memory:   how.memory(b.store),
 		mailbox:  how.mailbox,
 	}
+	if settings.Workers > 0 {
+		s.workers = semaphore.NewWeighted(int64(settings.Workers))
+	}
 	// The order of things: grains cannot be called before the silo has joined, and
 	// what joins is a silo that knows its grains.
 	node, err := startNode(ctx, b.table, s.counter, settings,
@@ -65,6 +70,17 @@ func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error
 // calls again finds it done.
 func (s *Silo) turn() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 20*s.settings.Try+s.settings.Work)
+}
+
+// work does an order's work. All grains of a silo share its workers.
+func (s *Silo) work(ctx context.Context, order shop.Order) error {
+	if s.workers != nil {
+		if err := s.workers.Acquire(ctx, 1); err != nil {
+			return fmt.Errorf("wait for a worker: %w", err)
+		}
+		defer s.workers.Release(1)
+	}
+	return shop.Work(ctx, order, s.settings.Work)
 }
 
 // props are what stands between a call and its grain.

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -87,33 +88,52 @@ func runScore(ctx context.Context, cmd *cli.Command) error {
 	if !cmd.IsSet("seed") {
 		opt.Seed = rand.Uint64N(1_000_000)
 	}
+	scr := screen.New(nil)
+	path := cmd.String("json")
+	whole := path == "" && cmd.NArg() == 0 && !opt.Quick
+	if whole {
+		path = filepath.Join(root, "score", time.Now().Format(time.DateOnly)+".json")
+		scr.Say("measuring everything for %s and the pages; git shows afterwards what has changed", path)
+	}
+	report, err := besides(path, opt.Quick)
+	if err != nil {
+		return err
+	}
+	report.Protocol, report.Machine, report.Quick = score.Protocol, score.ThisMachine(), opt.Quick
+	t := newTour(steps, cmd.Bool("variants"), opt)
+	t.verbose = cmd.Bool("v")
+	if err := measure(ctx, scr, t, report, path); err != nil {
+		return err
+	}
+	if whole {
+		return publish(root)
+	}
+	return nil
+}
+
+// measure goes the tour, shows the table, and keeps the figures where they outlive the run and,
+// with a path, there as well.
+func measure(
+	ctx context.Context, scr *screen.Screen, t *tour, report *score.Report, path string,
+) error {
 	last, err := stage.LastDir("score")
 	if err != nil {
 		return err
 	}
-	report, err := besides(cmd.String("json"), opt.Quick)
-	if err != nil {
-		return err
-	}
-	report.Machine, report.Quick = score.ThisMachine(), opt.Quick
-	tour := newTour(steps, cmd.Bool("variants"), opt)
-	tour.verbose = cmd.Bool("v")
-
-	scr := screen.New(nil)
 	scr.Say("measuring the load generator against a handler that does nothing")
-	report.Generator, err = score.Calibrate(ctx, opt.Calibration())
+	report.Generator, err = score.Calibrate(ctx, t.opt.Calibration())
 	if err != nil {
 		return err
 	}
-	tour.opt.Generator = report.Generator
-	tour.keep = func() error { // after every row: whatever comes, that is safe
+	t.opt.Generator = report.Generator
+	t.keep = func() error { // after every row: whatever comes, that is safe
 		err := keep(report, filepath.Join(last, "score.json"))
-		if path := cmd.String("json"); path != "" {
+		if path != "" {
 			err = errors.Join(err, report.Save(path))
 		}
 		return err
 	}
-	err = tour.all(ctx, report)
+	err = t.all(ctx, report)
 	if len(report.Rows) == 0 {
 		return err
 	}
@@ -135,9 +155,14 @@ func besides(path string, quick bool) (*score.Report, error) {
 		return &score.Report{}, nil
 	}
 	report, err := score.Load(path)
-	if err == nil && len(report.Rows) > 0 && report.Quick != quick {
+	switch {
+	case err != nil || len(report.Rows) == 0:
+	case report.Quick != quick:
 		return nil, fmt.Errorf("%s: figures with -quick and without it do not belong in one table: "+
 			"name another file", path)
+	case report.Protocol != score.Protocol:
+		return nil, fmt.Errorf("%s: its figures were measured by protocol %d, which is not that of "+
+			"today, %d: name another file", path, report.Protocol, score.Protocol)
 	}
 	return report, err
 }
@@ -150,6 +175,9 @@ func publish(root string) error {
 	}
 	report, err := score.Load(path)
 	if err != nil {
+		return err
+	}
+	if err := report.Explain(root); err != nil {
 		return err
 	}
 	if err := report.Publish(root); err != nil {
@@ -166,6 +194,12 @@ func publish(root string) error {
 	}
 	if len(missing) > 0 {
 		fmt.Println("which lacks:", strings.Join(missing, ", "))
+	}
+	for _, o := range report.Oddities() {
+		if o.Why == "" {
+			fmt.Printf("odd, without a sentence under odd: in its lab.yaml: %s, %s: %s\n",
+				o.Row, o.Column, o.What)
+		}
 	}
 	fmt.Println("the pictures:", filepath.Join(last, "score.html"))
 	return keep(report, filepath.Join(last, "score.json"))
@@ -229,4 +263,3 @@ func scoredSteps(root string, names []string) ([]*manifest.Step, error) {
 	}
 	return steps, nil
 }
-

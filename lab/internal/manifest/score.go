@@ -22,9 +22,9 @@ type Score struct {
 	// share the work of an order and it is not the consumer alone that there must be
 	// more of.
 	Scaled []string `yaml:"scaled"`
-	// Open is how many orders are open at a time while consumers are counted, however
-	// many there are, for a consumer that has as many in work as come. Default: a few
-	// for each.
+	// Open is how many orders are open at a time for each consumer that is counted.
+	// Where chance decides which consumer has an order, a few are not enough to keep all
+	// of them busy. Default: what a consumer may hold, and two more.
 	Open int `yaml:"open"`
 	// Workers is the variable that says how many consumers one process has, for
 	// a step whose consumers are goroutines. They are counted then instead.
@@ -34,10 +34,15 @@ type Score struct {
 	// Middle is what lies between the two, as an act names it: a service, a
 	// process, "every payment". Default: the first of the step's needs, if any.
 	Middle string `yaml:"middle"`
-	// Single are the kinds of which the step cannot have two.
-	Single []string `yaml:"single"`
-	// Env is for those processes while they are counted: one worker in each.
+	// Single are the parts of which the step has no second, kinds or services, each with
+	// the reason.
+	Single map[string]string `yaml:"single"`
+	// Env is for the consumers wherever orders cost work: one worker in each.
 	Env map[string]string `yaml:"env"`
+	// Odd has a sentence for a figure that a reader would stumble over, by the column of
+	// the table: it stands below the table whenever the figure is odd. The score says
+	// which are, and a test that each of them has its sentence.
+	Odd map[string]string `yaml:"odd"`
 	// Backlog is for a step with a queue between the two: rate and wait are measured
 	// with up to a million orders in it.
 	Backlog *Backlog `yaml:"backlog"`
@@ -118,10 +123,18 @@ func (s *Step) checkScore() error {
 	if score.Open < 0 {
 		return wrong("open", "%d orders cannot be open", score.Open)
 	}
-	named := slices.Concat([]string{score.Producer, score.Consumer}, score.Single, score.Scaled)
+	named := slices.Concat([]string{score.Producer, score.Consumer}, score.Scaled)
 	for _, name := range named {
 		if _, ok := s.Process(name); !ok {
 			return fmt.Errorf("there is no process %q%s", name, didYouMean(name, s.kinds()))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(score.Single)) {
+		if err := s.CheckAct("kill " + name); err != nil {
+			return fmt.Errorf("score: single: %w", err)
+		}
+		if score.Single[name] == "" {
+			return fmt.Errorf("score: single: %s: why is there no second?", name)
 		}
 	}
 	if score.Middle != "" {

@@ -76,7 +76,8 @@ func TestScoreSlips(t *testing.T) {
 	t.Parallel()
 	for section, want := range map[string]string{
 		"score: {consumer: wrker}":              `score: there is no process "wrker"`,
-		"score: {single: [gateway]}":            `score: there is no process "gateway"`,
+		"score: {single: {gateway: none}}":      "score: single: ",
+		`score: {single: {worker: ""}}`:         "score: single: worker: why is there no second?",
 		"score: {scaled: [wrker]}":              `score: there is no process "wrker"`,
 		"score: {open: -1}":                     "score: open",
 		"score: {middle: postgres}":             "score: middle:",

@@ -104,25 +104,26 @@ func (s *session) atDepth(
 		return d, fmt.Errorf("with %s waiting, %w within %v",
 			number(float64(n)), errNoOrder, joinLimit)
 	}
-	var rates, waits []float64
-	for range s.pace.depthRounds {
+	figures, err := repeat(s.pace.depthRounds, []float64{25, 2}, func() ([]float64, error) {
 		if err := waiting.add(ctx, min(n, n-left())); err != nil {
-			return d, err
+			return nil, err
 		}
 		Fire(ctx, depthRate, s.pace.depthFor/4, scheduled)
 		from := time.Now()
 		a := Fire(ctx, depthRate, s.pace.depthFor, scheduled)
 		to := time.Now()
 		if ctx.Err() != nil {
-			return d, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 		if a.Refused*100 > a.Sent {
-			return d, fmt.Errorf("%d of %d orders were refused with %s waiting",
+			return nil, fmt.Errorf("%d of %d orders were refused with %s waiting",
 				a.Refused, a.Sent, number(float64(n)))
 		}
-		rates = append(rates, float64(m.between(from, to))/to.Sub(from).Seconds())
-		waits = append(waits, milliseconds(a.Answers, 99))
+		return []float64{m.rate(from, to), milliseconds(a.Answers, 99)}, nil
+	})
+	if err != nil {
+		return d, err
 	}
-	d.Rate, d.Answer99 = figure(rates, 25), figure(waits, 2)
+	d.Rate, d.Answer99 = figures[0], figures[1]
 	return d, nil
 }

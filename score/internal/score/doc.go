@@ -7,12 +7,15 @@
 //	meter.go        what becomes of the orders they place
 //	performance.go  how long an answer takes, and the highest rate that is sustained
 //	scalability.go  1, 2, 4 and 8 consumers; how long until a new one has work
-//	resilience.go   kill and restart each part; then one of two
+//	resilience.go   kill and restart each part while orders wait; then one of two
+//	waiting.go      which orders waited at a moment
 //	depth.go        rate and wait with up to a million orders waiting
 //	backlog.go      how they come to wait
 //	protocol.go     all of it in order, with the time that is left
 //	report.go       the figures, as they are kept
 //	table.go        the figures as a table
+//	odd.go          figures that a reader stumbles over, and their sentences
+//	words.go        what the steps' pages say in words, held against the table
 //	chart.go        the figures as pictures, with gonum/plot
 //	theme.go        their colours, for light and dark screens
 //	page.go         everything on one page

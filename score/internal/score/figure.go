@@ -18,11 +18,14 @@ type Figure struct {
 	// Noisy says that the runs lie so far apart, or that the machine gave the
 	// measurement so little of itself, that the value is a hint at best.
 	Noisy bool `json:"noisy,omitempty"`
+	// Again says that the first runs lay too far apart, and that others took their place
+	// or, where these did not agree either, joined them.
+	Again bool `json:"again,omitempty"`
 }
 
 // A figure is noisy when its runs lie further apart than this share of the median,
 // unless the distance is nothing that anybody would notice.
-const noisyShare = 0.35
+const noisyShare = 0.15
 
 func figure(runs []float64, negligible float64) Figure {
 	if len(runs) == 0 {
@@ -36,6 +39,52 @@ func figure(runs []float64, negligible float64) Figure {
 	}
 	f.Noisy = f.High-f.Low > max(noisyShare*math.Abs(f.Value), negligible)
 	return f.rounded()
+}
+
+// repeat takes n runs of a measurement of several values, and makes a figure of each. When
+// the runs of one lie too far apart it takes n more. They take the place of the first when
+// they agree; when they do not, all of them count, and the figure stays marked.
+func repeat(
+	n int, negligible []float64, run func() ([]float64, error),
+) ([]Figure, error) {
+	values := make([][]float64, len(negligible))
+	take := func() error {
+		for range n {
+			one, err := run()
+			if err != nil {
+				return err
+			}
+			for i, v := range one {
+				values[i] = append(values[i], v)
+			}
+		}
+		return nil
+	}
+	if err := take(); err != nil {
+		return nil, err
+	}
+	figures, again := make([]Figure, len(values)), false
+	for i := range values {
+		figures[i] = figure(values[i], negligible[i])
+		again = again || figures[i].Noisy
+	}
+	if !again {
+		return figures, nil
+	}
+	if err := take(); err != nil {
+		return nil, err
+	}
+	for i, f := range figures {
+		if !f.Noisy {
+			continue
+		}
+		if figures[i] = figure(values[i][n:], negligible[i]); figures[i].Noisy {
+			figures[i] = figure(values[i], negligible[i])
+			figures[i].Noisy = true
+		}
+		figures[i].Again = true
+	}
+	return figures, nil
 }
 
 // rounded keeps as many digits as a measurement deserves, so that the file of the

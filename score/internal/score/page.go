@@ -20,7 +20,7 @@ var together = strings.NewReplacer("**", "", " ms", "\u00a0ms", " s", "\u00a0s",
 
 type pageData struct {
 	*Report
-	Columns                           []string
+	Columns, Odd                      []string
 	Cells                             [][]string
 	Notes                             []string
 	Cost, Throughput, Latency, Depths template.HTML
@@ -47,6 +47,9 @@ type pageSpread struct {
 // network. Its pictures are for light and dark screens.
 func (r *Report) HTML(w io.Writer) error {
 	data := pageData{Report: r, Notes: r.notes()}
+	for _, o := range r.Oddities() {
+		data.Odd = append(data.Odd, o.sentence())
+	}
 	for to, chart := range map[*template.HTML]func() (string, error){
 		&data.Cost: r.CostChart, &data.Throughput: r.ThroughputChart,
 		&data.Latency: r.LatencyChart, &data.Depths: r.DepthCharts,
@@ -62,8 +65,8 @@ func (r *Report) HTML(w io.Writer) error {
 	}
 	for _, row := range r.Rows {
 		var cells []string
-		for _, c := range columns() {
-			cells = append(cells, together.Replace(c.cell(row)))
+		for _, text := range r.cells(row) {
+			cells = append(cells, together.Replace(text))
 		}
 		data.Cells = append(data.Cells, cells)
 		data.Spreads = append(data.Spreads, pageSpread{row.Name(), row.spreads()})
@@ -111,9 +114,7 @@ func (r Row) pictures() ([]pageStrip, error) {
 		}
 	}
 	for _, h := range r.Halves {
-		caption := fmt.Sprintf("%s answered, %s processed of the %d seconds after",
-			percent(h.Answered.Value), percent(h.Processed.Value), h.Seconds)
-		if err := add(h.Strip, "one of two: "+h.Kind, caption); err != nil {
+		if err := add(h.Strip, "one of two: "+h.Kind, h.text()); err != nil {
 			return nil, err
 		}
 	}
@@ -126,8 +127,13 @@ func (s *Strip) picture(title, caption string) (template.URL, error) {
 	if err != nil {
 		return "", err
 	}
+	captions := []string{caption}
+	if s.OneIn > 1 {
+		captions = append(captions, fmt.Sprintf("drawn is one in %d of the orders that were neither "+
+			"lost nor done twice", s.OneIn))
+	}
 	var svg strings.Builder
-	if err := draw.Run(&svg, history, title, []string{caption}); err != nil {
+	if err := draw.Run(&svg, history, title, captions); err != nil {
 		return "", err
 	}
 	return template.URL("data:image/svg+xml;base64," +

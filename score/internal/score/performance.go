@@ -16,40 +16,39 @@ import (
 func (s *session) latency(ctx context.Context) error {
 	work := s.pace.work
 	l := Latency{Rate: s.pace.lowRate, WorkMS: float64(work.Milliseconds())}
-	var a50, a99, p50, p99 []float64
+	var figures []Figure
 	answers, processed := newHistogram(), newHistogram()
 	late := 0.0
-	err := s.with(ctx, change{work: work}, func(b *bench.Bench, m *meter) error {
+	err := s.with(ctx, change{work: work}, func(b *bench.Bench, m *meter) (err error) {
 		// The first orders open connections and fill caches; nobody measures them.
 		Fire(ctx, l.Rate, time.Second, m.place(b))
 		s.settle(ctx, b, m, 5*time.Second)
 		m.processed()
-		for range s.pace.rounds {
+		small := []float64{0.5, 2, 0.5, 2}
+		figures, err = repeat(s.pace.rounds, small, func() ([]float64, error) {
 			a := Fire(ctx, l.Rate, s.pace.round, m.place(b))
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return nil, context.Cause(ctx)
 			}
 			if a.Refused*100 > a.Sent {
-				return fmt.Errorf("%d of %d orders were refused at %v a second",
+				return nil, fmt.Errorf("%d of %d orders were refused at %v a second",
 					a.Refused, a.Sent, l.Rate)
 			}
 			s.settle(ctx, b, m, 5*time.Second)
 			p := m.processed()
-			a50 = append(a50, milliseconds(a.Answers, 50))
-			a99 = append(a99, milliseconds(a.Answers, 99))
-			p50 = append(p50, milliseconds(p, 50))
-			p99 = append(p99, milliseconds(p, 99))
 			late = max(late, milliseconds(a.Late, 99))
 			answers.Merge(a.Answers)
 			processed.Merge(p)
-		}
-		return nil
+			return []float64{milliseconds(a.Answers, 50), milliseconds(a.Answers, 99),
+				milliseconds(p, 50), milliseconds(p, 99)}, nil
+		})
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	l.Answer50, l.Answer99 = figure(a50, 0.5), figure(a99, 2)
-	l.Processed50, l.Processed99 = figure(p50, 0.5), figure(p99, 2)
+	l.Answer50, l.Answer99, l.Processed50, l.Processed99 =
+		figures[0], figures[1], figures[2], figures[3]
 	l.Answers, l.Processed = distribution(answers), distribution(processed)
 	if late > tooLate {
 		l.Answer99.Noisy, l.Processed99.Noisy = true, true
@@ -72,18 +71,18 @@ func (s *session) sustained(ctx context.Context) error {
 			return err
 		}
 		probe := func(rate float64) (Probe, error) { return s.probe(ctx, b, m, rate) }
-		var found []float64
-		for range s.pace.searches {
+		figures, err := repeat(s.pace.searches, []float64{5}, func() ([]float64, error) {
 			rate, probes, err := bisect(guess, s.pace.probes, probe)
-			if err != nil {
-				return err
-			}
 			out.Probes = append(out.Probes, probes...)
-			found = append(found, rate)
 			guess = max(0.8*rate, 1) // from another place, so as not to try the same rates
+			return []float64{rate}, err
+		})
+		if err != nil {
+			return err
 		}
-		out.Rate = figure(found, 5)
-		return nil
+		out.Rate = figures[0]
+		out.Answer50, err = s.halfway(ctx, b, m, out.Rate.Value)
+		return err
 	})
 	if err != nil {
 		return err
@@ -91,6 +90,25 @@ func (s *session) sustained(ctx context.Context) error {
 	out.Generator = s.generator.Rate.Value > 0 && out.Rate.Value > s.generator.Rate.Value/2
 	s.row.Sustained = out
 	return nil
+}
+
+// halfway is the time to an answer at half of what is sustained, in the same run: not so
+// near to the edge that chance decides, and no work that hides what the way costs.
+func (s *session) halfway(
+	ctx context.Context, b *bench.Bench, m *meter, rate float64,
+) (Figure, error) {
+	figures, err := repeat(s.pace.searches, []float64{0.5}, func() ([]float64, error) {
+		a := Fire(ctx, max(rate/2, 1), s.pace.probe, func(ctx context.Context, _ time.Time) error {
+			_, err := b.PlaceOne(ctx)
+			return err
+		})
+		s.settle(ctx, b, m, 5*time.Second)
+		return []float64{milliseconds(a.Answers, 50)}, context.Cause(ctx)
+	})
+	if err != nil {
+		return Figure{}, err
+	}
+	return figures[0], nil
 }
 
 // bisect finds the highest rate that holds. It begins at a guess, doubles or halves

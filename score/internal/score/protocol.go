@@ -27,7 +27,6 @@ type pace struct {
 	stretch   time.Duration
 	faultRuns int
 	restarts  bool // as well as kills
-	faultRate float64
 	faultFor  time.Duration
 	half      time.Duration // to look at after one of two was killed
 	stillLost time.Duration // silence after which what is open is lost
@@ -41,8 +40,8 @@ var (
 	wholePace = pace{
 		work: 20 * time.Millisecond, lowRate: 40, rounds: 3, round: 2500 * time.Millisecond,
 		searches: 2, probes: 5, probe: 1200 * time.Millisecond,
-		stretches: 2, stretch: 1000 * time.Millisecond,
-		faultRuns: 2, restarts: true, faultRate: 50, faultFor: 2 * time.Second,
+		stretches: 2, stretch: 2 * time.Second,
+		faultRuns: 2, restarts: true, faultFor: 2 * time.Second,
 		half: 10 * time.Second, stillLost: 2 * time.Second,
 		depths: []int{0, 10_000, 100_000, 1_000_000}, depthRounds: 3, depthFor: time.Second,
 	}
@@ -51,8 +50,8 @@ var (
 	quickPace = pace{
 		work: 20 * time.Millisecond, lowRate: 40, rounds: 1, round: 1200 * time.Millisecond,
 		searches: 1, probes: 4, probe: 800 * time.Millisecond,
-		stretches: 1, stretch: 800 * time.Millisecond,
-		faultRuns: 1, faultRate: 50, faultFor: 1800 * time.Millisecond,
+		stretches: 1, stretch: time.Second,
+		faultRuns: 1, faultFor: 1800 * time.Millisecond,
 		half: 2 * time.Second, stillLost: 1500 * time.Millisecond,
 	}
 )
@@ -87,6 +86,7 @@ func (o Options) pace() pace {
 type session struct {
 	stage     *stage.Stage
 	step      *manifest.Step
+	worker    *manifest.Step // with one worker in each consumer
 	score     manifest.Score
 	opt       Options
 	pace      pace
@@ -145,9 +145,11 @@ func newSession(
 		stage: st, step: step, score: step.Scoring(), opt: opt, pace: opt.pace(),
 		generator: opt.Generator,
 	}
+	s.worker = step.WithEnv(s.score.Env, s.score.Counted()...)
 	s.row = &Row{
 		Step: step.Name, Title: step.Title, Variant: variant,
 		Producer: s.score.Producer, Consumer: s.score.Consumer, Middle: s.score.Middle,
+		Single: s.score.Single, Odd: s.score.Odd,
 	}
 	return s
 }
@@ -163,7 +165,7 @@ func (s *session) tasks() []task {
 			s.latency},
 		{"the highest rate it sustains",
 			aroundBench + 2500*time.Millisecond +
-				time.Duration(p.searches*p.probes)*(p.probe+500*time.Millisecond), s.sustained},
+				time.Duration(p.searches*(p.probes+1))*(p.probe+500*time.Millisecond), s.sustained},
 	}
 	if s.score.Unscaled == "" {
 		takes := time.Duration(len(consumers)) *
@@ -176,7 +178,7 @@ func (s *session) tasks() []task {
 		if strings.HasPrefix(f.Name, "restart ") && !p.restarts {
 			continue
 		}
-		one := aroundBench + s.lasts(f) + time.Second
+		one := aroundBench + s.lasts(f) + 3*time.Second // in which what waits is done
 		if f.Act == "restart "+s.score.Middle || f.Act == "kill "+s.score.Middle {
 			one += 3 * time.Second
 		}
@@ -244,10 +246,9 @@ func (s *session) show(l history.Line) {
 
 // change is what one measurement wants other than the manifest has it.
 type change struct {
-	work  time.Duration
+	work  time.Duration     // with which a consumer has one worker
 	env   map[string]string // for every process
 	scale map[string]int
-	step  *manifest.Step // nil: the session's
 }
 
 // name is that of the vhost or database of the next bench.
@@ -261,8 +262,8 @@ func (s *session) with(
 	ctx context.Context, ch change, do func(*bench.Bench, *meter) error,
 ) (err error) {
 	step := s.step
-	if ch.step != nil {
-		step = ch.step
+	if ch.work > 0 {
+		step = s.worker
 	}
 	cfg, cleanup, err := s.stage.Config(ctx, step, s.name(), true)
 	closing := context.WithoutCancel(ctx)

@@ -3,6 +3,7 @@ package score
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,10 @@ const (
 // ErrNoPlace says that a page has no place for the score.
 var ErrNoPlace = errors.New("the page has no lines " + beginMark + " and " + endMark)
 
+// ErrOldProtocol says that the figures were measured otherwise than the pages would tell.
+var ErrOldProtocol = errors.New("these figures were measured by another protocol than today's: " +
+	"make score measures anew")
+
 // Place puts text between the marks of a page.
 func Place(page, text string) (string, error) {
 	before, rest, ok := strings.Cut(page, beginMark+"\n")
@@ -33,6 +38,9 @@ func Place(page, text string) (string, error) {
 // Pages are all pages that tell of a report, by path from the root, each as it must
 // be: the front page with the table, and the page of every architecture.
 func (r *Report) Pages(root string) (map[string]string, error) {
+	if r.Protocol != Protocol {
+		return nil, ErrOldProtocol
+	}
 	pages := map[string]string{}
 	put := func(name, text string) error {
 		raw, err := os.ReadFile(filepath.Join(root, name))
@@ -93,7 +101,7 @@ func (r *Report) Missing(root string) ([]string, error) {
 			"sustained rate": row.Sustained.Rate.Runs > 0,
 			"scalability":    len(row.Scale.Points) == len(consumers) || row.Scale.Without != "",
 			"resilience":     len(row.Faults) > 0,
-			"redundancy":     len(row.Halves) > 0,
+			"redundancy":     len(row.Halves)+len(row.Single) > 0,
 			"waiting orders": len(row.Depths) == len(wholePace.depths) || step.Score.Backlog == nil,
 		} {
 			if !has {
@@ -123,6 +131,9 @@ func (r *Report) Publish(root string) error {
 func (r *Report) FrontPage() string {
 	var b strings.Builder
 	b.WriteString("\n" + r.Table() + "\n")
+	if odd := r.Stumbles(); odd != "" {
+		b.WriteString(odd + "\n")
+	}
 	b.WriteString("![What it costs to be safe: the rate that each architecture sustains " +
 		"against the time to an answer, and what a kill -9 loses](score/cost.svg)\n\n")
 	if depths := r.DepthTable(); depths != "" {
@@ -171,11 +182,18 @@ func (r Row) Paragraph(report *Report) string {
 	}
 	var halves []string
 	for _, h := range r.Halves {
-		halves = append(halves, fmt.Sprintf("one of two %ss killed: %s answered, %s processed",
-			h.Kind, percent(h.Answered.Value), percent(h.Processed.Value)))
+		halves = append(halves, h.text())
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Single)) {
+		halves = append(halves, fmt.Sprintf("%s: none, because %s", name, r.Single[name]))
 	}
 	if len(halves) > 0 {
 		lines = append(lines, "- **Redundancy.** "+strings.Join(halves, "; ")+".")
+	}
+	for _, o := range report.Oddities() {
+		if o.Row == r.Name() {
+			lines = append(lines, "- **To notice.** "+o.sentence())
+		}
 	}
 	for _, d := range r.Depths {
 		if d.Waiting == 0 {
@@ -183,6 +201,15 @@ func (r Row) Paragraph(report *Report) string {
 		}
 	}
 	return strings.Join(lines[:1], "") + "\n\n" + strings.Join(lines[1:], "\n") + "\n\n"
+}
+
+func (h Half) text() string {
+	text := fmt.Sprintf("one of two %ss killed while %s orders waited: %s answered, %s processed",
+		h.Kind, h.Waiting, percent(h.Answered.Value), percent(h.Processed.Value))
+	if h.Lost.Value > 0 {
+		text += fmt.Sprintf(", **%.0f lost**", h.Lost.Value)
+	}
+	return text
 }
 
 func (r Row) depthText() string {

@@ -13,8 +13,13 @@ import (
 	"course.example/lab/internal/manifest"
 )
 
+// Protocol is the number of the way in which is measured. It changes when the figures of two
+// reports cannot be compared any more.
+const Protocol = 2
+
 // Report is what one or several runs of the score have found.
 type Report struct {
+	Protocol  int       `json:"protocol"`
 	Measured  time.Time `json:"measured"` // the newest row
 	Machine   Machine   `json:"machine"`
 	Quick     bool      `json:"quick"`
@@ -58,6 +63,10 @@ type Row struct {
 	Faults    []Fault   `json:"faults,omitempty"`
 	Halves    []Half    `json:"halves,omitempty"` // redundancy
 	Depths    []Depth   `json:"depths,omitempty"`
+	// Single are the parts that have no second, each with the reason.
+	Single map[string]string `json:"single,omitempty"`
+	// Odd are the sentences for what is odd, by column, as the manifest has them.
+	Odd map[string]string `json:"-"`
 	// Problems are the measurements that could not be made, and why.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -79,7 +88,7 @@ type Sustained struct {
 	Rate Figure `json:"rate"`
 	// Answer50 is the time to an answer at half of that rate, in milliseconds.
 	Answer50 Figure  `json:"answer_p50"`
-	Probes []Probe `json:"probes,omitempty"`
+	Probes   []Probe `json:"probes,omitempty"`
 	// Generator says that the generator, not the step, may have been the limit.
 	Generator bool `json:"generator,omitempty"`
 }
@@ -97,8 +106,7 @@ type Scale struct {
 	WorkMS float64 `json:"work_ms"`
 	Points []Point `json:"points,omitempty"`
 	// Kinds are those of which so many each were measured, where it was not the
-	// consumer alone; Open is how many orders were open, where it was not a few for
-	// each.
+	// consumer alone; Open is how many orders were open for each, where it was not a few.
 	Kinds []string `json:"kinds,omitempty"`
 	Open  int      `json:"open,omitempty"`
 	// Join is how long after asking for one more consumer its first order came to
@@ -125,16 +133,21 @@ type Fault struct {
 	Duplicated Figure `json:"duplicated"`
 	Refused    Figure `json:"refused"`
 	Recovery   Figure `json:"recovery"`
+	// Waiting is how many orders waited when it happened, in the run with the fewest.
+	Waiting Figure `json:"waiting"`
 	// Strips are the histories of its runs.
 	Strips []*Strip `json:"strips,omitempty"`
 }
 
-// Half is what became of the customers after one of two was killed.
+// Half is what became of the orders when one of two was killed for good: of those that
+// customers brought after that, and of those that waited.
 type Half struct {
 	Kind      string `json:"kind"`
 	Seconds   int    `json:"seconds"`
 	Answered  Figure `json:"answered"`  // percent
 	Processed Figure `json:"processed"` // percent
+	Waiting   Figure `json:"waiting"`   // when it was killed
+	Lost      Figure `json:"lost"`
 	Strip     *Strip `json:"strip,omitempty"`
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,42 +68,100 @@ func (f Fault) at() time.Duration {
 	return 800 * time.Millisecond
 }
 
-// resilience lets one fault happen while customers come, as often as runs are
-// repeated.
+// enough is how many orders must wait when something is killed: what is lost with a
+// process is what it holds, and one that holds nothing loses nothing.
+const enough = 50
+
+// crowd is the rate at which twice as many wait by the time of the fault, if the consumers
+// do what they can.
+func (s *session) crowd(at time.Duration) float64 {
+	return s.capacity() + 2*enough/at.Seconds()
+}
+
+// capacity is how many orders a second the consumers of a fault run can do.
+func (s *session) capacity() float64 {
+	workers := math.Inf(1)
+	for _, name := range s.score.Counted() {
+		kind, _ := s.worker.Process(name)
+		workers = min(workers, float64(max(1, kind.Count)))
+	}
+	switch {
+	case s.score.Unscaled != "": // whoever comes is served at once: they wait for the work
+		workers = enough
+	case s.score.Workers != "":
+		workers = goroutines
+	}
+	return workers / s.pace.work.Seconds()
+}
+
+// goroutines is how many workers a fault run has in a process whose workers are goroutines.
+const goroutines = 2
+
+// resilience lets one fault happen while customers come and at least so many orders wait,
+// as often as runs are repeated.
 func (s *session) resilience(ctx context.Context, f Fault) error {
-	var lost, duplicated, refused, recovery []float64
-	lasts := s.lasts(f)
-	for len(recovery) < s.faultRuns(f) {
+	var lost, duplicated, waiting []float64
+	lasts, rate := s.lasts(f), s.crowd(f.at())
+	// What was lost in any run counts, also when it was no good for the rest.
+	one := func() (experiment.Result, float64, error) {
 		r, err := s.experiment(ctx, manifest.Experiment{
 			Name: "score", About: f.Act, Faults: timeline(f),
-			Load: manifest.Load{Rate: s.pace.faultRate, For: manifest.Duration(lasts)},
+			Load: manifest.Load{Rate: rate, For: manifest.Duration(lasts)},
 		})
-		if errors.Is(err, bench.ErrCannot) {
-			s.problem("not measured: %s: %v", f.Act, err)
-			return nil
+		if err == nil {
+			gone, again := toll(r)
+			lost, duplicated = append(lost, gone), append(duplicated, again)
+		}
+		return r, float64(waited(r.History)), err
+	}
+	figures, err := repeat(s.faultRuns(f), []float64{10, 0.3}, func() ([]float64, error) {
+		r, wait, err := one()
+		if err == nil && wait < enough {
+			// The consumers are quicker than was thought: more customers.
+			rate += 2 * (enough - wait) / f.at().Seconds()
+			r, wait, err = one()
+		}
+		if err == nil && r.Recovery < 0 && lasts < longRecovery {
+			// It takes longer than customers came. Again, for longer.
+			lasts = longRecovery
+			r, wait, err = one()
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		lost = append(lost, float64(r.Lost))
-		duplicated = append(duplicated, float64(r.Ledger.Duplicated))
-		if r.Recovery < 0 && lasts < longRecovery {
-			// It takes longer than customers came. Again, for longer; what was lost
-			// counts all the same.
-			lasts = longRecovery
-			continue
-		}
-		refused = append(refused, float64(r.Refused))
-		recovery = append(recovery, r.Recovery.Seconds())
+		waiting = append(waiting, wait)
 		f.Strips = append(f.Strips, newStrip(r.History))
+		return []float64{float64(r.Refused), r.Recovery.Seconds()}, nil
+	})
+	if errors.Is(err, bench.ErrCannot) {
+		s.problem("not measured: %s: %v", f.Act, err)
+		return nil
 	}
-	f.Lost, f.Duplicated = worst(lost), worst(duplicated)
-	f.Refused, f.Recovery = figure(refused, 10), figure(recovery, 0.3)
+	if err != nil {
+		return err
+	}
+	f.Lost, f.Duplicated, f.Waiting = worst(lost), worst(duplicated), figure(waiting, 1e9)
+	f.Refused, f.Recovery = figures[0], figures[1]
 	if f.Recovery.Low < 0 {
 		f.Recovery.Value = -1 // once was often enough
 	}
+	if f.Waiting.Low < enough {
+		s.problem("%s: only %s orders waited", f.Act, number(f.Waiting.Low))
+	}
 	s.row.Faults = append(s.row.Faults, f)
 	return nil
+}
+
+// toll is what a run has cost: orders that are lost, and effects beyond an order's first.
+// It is the one place where the score reads it.
+func toll(r experiment.Result) (lost, twice float64) {
+	return float64(r.Lost), float64(r.Ledger.Duplicated)
+}
+
+// waited is how many orders waited when the first fault came: customers had brought them,
+// and they had not come to an end. Whoever stood at the door without an answer waited, too.
+func waited(h history.Run) int {
+	return len(waitingAt(h, firstFault(h)))
 }
 
 // lasts is how long customers come. Whoever has lost the middle is in a pause before the
@@ -136,7 +196,10 @@ func (s *session) experiment(
 		// Whoever lost the broker may be in a pause before the next try.
 		e.Settle = manifest.Duration(8 * time.Second)
 	}
-	cfg, cleanup, err := s.stage.Config(ctx, s.step, s.name(), true)
+	if s.score.Workers != "" {
+		e.Env = map[string]string{s.score.Workers: strconv.Itoa(goroutines)}
+	}
+	cfg, cleanup, err := s.stage.Config(ctx, s.worker, s.name(), true)
 	if err != nil {
 		return r, err
 	}
@@ -168,7 +231,9 @@ func (s *session) breaksMiddle(t manifest.Timeline) bool {
 }
 
 // redundancy has two of everything that the step can have two of, kills one for good,
-// and looks at what becomes of the customers of the time after that.
+// and looks at what becomes of the customers of the time after that, and of the orders that
+// waited. The customers are fewer than the one that is left can serve: what is missing is
+// missing with the killed one, and not for want of time.
 func (s *session) redundancy(ctx context.Context, kind string) error {
 	scale := map[string]int{}
 	for _, p := range s.step.Processes {
@@ -179,11 +244,13 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 	after := s.pace.half
 	half := Half{Kind: kind, Seconds: int(after.Seconds())}
 	const at = 500 * time.Millisecond
+	workers := 2 / s.pace.work.Seconds()
 	r, err := s.experiment(ctx, manifest.Experiment{
 		Name: "score", About: "one of two " + kind, Scale: scale,
 		Faults: manifest.Timeline{{From: at, To: at, Acts: []string{"kill " + kind + "-1"}}},
 		Load: manifest.Load{
-			Rate: s.pace.faultRate, For: manifest.Duration(at + after + 200*time.Millisecond),
+			Rate: workers / 4, Count: int(workers*at.Seconds()) + 2*enough,
+			For: manifest.Duration(at + after + 200*time.Millisecond),
 		},
 	})
 	if err != nil {
@@ -191,34 +258,24 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 	}
 	answered, processed := shares(r.History, after)
 	half.Answered, half.Processed = figure([]float64{answered}, 1), figure([]float64{processed}, 1)
+	lost, _ := toll(r)
+	half.Lost = figure([]float64{lost}, 1)
+	half.Waiting = figure([]float64{float64(waited(r.History))}, 1)
 	half.Strip = newStrip(r.History)
 	s.row.Halves = append(s.row.Halves, half)
 	return nil
 }
 
 func (s *session) canHaveTwo(p manifest.Process) bool {
-	if p.Spare {
-		return false
-	}
-	for _, name := range s.score.Single {
-		if name == p.Name {
-			return false
-		}
-	}
-	return true
+	_, single := s.score.Single[p.Name]
+	return !p.Spare && !single
 }
 
 // shares says which percentage of the customers who came within the time after the
-// first fault were told yes, and of which the order was processed within that time
-// or the second after it.
+// first fault were told yes; and of these and of the orders that waited when it came,
+// which percentage was processed within that time or the second after it.
 func shares(h history.Run, after time.Duration) (answered, processed float64) {
-	var fault time.Time
-	for _, m := range h.Marks {
-		if m.Fault {
-			fault = m.Time
-			break
-		}
-	}
+	fault := firstFault(h)
 	within := func(t time.Time) bool { return !t.Before(fault) && t.Before(fault.Add(after)) }
 	asked, yes, came := 0, 0, map[string]bool{}
 	for _, a := range h.Answers {
@@ -234,6 +291,10 @@ func shares(h history.Run, after time.Duration) (answered, processed float64) {
 	if asked == 0 {
 		return 0, 0
 	}
+	refused := asked - yes
+	for order := range waitingAt(h, fault) {
+		came[order] = true
+	}
 	done := map[string]bool{}
 	for i, v := range ledger.Judge(h.Events) {
 		e := h.Events[i]
@@ -242,6 +303,7 @@ func shares(h history.Run, after time.Duration) (answered, processed float64) {
 			done[e.Order] = true
 		}
 	}
-	share := func(n int) float64 { return 100 * float64(n) / float64(asked) }
-	return share(yes), share(len(done))
+	return percentage(yes, asked), percentage(len(done), len(came)+refused)
 }
+
+func percentage(n, of int) float64 { return 100 * float64(n) / float64(of) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"time"
 
@@ -29,9 +28,7 @@ func (s *session) scalability(ctx context.Context) error {
 	kinds := s.score.Counted()
 	s.row.Scale.Kinds, s.row.Scale.Open = s.score.Scaled, s.score.Open
 	var joins []float64
-	ch := change{
-		work: s.pace.work, scale: map[string]int{}, step: s.step.WithEnv(s.score.Env, kinds...),
-	}
+	ch := change{work: s.pace.work, scale: map[string]int{}}
 	for _, kind := range kinds {
 		ch.scale[kind] = 1
 	}
@@ -145,18 +142,32 @@ func (s *session) throughput(ctx context.Context, m *meter, n int) (Point, error
 	if err := pause(ctx, 500*time.Millisecond); err != nil {
 		return Point{}, err
 	}
-	var rates []float64
-	for range s.pace.stretches {
+	figures, err := repeat(s.pace.stretches, []float64{0}, func() ([]float64, error) {
 		from := time.Now()
-		if err := pause(ctx, s.pace.stretch); err != nil {
-			return Point{}, err
-		}
-		to := time.Now()
-		rates = append(rates, float64(m.between(from, to))/to.Sub(from).Seconds())
+		err := pause(ctx, s.pace.stretch)
+		return []float64{m.rate(from, time.Now())}, err
+	})
+	if err != nil {
+		return Point{}, err
 	}
-	// A batch may fall into this stretch or into the next.
-	return Point{Consumers: n, Rate: figure(rates, 25)}, nil
+	p := Point{Consumers: n, Rate: figures[0]}
+	return p, s.possible(p)
 }
+
+// possible says that the consumers did no more than so many workers can do, each of which
+// is busy with an order for as long as its work takes. Where they did more, one consumer
+// was not one worker, and the figures must not stand beside the others.
+func (s *session) possible(p Point) error {
+	most := float64(p.Consumers) / s.pace.work.Seconds()
+	if p.Rate.Value <= measuredTooMuch*most {
+		return nil
+	}
+	return fmt.Errorf("%d of them did %s orders a second, and one worker each can do %s: "+
+		"does a consumer have more than one worker?", p.Consumers, p.Rate, number(most))
+}
+
+// measuredTooMuch is what may be measured of what is possible.
+const measuredTooMuch = 1.05
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -172,7 +183,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // windowSize is how many orders keep n consumers busy: what each may hold, and some.
 func (s *session) windowSize(n int) int {
 	if s.score.Open > 0 {
-		return s.score.Open
+		return n * s.score.Open
 	}
 	holds := 4
 	if p, ok := s.step.Process(s.score.Consumer); ok && s.score.Workers == "" {
@@ -186,7 +197,6 @@ func (s *session) windowSize(n int) int {
 func (s *session) scaleWorkers(ctx context.Context) error {
 	for _, n := range consumers {
 		env := map[string]string{s.score.Workers: strconv.Itoa(n)}
-		maps.Copy(env, s.score.Env)
 		ch := change{work: s.pace.work, env: env}
 		err := s.with(ctx, ch, func(b *bench.Bench, m *meter) error {
 			window := NewWindow(s.windowSize(n))

@@ -2,37 +2,83 @@ package score
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
+
+	"course.example/lab/internal/manifest"
 )
 
 // column is one of the table: its two lines of heading, and its cell of a row.
 type column struct {
 	group, name string
 	cell        func(Row) string
+	// key is how a manifest calls the column. Slow is its figure, the larger the slower,
+	// and 0 for none; odd says what else is odd about it, and why, if that needs nobody to
+	// write it.
+	key  string
+	slow func(Row) float64
+	odd  func(Row) (what, why string)
 }
 
 func columns() []column {
 	return []column{
-		{"", "architecture", Row.Name},
-		{"Performance", "answer p50 / p99", func(r Row) string {
-			return pair(r.Latency.Answer50, r.Latency.Answer99, " ms")
-		}},
-		{"", "processed p50 / p99", func(r Row) string {
-			return pair(r.Latency.Processed50, r.Latency.Processed99, " ms")
-		}},
-		{"", "sustains", Row.sustains},
-		{"Scalability", "2 / 4 / 8 consumers", Row.speedUps},
-		{"", "new one has work after", func(r Row) string { return seconds(r.Scale.Join) }},
-		{"Resilience", "kill consumer", faultCell(KillConsumer)},
-		{"", "kill producer", faultCell(KillProducer)},
-		{"", "kill middle", faultCell(KillMiddle)},
-		{"", "restarts", Row.restarts},
-		{"Redundancy", "answered / processed", Row.half},
+		{name: "architecture", cell: Row.Name},
+		{
+			group: "Performance", name: "answer p50 / p99", key: "answer",
+			cell: func(r Row) string { return pair(r.Latency.Answer50, r.Latency.Answer99, " ms") },
+			slow: func(r Row) float64 { return r.Latency.Answer50.Value },
+		},
+		{
+			name: "processed p50 / p99", key: "processed",
+			cell: func(r Row) string {
+				return pair(r.Latency.Processed50, r.Latency.Processed99, " ms")
+			},
+			slow: func(r Row) float64 { return r.Latency.Processed50.Value },
+		},
+		{
+			name: "sustains", key: "sustains", cell: Row.sustains,
+			slow: func(r Row) float64 {
+				if r.Sustained.Rate.Value <= 0 {
+					return 0
+				}
+				return 1 / r.Sustained.Rate.Value
+			},
+		},
+		{
+			group: "Scalability", name: "2 / 4 / 8 consumers", key: "consumers",
+			cell: Row.speedUps, odd: Row.oddScale,
+		},
+		{
+			name: "new one has work after", key: "new one",
+			cell: func(r Row) string { return seconds(r.Scale.Join) },
+			slow: func(r Row) float64 { return r.Scale.Join.Value },
+		},
+		{
+			group: "Resilience", name: KillConsumer, key: KillConsumer,
+			cell: faultCell(KillConsumer), slow: silence(KillConsumer),
+		},
+		{name: KillProducer, key: KillProducer,
+			cell: faultCell(KillProducer), slow: silence(KillProducer)},
+		{name: KillMiddle, key: KillMiddle,
+			cell: faultCell(KillMiddle), slow: silence(KillMiddle)},
+		{
+			name: "restarts", key: "restarts", cell: func(r Row) string { return r.restarts().cost() },
+			slow: func(r Row) float64 { return r.restarts().Recovery.Value },
+		},
+		{group: "Redundancy", name: "answered / processed", key: "redundancy", cell: Row.half},
+	}
+}
+
+// silence is how long a fault kept a shop silent.
+func silence(name string) func(Row) float64 {
+	return func(r Row) float64 {
+		f, _ := r.Fault(name)
+		return f.Recovery.Value
 	}
 }
 
@@ -103,7 +149,7 @@ func (f Fault) cost() string {
 }
 
 // restarts are the worst of the orderly ends.
-func (r Row) restarts() string {
+func (r Row) restarts() Fault {
 	var sum Fault
 	for _, name := range []string{RestartConsumer, RestartProducer, RestartMiddle} {
 		f, ok := r.Fault(name)
@@ -121,20 +167,35 @@ func (r Row) restarts() string {
 			sum.Recovery = f.Recovery
 		}
 	}
-	return sum.cost()
+	return sum
 }
 
-// half is the worse of the kinds of which there were two.
+// noSecond is the redundancy of what cannot stand in for another.
+const noSecond = "none"
+
+// half is the worse of the kinds of which there were two, and what has no second.
 func (r Row) half() string {
+	single := slices.Sorted(maps.Keys(r.Single))
+	if len(r.Halves) == 0 && len(single) > 0 {
+		return noSecond
+	}
 	if len(r.Halves) == 0 {
 		return "–"
 	}
-	answered, processed := math.Inf(1), math.Inf(1)
+	answered, processed, lost := math.Inf(1), math.Inf(1), 0.0
 	for _, h := range r.Halves {
 		answered = min(answered, h.Answered.Value)
 		processed = min(processed, h.Processed.Value)
+		lost = max(lost, h.Lost.Value)
 	}
-	return fmt.Sprintf("%s / %s", percent(answered), percent(processed))
+	cell := fmt.Sprintf("%s / %s", percent(answered), percent(processed))
+	if lost > 0 {
+		cell += fmt.Sprintf(", **%.0f lost**", lost)
+	}
+	if len(single) > 0 {
+		cell += ", " + strings.Join(single, " and ") + ": " + noSecond
+	}
+	return cell
 }
 
 func percent(v float64) string {
@@ -169,8 +230,8 @@ func (r *Report) Terminal(colour bool) string {
 		})
 	for _, row := range r.Rows {
 		var cells []string
-		for i, c := range all {
-			text := strings.ReplaceAll(c.cell(row), "**", "")
+		for i, text := range r.cells(row) {
+			text = strings.ReplaceAll(text, "**", "")
 			if i > 0 { // a cell is two or three short lines: the table fits a projector
 				text = strings.NewReplacer(" / ", "/\n", ", ", "\n", " (", "\n(", " ± ", "\n± ").
 					Replace(text)
@@ -185,7 +246,7 @@ func (r *Report) Terminal(colour bool) string {
 	for i, line := range lines {
 		lines[i] = strings.TrimRight(line, " ")
 	}
-	return strings.Join(lines, "\n") + "\n" + strings.Join(r.notes(), "\n")
+	return strings.Join(lines, "\n") + "\n" + r.Stumbles() + "\n" + strings.Join(r.notes(), "\n")
 }
 
 // Table is the report as a Markdown table.
@@ -207,28 +268,37 @@ func (r *Report) Table() string {
 	}
 	fmt.Fprintf(&b, "| %s |\n| %s |\n", strings.Join(groups, " | "), strings.Join(rule, " | "))
 	for _, row := range r.Rows {
-		var cells []string
-		for i, c := range all {
-			text := c.cell(row)
-			if i == 0 && row.Variant == "right" {
-				text = fmt.Sprintf("[%s](%s/README.md)", text, row.Step)
-			}
-			cells = append(cells, text)
+		cells := r.cells(row)
+		if row.Variant == manifest.Right {
+			cells[0] = fmt.Sprintf("[%s](%s/README.md)", cells[0], row.Step)
 		}
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 	}
 	return b.String()
 }
 
-// count is a number with its noun, of the regular kind.
-func count(n int, noun string) string {
-	if n == 1 {
+// Stumbles are the sentences below the table, a numbered list; empty when nothing is odd.
+func (r *Report) Stumbles() string {
+	var b strings.Builder
+	for n, o := range r.Oddities() {
+		fmt.Fprintf(&b, "%d. %s\n", n+1, o.sentence())
+	}
+	return b.String()
+}
+
+// count is a number with its noun; the ending of more than one is s.
+func count(n int, noun string, plural ...string) string {
+	ending := "s"
+	for _, p := range plural {
+		ending = p
+	}
+	switch n {
+	case 1:
 		return "one " + noun
+	case 2:
+		return "two " + noun + ending
 	}
-	if n == 2 {
-		return "two " + noun + "s"
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s%s", n, noun, ending)
 }
 
 // DepthTable is what becomes of rate and wait as more orders wait, for the architectures
@@ -267,21 +337,28 @@ func (r *Report) notes() []string {
 			p.lowRate, p.work, count(p.rounds, "round"), p.round),
 		fmt.Sprintf("  Sustains: the highest rate of orders without work at which no backlog "+
 			"grows; %s of %d probes of %v each.", count(p.searches, "bisection"), p.probes, p.probe),
-		fmt.Sprintf("Scalability: speed-up over one consumer, and the efficiency of eight; "+
-			"%v of work, the orders always enough.", p.work),
+		"  Wait and rate of the picture above are of one run: the wait is that at half of the rate.",
+		fmt.Sprintf("Scalability: speed-up over one consumer, and the efficiency of eight. A consumer "+
+			"is one worker, busy with an order for %v; as many orders are open as keep all busy. The "+
+			"slope of the orders done over %s of %v.",
+			p.work, count(p.stretches, "stretch", "es"), p.stretch),
 		fmt.Sprintf("Resilience: kill -9 and half a second later a new start, or an orderly "+
-			"restart, at %.0f orders a second; the worst loss of %s, and the longest silence.",
-			p.faultRate, count(p.faultRuns, "kill")),
-		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed for good; "+
-			"the share of the orders of the next %v, one run each. %.0f orders a second are just "+
-			"what one consumer can do: less than 100 %% is the capacity that is gone.",
-			p.half, p.faultRate),
+			"restart. Customers bring more than the consumers can do, so that at least %d orders wait "+
+			"when it happens; the worst loss of %s, and the longest silence.",
+			enough, count(p.faultRuns, "kill")),
+		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed for good while "+
+			"orders wait; the share of those who come in the next %v that is answered, and of those "+
+			"and the waiting ones that is processed, one run each. Customers bring half of what one "+
+			"consumer can do. %q is what has no second, with the reason below.", p.half, noSecond),
 		"– is what an architecture does not have, or what the lines below say was not measured. " +
-			"~ marks a figure that the machine was too noisy for.",
+			"~ marks a figure whose runs still differed by more than 15 % of it when it was measured again.",
 	}
 	if r.Quick {
 		notes = append(notes, "With -quick each thing is measured once, and orderly restarts and "+
 			"deep queues are left out.")
+	}
+	if odd := r.Stumbles(); odd != "" {
+		notes = append(notes, "What a reader may stumble over has a number, and its sentence below the table.")
 	}
 	if r.DepthTable() != "" {
 		notes = append(notes, fmt.Sprintf("Orders waiting: the rate at which orders are processed "+
@@ -312,8 +389,12 @@ func (r *Report) notes() []string {
 				row.Name(), strings.Join(kinds, ", ")))
 		}
 		if row.Scale.Open > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %d orders are open at a time, however many "+
-				"consumers there are.", row.Name(), row.Scale.Open))
+			notes = append(notes, fmt.Sprintf("%s: %d orders are open for each consumer: chance decides "+
+				"which one has an order, and a few would leave some of them idle.",
+				row.Name(), row.Scale.Open))
+		}
+		for _, name := range slices.Sorted(maps.Keys(row.Single)) {
+			notes = append(notes, fmt.Sprintf("%s: no second %s: %s.", row.Name(), name, row.Single[name]))
 		}
 		for _, problem := range row.Problems {
 			notes = append(notes, row.Name()+": "+problem+".")
@@ -327,6 +408,9 @@ func (r *Report) notes() []string {
 func (r *Report) Markdown() string {
 	var b strings.Builder
 	b.WriteString(r.Table() + "\n")
+	if odd := r.Stumbles(); odd != "" {
+		b.WriteString(odd + "\n")
+	}
 	if depths := r.DepthTable(); depths != "" {
 		b.WriteString(depths + "\n")
 	}
@@ -358,12 +442,12 @@ func (r Row) spreads() []string {
 	}
 	add("a new consumer has work after", r.Scale.Join, " s")
 	for _, f := range r.Faults {
-		all = append(all, fmt.Sprintf("%s: %s lost, %s twice, %s refused, silent for %s s",
-			f.Act, f.Lost.Spread(), f.Duplicated.Spread(), f.Refused.Spread(), f.Recovery.Spread()))
+		all = append(all, fmt.Sprintf("%s while %s waited: %s lost, %s twice, %s refused, silent for %s s",
+			f.Act, f.Waiting.Spread(), f.Lost.Spread(), f.Duplicated.Spread(), f.Refused.Spread(),
+			f.Recovery.Spread()))
 	}
 	for _, h := range r.Halves {
-		all = append(all, fmt.Sprintf("one of two %ss killed: %s answered, %s processed",
-			h.Kind, percent(h.Answered.Value), percent(h.Processed.Value)))
+		all = append(all, h.text())
 	}
 	for _, d := range r.Depths {
 		all = append(all, fmt.Sprintf("with %s waiting: %s/s, answer p99 %s ms",
