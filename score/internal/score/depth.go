@@ -24,13 +24,18 @@ const (
 // away while they pile up, and back when it is measured.
 func (s *session) depth(ctx context.Context) error {
 	return s.with(ctx, change{}, func(b *bench.Bench, m *meter) error {
+		door, err := customersOf(b)
+		if err != nil {
+			return err
+		}
+		defer door.close()
 		waiting := &pile{how: *s.score.Backlog, address: s.address}
 		for _, n := range s.pace.depths {
 			s.say("%s orders waiting", number(float64(n)))
 			if err := s.pileUp(ctx, b, m, waiting, n); err != nil {
 				return err
 			}
-			d, err := s.atDepth(ctx, b, m, waiting, n)
+			d, err := s.atDepth(ctx, m, door, waiting, n)
 			if err != nil {
 				return err
 			}
@@ -68,7 +73,7 @@ func (s *session) pileUp(
 // atDepth measures while so many wait. Between two rounds it makes up for what the
 // consumers have taken and the customers not brought.
 func (s *session) atDepth(
-	ctx context.Context, b *bench.Bench, m *meter, waiting *pile, n int,
+	ctx context.Context, m *meter, door *customers, waiting *pile, n int,
 ) (Depth, error) {
 	d := Depth{Waiting: n}
 	window := NewWindow(depthOpen)
@@ -78,7 +83,7 @@ func (s *session) atDepth(
 	before := m.count()
 	left := func() int { return n + int(placed.Load()) - (m.count() - before) }
 	place := func(ctx context.Context) error {
-		_, err := b.PlaceOne(ctx)
+		_, err := door.place(ctx)
 		if err == nil {
 			placed.Add(1)
 		}

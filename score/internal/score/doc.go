@@ -3,7 +3,8 @@
 // goes through the same protocol, with the same orders; what differs between them,
 // such as which of its processes is the consumer, stands in the manifest.
 //
-//	load.go         the customers: an open loop for latency, a closed one for throughput
+//	load.go         how customers come: an open loop for latency, a closed one for throughput
+//	customers.go    those who order as fast as can be
 //	meter.go        what becomes of the orders they place
 //	performance.go  how long an answer takes, and the highest rate that is sustained
 //	scalability.go  1, 2, 4 and 8 consumers; how long until a new one has work

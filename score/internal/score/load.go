@@ -47,21 +47,20 @@ const maxOpen = 4_000
 // NOT to Measure Latency"). When maxOpen requests are open, the next ones wait,
 // and their time counts from the moment at which they were due all the same.
 //
-// It returns when the last answer is there.
+// It returns when the last answer is there. Each request is made by one of a growing number of
+// goroutines, which keep their own figures: a goroutine and a lock for each would cost as much
+// as the request.
 func Fire(
 	ctx context.Context, rate float64, lasts time.Duration,
 	request func(ctx context.Context, due time.Time) error,
 ) Attack {
-	a := Attack{Answers: newHistogram(), Late: newHistogram()}
-	var (
-		mu    sync.Mutex
-		group sync.WaitGroup
-		open  = make(chan struct{}, maxOpen)
-		start = time.Now()
-		total = int(rate * lasts.Seconds())
-	)
+	f := &firing{request: request, due: make(chan time.Time)}
+	// What is under way is seen to its end, whatever becomes of the run.
+	f.ctx = context.WithoutCancel(ctx)
+	start := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	sent, total := 0, int(rate*lasts.Seconds())
 	for i := range total {
 		due := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
 		if wait := time.Until(due); wait > 0 {
@@ -74,27 +73,57 @@ func Fire(
 		if ctx.Err() != nil {
 			break
 		}
-		open <- struct{}{}
-		late := time.Since(due)
-		a.Sent++
-		group.Go(func() {
-			// What is under way is seen to its end, whatever becomes of the run.
-			err := request(context.WithoutCancel(ctx), due)
-			took := time.Since(due)
-			<-open
-			mu.Lock()
-			defer mu.Unlock()
-			record(a.Late, late)
-			if err != nil {
-				a.Refused++
-				return
-			}
-			record(a.Answers, took)
-		})
+		f.fire(due)
+		sent++
 	}
-	a.Took = time.Since(start)
-	group.Wait()
-	return a
+	took := time.Since(start)
+	close(f.due)
+	f.group.Wait()
+	all := newAttack()
+	for _, a := range f.attacks {
+		all.Refused += a.Refused
+		all.Answers.Merge(a.Answers)
+		all.Late.Merge(a.Late)
+	}
+	all.Sent, all.Took = sent, took
+	return *all
+}
+
+func newAttack() *Attack { return &Attack{Answers: newHistogram(), Late: newHistogram()} }
+
+// firing is an open loop under way.
+type firing struct {
+	ctx     context.Context
+	request func(context.Context, time.Time) error
+	due     chan time.Time
+	attacks []*Attack // of each goroutine
+	group   sync.WaitGroup
+}
+
+// fire hands a request to a goroutine that is free, or to a new one.
+func (f *firing) fire(due time.Time) {
+	select {
+	case f.due <- due:
+		return
+	default:
+	}
+	if len(f.attacks) < maxOpen {
+		a := newAttack()
+		f.attacks = append(f.attacks, a)
+		f.group.Go(func() { f.work(a) })
+	}
+	f.due <- due
+}
+
+func (f *firing) work(a *Attack) {
+	for due := range f.due {
+		record(a.Late, time.Since(due))
+		if err := f.request(f.ctx, due); err != nil {
+			a.Refused++
+			continue
+		}
+		record(a.Answers, time.Since(due))
+	}
 }
 
 // Window keeps so many orders open, and places the next when one is done: a closed

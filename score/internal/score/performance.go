@@ -2,11 +2,13 @@ package score
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
-	"net/http"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"course.example/lab/internal/bench"
 )
@@ -66,11 +68,16 @@ const tooLate = 10
 func (s *session) sustained(ctx context.Context) error {
 	var out Sustained
 	err := s.with(ctx, change{}, func(b *bench.Bench, m *meter) error {
-		guess, err := s.most(ctx, b, m)
+		door, err := customersOf(b)
 		if err != nil {
 			return err
 		}
-		probe := func(rate float64) (Probe, error) { return s.probe(ctx, b, m, rate) }
+		defer door.close()
+		guess, err := s.most(ctx, b, m, door)
+		if err != nil {
+			return err
+		}
+		probe := func(rate float64) (Probe, error) { return s.probe(ctx, b, m, door, rate) }
 		figures, err := repeat(s.pace.searches, []float64{5}, func() ([]float64, error) {
 			rate, probes, err := bisect(guess, s.pace.probes, probe)
 			out.Probes = append(out.Probes, probes...)
@@ -81,7 +88,7 @@ func (s *session) sustained(ctx context.Context) error {
 			return err
 		}
 		out.Rate = figures[0]
-		out.Answer50, err = s.halfway(ctx, b, m, out.Rate.Value)
+		out.Answer50, err = s.halfway(ctx, b, m, door, out.Rate.Value)
 		return err
 	})
 	if err != nil {
@@ -95,13 +102,10 @@ func (s *session) sustained(ctx context.Context) error {
 // halfway is the time to an answer at half of what is sustained, in the same run: not so
 // near to the edge that chance decides, and no work that hides what the way costs.
 func (s *session) halfway(
-	ctx context.Context, b *bench.Bench, m *meter, rate float64,
+	ctx context.Context, b *bench.Bench, m *meter, door *customers, rate float64,
 ) (Figure, error) {
 	figures, err := repeat(s.pace.searches, []float64{0.5}, func() ([]float64, error) {
-		a := Fire(ctx, max(rate/2, 1), s.pace.probe, func(ctx context.Context, _ time.Time) error {
-			_, err := b.PlaceOne(ctx)
-			return err
-		})
+		a := Fire(ctx, max(rate/2, 1), s.pace.probe, door.due)
 		s.settle(ctx, b, m, 5*time.Second)
 		return []float64{milliseconds(a.Answers, 50)}, context.Cause(ctx)
 	})
@@ -140,12 +144,14 @@ func bisect(
 }
 
 // most is the throughput with a few orders open all the time.
-func (s *session) most(ctx context.Context, b *bench.Bench, m *meter) (float64, error) {
-	if err := s.flood(ctx, b, m, 32, 500*time.Millisecond); err != nil {
+func (s *session) most(
+	ctx context.Context, b *bench.Bench, m *meter, door *customers,
+) (float64, error) {
+	if err := s.flood(ctx, b, m, door, 500*time.Millisecond); err != nil {
 		return 0, err // the first orders only warm everything up
 	}
 	before, begun := m.count(), time.Now()
-	err := s.flood(ctx, b, m, 32, 1500*time.Millisecond)
+	err := s.flood(ctx, b, m, door, 1500*time.Millisecond)
 	rate := float64(m.count()-before) / time.Since(begun).Seconds()
 	if err == nil && rate == 0 {
 		err = fmt.Errorf("no order was processed within %v", time.Since(begun).Round(time.Second))
@@ -154,15 +160,15 @@ func (s *session) most(ctx context.Context, b *bench.Bench, m *meter) (float64, 
 }
 
 func (s *session) flood(
-	ctx context.Context, b *bench.Bench, m *meter, size int, lasts time.Duration,
+	ctx context.Context, b *bench.Bench, m *meter, door *customers, lasts time.Duration,
 ) error {
-	window := NewWindow(size)
+	window := NewWindow(32)
 	m.use(window)
 	defer m.use(nil)
 	timed, stop := context.WithTimeout(ctx, lasts)
 	defer stop()
 	window.Run(timed, func(ctx context.Context) error {
-		_, err := b.PlaceOne(ctx)
+		_, err := door.place(ctx)
 		return err
 	})
 	s.settle(ctx, b, m, 5*time.Second)
@@ -181,15 +187,12 @@ const (
 // probe tries one rate. The backlog is what was due and has not come to an end: between
 // the middle and the end of the probe it must not grow.
 func (s *session) probe(
-	ctx context.Context, b *bench.Bench, m *meter, rate float64,
+	ctx context.Context, b *bench.Bench, m *meter, door *customers, rate float64,
 ) (Probe, error) {
 	half := s.pace.probe / 2
 	growing := make(chan int, 1)
 	go func() { growing <- growth(ctx, rate, s.pace.probe, m.count) }()
-	a := Fire(ctx, rate, s.pace.probe, func(ctx context.Context, _ time.Time) error {
-		_, err := b.PlaceOne(ctx)
-		return err
-	})
+	a := Fire(ctx, rate, s.pace.probe, door.due)
 	grown := <-growing
 	p := Probe{Rate: round(rate), P99: round(milliseconds(a.Answers, 99))}
 	allowed := int(growthShare*rate*half.Seconds()) + someOrders
@@ -228,63 +231,52 @@ func growth(ctx context.Context, rate float64, lasts time.Duration, ended func()
 	return backlog(lasts) - half
 }
 
-// Calibrate measures the load generator against a handler that does nothing, in this
-// same process: what it cannot do there it cannot do anywhere.
+// Calibrate measures the load generator against a server that does nothing, in this same
+// process: what it cannot do there it cannot do anywhere.
 func Calibrate(ctx context.Context, lasts time.Duration) (g Generator, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	addr, stop, err := serveNothing(ctx)
 	if err != nil {
 		return g, fmt.Errorf("calibrate: %w", err)
 	}
-	server := &http.Server{
-		ReadHeaderTimeout: time.Second,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusAccepted)
-		}),
+	defer func() { err = errors.Join(err, stop()) }()
+	door, err := newCustomers("http://" + addr)
+	if err != nil {
+		return g, err
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	defer func() {
-		closeErr := server.Close()
-		<-served // always ErrServerClosed after Close
-		if err == nil {
-			err = closeErr
-		}
-	}()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
-	defer client.CloseIdleConnections()
-	ask := func(ctx context.Context, _ time.Time) error {
-		return post(ctx, client, "http://"+listener.Addr().String()+"/orders")
-	}
-	Fire(ctx, 500, lasts/2, ask)
-	low := Fire(ctx, 500, lasts, ask)
+	defer door.close()
+	Fire(ctx, 500, lasts/2, door.due)
+	low := Fire(ctx, 500, lasts, door.due)
 	g.Answer50 = round(milliseconds(low.Answers, 50))
 	g.Answer99 = round(milliseconds(low.Answers, 99))
-	var found []float64
-	guess := 8000.0
-	for range 2 {
+	guess := 40_000.0
+	figures, err := repeat(2, []float64{5}, func() ([]float64, error) {
 		rate, _, err := bisect(guess, 6, func(rate float64) (Probe, error) {
-			a := Fire(ctx, rate, lasts, ask)
+			a := Fire(ctx, rate, lasts, door.due)
 			held := a.Refused == 0 && milliseconds(a.Answers, 99) < 100
 			return Probe{Rate: rate, Held: held}, context.Cause(ctx)
 		})
-		if err != nil {
-			return g, err
-		}
-		found = append(found, rate)
 		guess = max(0.8*rate, 1) // from another place, so as not to try the same rates
+		return []float64{rate}, err
+	})
+	if err != nil {
+		return g, err
 	}
-	g.Rate = figure(found, 5)
+	g.Rate = figures[0]
 	return g, nil
 }
 
-func post(ctx context.Context, client *http.Client, url string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+// serveNothing serves a shop that takes every order and does nothing with it.
+func serveNothing(ctx context.Context) (addr string, stop func() error, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return "", nil, err
 	}
-	resp, err := client.Do(r)
-	if err != nil {
-		return err
+	server := &fasthttp.Server{
+		Handler: func(r *fasthttp.RequestCtx) { r.SetStatusCode(fasthttp.StatusAccepted) },
 	}
-	return resp.Body.Close()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	return listener.Addr().String(), func() error {
+		return errors.Join(server.Shutdown(), <-served)
+	}, nil
 }

@@ -52,7 +52,7 @@ var (
 		searches: 1, probes: 4, probe: 800 * time.Millisecond,
 		stretches: 1, stretch: time.Second,
 		faultRuns: 1, faultFor: 1800 * time.Millisecond,
-		half: 2 * time.Second, stillLost: 1500 * time.Millisecond,
+		half: 5 * time.Second, stillLost: 1500 * time.Millisecond,
 	}
 )
 

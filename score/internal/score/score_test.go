@@ -313,7 +313,7 @@ func TestPutReplaces(t *testing.T) {
 func TestCalibrate(t *testing.T) {
 	t.Parallel()
 	g, err := Calibrate(t.Context(), 50*time.Millisecond)
-	if err != nil || g.Rate.Runs != 2 || g.Answer50 <= 0 {
+	if err != nil || g.Rate.Runs < 2 || g.Answer50 <= 0 {
 		t.Errorf("%+v, %v", g, err)
 	}
 }
