@@ -126,7 +126,10 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 	if e.Load.Rate > 0 {
 		group.Go(func() { b.Trickle(loadCtx, e.Load.Rate) })
 	}
-	start, err := inflict(ctx, b, moments, start, &group)
+	crowd, leave := context.WithCancel(loadCtx)
+	defer leave()
+	group.Go(func() { b.Trickle(crowd, e.Load.Crowd) })
+	start, err := inflict(ctx, b, moments, start, &group, leave)
 	if err == nil {
 		err = until(ctx, start.Add(e.Load.For.Std()))
 	}
@@ -140,15 +143,17 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 // clock stands still while an act is under way, so that a broker which takes
 // twenty seconds to start on a slow machine shifts what comes after it, rather
 // than swallowing it; inflict returns the start shifted by as much. A burst
-// alone goes on by itself: what happens in the middle of it is what it is for.
+// alone goes on by itself: what happens in the middle of it is what it is for. First is called
+// before each act, and ends what lasts until the first.
 func inflict(
 	ctx context.Context, b *bench.Bench, moments []manifest.Moment, start time.Time,
-	group *sync.WaitGroup,
+	group *sync.WaitGroup, first func(),
 ) (time.Time, error) {
 	for _, m := range moments {
 		if err := until(ctx, start.Add(m.At)); err != nil {
 			return start, err
 		}
+		first()
 		if strings.HasPrefix(m.Act, "burst ") {
 			group.Go(func() {
 				// What the shop refuses is in the ledger, and that the act

@@ -44,6 +44,8 @@ func TestVerdicts(t *testing.T) {
 		held                     bool
 	}{
 		{"calm", "held", "", true},
+		{"crowd-comes", "held", "", true},
+		{"crowd-leaves", "held", "", true},
 		{"broken-promise", "BROKEN", "promised lost 0", false},
 		{"nobody-logs", "UNKNOWN", "unknown: no process has logged luck", false},
 		{"gives-up", "BROKEN", "promised failed 0, but it was 5", false},

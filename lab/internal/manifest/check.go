@@ -227,8 +227,8 @@ func (s *Step) checkVariants() error {
 }
 
 func (s *Step) checkRun() error {
-	if s.Run.Count != 0 || s.Run.For != 0 || s.Run.Patience != 0 {
-		return wrong("run", "count, for and patience are for the load of an experiment")
+	if s.Run.Count != 0 || s.Run.Crowd != 0 || s.Run.For != 0 || s.Run.Patience != 0 {
+		return wrong("run", "count, crowd, for and patience are for the load of an experiment")
 	}
 	return under(s.Run.check(), "run")
 }
@@ -247,6 +247,8 @@ func (l Load) check() error {
 	switch {
 	case l.Rate != 0 && (l.Rate < minRate || l.Rate > MaxRate):
 		return wrong("rate", "%v is not from %v to %d orders a second", l.Rate, minRate, MaxRate)
+	case l.Crowd != 0 && (l.Crowd < minRate || l.Crowd > MaxRate):
+		return wrong("crowd", "%v is not from %v to %d orders a second", l.Crowd, minRate, MaxRate)
 	case l.Count < 0 || l.Count > maxOrders:
 		return wrong("count", "%d is not from 1 to %d orders", l.Count, maxOrders)
 	}

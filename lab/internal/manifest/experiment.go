@@ -128,6 +128,8 @@ func (s *Step) checkLoad(e Experiment) error {
 		return wrong("load", "needs a rate (with for) or a count")
 	case e.Load.Rate > 0 && e.Load.For == 0:
 		return wrong("load", "a rate needs for: how long")
+	case e.Load.Crowd > 0 && len(e.Faults) == 0:
+		return wrong("load", "a crowd comes until the first of the faults: which?")
 	case !s.takesOrders(e):
 		return wrong("scale", "nobody is left who takes orders")
 	}

@@ -77,8 +77,11 @@ type Process struct {
 
 // Load is what customers do, and how long an order takes.
 type Load struct {
-	Rate  float64  `yaml:"rate"`  // orders a second
-	Count int      `yaml:"count"` // orders at once, at the start
+	Rate  float64 `yaml:"rate"`  // orders a second
+	Count int     `yaml:"count"` // orders at once, at the start
+	// Crowd is how many orders a second come besides, until the first entry of the
+	// timeline: what is broken then meets orders that wait.
+	Crowd float64  `yaml:"crowd"`
 	For   Duration `yaml:"for"`
 	// Work is the time that processing one order takes; nil leaves it to the step.
 	Work *Duration `yaml:"work"`

@@ -151,6 +151,7 @@ func TestMistakes(t *testing.T) {
 		{"two processes of a name", "name: consumer", "name: producer", "is taken"},
 		{"spare and counted", "    spare: true", "    spare: true\n    count: 1", "it is spare"},
 		{"no load", "load: {count: 100}", "load: {}", "needs a rate"},
+		{"crowd without a fault", "load: {count: 100}", "load: {rate: 1, for: 1s, crowd: 9}", "a crowd comes until"},
 		{"rate without end", "for: 4s, ", "", "needs for"},
 		{"unknown act", "at 2s: kill consumer-1", "at 2s: kil consumer-1", `"kil" is no act`},
 		{"nobody", "at 2s: kill consumer-1", "at 2s: kill waiter-1", "no process and no service"},
