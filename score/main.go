@@ -102,13 +102,16 @@ func runScore(ctx context.Context, cmd *cli.Command) error {
 	report.Protocol, report.Machine, report.Quick = score.Protocol, score.ThisMachine(), opt.Quick
 	t := newTour(steps, cmd.Bool("variants"), opt)
 	t.verbose = cmd.Bool("v")
-	if err := measure(ctx, scr, t, report, path); err != nil {
+	err = measure(ctx, scr, t, report, path)
+	if !whole {
 		return err
 	}
-	if whole {
-		return publish(root)
+	if err != nil {
+		scr.Print(fmt.Sprintf("what is missing: go run ./score -json %s STEP…, and then "+
+			"go run ./score -publish writes the pages", path))
+		return err
 	}
-	return nil
+	return publish(root)
 }
 
 // measure goes the tour, shows the table, and keeps the figures where they outlive the run and,

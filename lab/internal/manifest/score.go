@@ -39,6 +39,9 @@ type Score struct {
 	Single map[string]string `yaml:"single"`
 	// Env is for the consumers wherever orders cost work: one worker in each.
 	Env map[string]string `yaml:"env"`
+	// Crowd is for every process while something is killed or restarted, in a step that
+	// turns customers away before so many orders wait as must.
+	Crowd map[string]string `yaml:"crowd"`
 	// Odd has a sentence for a figure that a reader would stumble over, by the column of
 	// the table: it stands below the table whenever the figure is odd. The score says
 	// which are, and a test that each of them has its sentence.
@@ -131,10 +134,10 @@ func (s *Step) checkScore() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(score.Single)) {
 		if err := s.CheckAct("kill " + name); err != nil {
-			return fmt.Errorf("score: single: %w", err)
+			return under(err, "single", name)
 		}
 		if score.Single[name] == "" {
-			return fmt.Errorf("score: single: %s: why is there no second?", name)
+			return under(errors.New("why is there no second?"), "single", name)
 		}
 	}
 	if score.Middle != "" {
@@ -148,7 +151,10 @@ func (s *Step) checkScore() error {
 	if score.Workers != "" && score.Unscaled != "" {
 		return fmt.Errorf("workers says how consumers are added, unscaled that they are not")
 	}
-	return under(s.checkEnv(score.Env), "env")
+	if err := s.checkEnv(score.Env); err != nil {
+		return under(err, "env")
+	}
+	return under(s.checkEnv(score.Crowd), "crowd")
 }
 
 func (s *Step) checkBacklog(b *Backlog) error {

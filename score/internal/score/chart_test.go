@@ -102,3 +102,23 @@ func TestNamesDoNotOverlap(t *testing.T) {
 		}
 	}
 }
+
+// Both axes of the picture of costs are of the run without work: what is measured with work moves
+// nothing in it.
+func TestCostAxesAreOfOneRun(t *testing.T) {
+	t.Parallel()
+	r := aReport()
+	before, err := r.CostChart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Rows[0].Latency.Answer50.Value *= 7
+	after, err := r.CostChart()
+	if err != nil || before != after {
+		t.Errorf("the time to an answer with work moved something: %v", err)
+	}
+	r.Rows[0].Sustained.Answer50.Value *= 7
+	if after, err = r.CostChart(); err != nil || before == after {
+		t.Errorf("the time to an answer at half of the rate moved nothing: %v", err)
+	}
+}

@@ -210,6 +210,8 @@ func TestRedundancyCell(t *testing.T) {
 		want string
 	}{
 		{Row{Single: why}, "none"},
+		{Row{Single: why, Faults: []Fault{{Name: KillConsumer, Lost: worst([]float64{66, 60})}}},
+			"none, **66 lost**"},
 		{Row{Halves: []Half{half}}, "100 % / 98.0 %"},
 		{Row{Halves: []Half{half}, Single: why}, "100 % / 98.0 %, shop: none"},
 		{Row{Halves: []Half{half, losing}}, "100 % / 98.0 %, **3 lost**"},

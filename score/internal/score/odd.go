@@ -19,12 +19,12 @@ type Oddity struct {
 // tenfold is how much slower than its neighbour in the table a figure is odd.
 const tenfold = 10
 
-// Oddities are the figures that are more than all, that fall where they ought to rise, or
-// that are ten times as slow as in the row above or below.
+// Oddities are the figures that are more than all, or less than half of it, that fall where
+// they ought to rise, or that are ten times as slow as in the row above or below.
 func (r *Report) Oddities() []Oddity {
 	var all []Oddity
 	for i, row := range r.Rows {
-		for _, c := range columns() {
+		for _, c := range append(columns(), depthColumn) {
 			if c.slow != nil {
 				if what := r.slower(i, c); what != "" {
 					all = append(all, Oddity{row.Name(), c.key, what, row.Odd[c.key]})
@@ -66,6 +66,34 @@ func (r *Report) slower(i int, c column) string {
 	return ""
 }
 
+// depthColumn is the table of waiting orders, which has a row for some architectures.
+var depthColumn = column{key: "waiting", slow: Row.slowestDepth, odd: Row.oddDepths}
+
+// slowestDepth is the time for an order with the most orders waiting.
+func (r Row) slowestDepth() float64 {
+	if n := len(r.Depths); n > 0 && r.Depths[n-1].Rate.Value > 0 {
+		return 1 / r.Depths[n-1].Rate.Value
+	}
+	return 0
+}
+
+// oddDepths says when a shop does less than half as much because more orders wait.
+func (r Row) oddDepths() (what, why string) {
+	for i, d := range r.Depths {
+		if i > 0 && d.Rate.Value < r.Depths[i-1].Rate.Value/2 {
+			return fmt.Sprintf("less than half as many with %s waiting as with %s",
+				number(float64(d.Waiting)), number(float64(r.Depths[i-1].Waiting))), ""
+		}
+	}
+	return "", ""
+}
+
+// tooLittle is the share of what so many consumers could do that is odd to miss.
+const tooLittle = 0.5
+
+// small is by how much more than all is due to what one consumer has left undone.
+const small = 0.05
+
 // oddScale says what is odd about the speed-ups of a row.
 func (r Row) oddScale() (what, why string) {
 	for i, p := range r.Scale.Points {
@@ -74,12 +102,20 @@ func (r Row) oddScale() (what, why string) {
 		}
 	}
 	for _, p := range r.Scale.Points {
+		if p.Efficiency < tooLittle {
+			return fmt.Sprintf("%d do less than half of %d times as much", p.Consumers, p.Consumers), ""
+		}
 		if 100*p.Efficiency < 100.5 {
 			continue
 		}
 		what = fmt.Sprintf("%.0f %% of %d times as much", 100*p.Efficiency, p.Consumers)
-		if p.Rate.Low <= float64(p.Consumers)*r.Scale.Points[0].Rate.High {
+		one, all := r.Scale.Points[0].Rate, float64(p.Consumers)
+		switch most := 1000 / r.Scale.WorkMS; {
+		case p.Rate.Low <= all*one.High:
 			why = "the runs differ by more than what is too much."
+		case p.Efficiency < 1+small && p.Rate.Value <= all*most:
+			why = fmt.Sprintf("one consumer did %s of the %s orders a second that its worker can do.",
+				number(one.Value), number(most))
 		}
 		return what, why
 	}
@@ -104,7 +140,7 @@ func (r *Report) Explain(root string) error {
 
 func knownColumns(step *manifest.Step) error {
 	var keys []string
-	for _, c := range columns() {
+	for _, c := range append(columns(), depthColumn) {
 		if c.slow != nil || c.odd != nil {
 			keys = append(keys, c.key)
 		}
@@ -143,13 +179,18 @@ func superscript(n int) string {
 func (r *Report) cells(row Row) []string {
 	var cells []string
 	for _, c := range columns() {
-		text := c.cell(row)
-		for n, o := range r.Oddities() {
-			if o.Row == row.Name() && o.Column == c.key {
-				text += " " + superscript(n+1)
-			}
-		}
-		cells = append(cells, text)
+		cells = append(cells, c.cell(row)+r.marks(row, c))
 	}
 	return cells
+}
+
+// marks are the numbers of the sentences for a figure.
+func (r *Report) marks(row Row, c column) string {
+	text := ""
+	for n, o := range r.Oddities() {
+		if o.Row == row.Name() && o.Column == c.key {
+			text += " " + superscript(n+1)
+		}
+	}
+	return text
 }

@@ -104,8 +104,11 @@ func (s *session) sustained(ctx context.Context) error {
 func (s *session) halfway(
 	ctx context.Context, b *bench.Bench, m *meter, door *customers, rate float64,
 ) (Figure, error) {
+	rate = max(rate/2, 1)
+	// The last probe may have been too much: what it has left behind is not measured.
+	Fire(ctx, rate, s.pace.probe, door.due)
 	figures, err := repeat(s.pace.searches, []float64{0.5}, func() ([]float64, error) {
-		a := Fire(ctx, max(rate/2, 1), s.pace.probe, door.due)
+		a := Fire(ctx, rate, s.pace.probe, door.due)
 		s.settle(ctx, b, m, 5*time.Second)
 		return []float64{milliseconds(a.Answers, 50)}, context.Cause(ctx)
 	})

@@ -182,7 +182,7 @@ func (s *session) tasks() []task {
 		if f.Act == "restart "+s.score.Middle || f.Act == "kill "+s.score.Middle {
 			one += 3 * time.Second
 		}
-		tasks = append(tasks, task{f.Act, time.Duration(s.faultRuns(f)) * one,
+		tasks = append(tasks, task{f.Act, time.Duration(s.repeats(f)) * one,
 			func(ctx context.Context) error { return s.resilience(ctx, f) }})
 	}
 	for _, kind := range s.halves() {
@@ -203,9 +203,9 @@ func (s *session) depthTakes() time.Duration {
 	return aroundBench + time.Duration(len(p.depths))*each + deepest*30*time.Microsecond
 }
 
-// faultRuns is how often a fault is repeated: a kill costs by chance what it costs, an
+// repeats is how often a fault is repeated: a kill costs by chance what it costs, an
 // orderly restart costs the same each time.
-func (s *session) faultRuns(f Fault) int {
+func (s *session) repeats(f Fault) int {
 	if strings.HasPrefix(f.Name, "kill ") {
 		return s.pace.faultRuns
 	}

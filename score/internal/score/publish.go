@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -173,12 +174,14 @@ func (r Row) Paragraph(report *Report) string {
 		lines = append(lines, "- **Scalability.** Not measured: "+r.Scale.Without+".")
 	}
 	var costs []string
+	fewest := math.Inf(1)
 	for _, f := range r.Faults {
 		costs = append(costs, fmt.Sprintf("%s: %s", f.Act, f.cost()))
+		fewest = min(fewest, f.Waiting.Low)
 	}
 	if len(costs) > 0 {
-		lines = append(lines, "- **Resilience.** (lost, done twice, longest silence) "+
-			strings.Join(costs, "; ")+".")
+		lines = append(lines, fmt.Sprintf("- **Resilience.** (lost, done twice, longest silence, "+
+			"while %s orders or more waited) %s.", number(fewest), strings.Join(costs, "; ")))
 	}
 	var halves []string
 	for _, h := range r.Halves {

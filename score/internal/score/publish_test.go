@@ -89,6 +89,22 @@ func TestWordsAndFigures(t *testing.T) {
 	}
 }
 
+// Whatever was killed or restarted in the newest figures met orders that waited.
+func TestFaultsMetWaitingOrders(t *testing.T) {
+	t.Parallel()
+	_, path, report := newest(t)
+	if report.Protocol != Protocol {
+		return
+	}
+	for _, row := range report.Rows {
+		for _, f := range row.Faults {
+			if f.Waiting.Low < enough {
+				t.Errorf("%s: %s: %s: %v orders waited, want %d", path, row.Step, f.Act, f.Waiting.Low, enough)
+			}
+		}
+	}
+}
+
 // Of the pages as they are, those that promise something in words are read: a claim that is
 // worded in another way than the test knows would be none.
 func TestPagesMakeClaims(t *testing.T) {
@@ -163,6 +179,8 @@ func TestOddities(t *testing.T) {
 		}
 		return Scale{Points: all}
 	}
+	idle := points(48, 98)
+	idle.WorkMS = 20
 	wide := points(50, 101)
 	wide.Points[0].Rate = figure([]float64{49, 51}, 0)
 	for _, c := range []struct {
@@ -183,8 +201,22 @@ func TestOddities(t *testing.T) {
 			"consumers", "112 % of 4 times as much", ""},
 		{"too much, within the spread", row("43-b", func(r *Row) { r.Scale = wide }),
 			"consumers", "101 % of 2 times as much", "the runs differ by more than what is too much."},
+		{"too much, for the one did too little", row("43-b", func(r *Row) { r.Scale = idle }),
+			"consumers", "102 % of 2 times as much",
+			"one consumer did 48 of the 50 orders a second that its worker can do."},
+		{"far from all", row("43-b", func(r *Row) { r.Scale = points(50, 60, 70) }),
+			"consumers", "4 do less than half of 4 times as much", ""},
 		{"falling", row("43-b", func(r *Row) { r.Scale = points(50, 90, 80) }),
 			"consumers", "4 consumers do less than 2", ""},
+		{"slower with many waiting", row("43-b", func(r *Row) {
+			r.Depths = []Depth{{Waiting: 0, Rate: figure([]float64{100}, 0)}}
+		}), "waiting", "20 times as slow as 42-a", ""},
+		{"falling as more wait", row("43-b", func(r *Row) {
+			r.Depths = []Depth{
+				{Waiting: 0, Rate: figure([]float64{2000}, 0)},
+				{Waiting: 10_000, Rate: figure([]float64{900}, 0)},
+			}
+		}), "waiting", "less than half as many with 10,000 waiting as with 0", ""},
 		{"slower in a silence", row("43-b", func(r *Row) {
 			r.Faults = []Fault{{Name: KillMiddle, Recovery: figure([]float64{5}, 0)}}
 		}), KillMiddle, "50 times as slow as 42-a", ""},
@@ -193,6 +225,7 @@ func TestOddities(t *testing.T) {
 		r.Put(row("42-a", func(r *Row) {
 			r.Scale = points(50, 100)
 			r.Faults = []Fault{{Name: KillMiddle, Recovery: figure([]float64{0.1}, 0)}}
+			r.Depths = []Depth{{Waiting: 0, Rate: figure([]float64{2000}, 0)}}
 		}))
 		r.Put(c.row)
 		all := r.Oddities()

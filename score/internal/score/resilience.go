@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -73,7 +74,8 @@ func (f Fault) at() time.Duration {
 const enough = 50
 
 // crowd is the rate at which twice as many wait by the time of the fault, if the consumers
-// do what they can.
+// do what they can. It ends with the fault: what is shown then is what the fault does to a shop
+// that can serve its customers, and not what too many of them do.
 func (s *session) crowd(at time.Duration) float64 {
 	return s.capacity() + 2*enough/at.Seconds()
 }
@@ -94,44 +96,19 @@ func (s *session) capacity() float64 {
 	return workers / s.pace.work.Seconds()
 }
 
+// calm is the rate of those who come before and after: half of what the consumers can do, and
+// not so many that the queue of a slow machine never ends.
+func (s *session) calm() float64 { return min(s.capacity()/2, 50) }
+
 // goroutines is how many workers a fault run has in a process whose workers are goroutines.
 const goroutines = 2
 
 // resilience lets one fault happen while customers come and at least so many orders wait,
 // as often as runs are repeated.
 func (s *session) resilience(ctx context.Context, f Fault) error {
-	var lost, duplicated, waiting []float64
-	lasts, rate := s.lasts(f), s.crowd(f.at())
-	// What was lost in any run counts, also when it was no good for the rest.
-	one := func() (experiment.Result, float64, error) {
-		r, err := s.experiment(ctx, manifest.Experiment{
-			Name: "score", About: f.Act, Faults: timeline(f),
-			Load: manifest.Load{Rate: rate, For: manifest.Duration(lasts)},
-		})
-		if err == nil {
-			gone, again := toll(r)
-			lost, duplicated = append(lost, gone), append(duplicated, again)
-		}
-		return r, float64(waited(r.History)), err
-	}
-	figures, err := repeat(s.faultRuns(f), []float64{10, 0.3}, func() ([]float64, error) {
-		r, wait, err := one()
-		if err == nil && wait < enough {
-			// The consumers are quicker than was thought: more customers.
-			rate += 2 * (enough - wait) / f.at().Seconds()
-			r, wait, err = one()
-		}
-		if err == nil && r.Recovery < 0 && lasts < longRecovery {
-			// It takes longer than customers came. Again, for longer.
-			lasts = longRecovery
-			r, wait, err = one()
-		}
-		if err != nil {
-			return nil, err
-		}
-		waiting = append(waiting, wait)
-		f.Strips = append(f.Strips, newStrip(r.History))
-		return []float64{float64(r.Refused), r.Recovery.Seconds()}, nil
+	runs := &faultRuns{session: s, fault: f, lasts: s.lasts(f), crowd: s.crowd(f.at())}
+	figures, err := repeat(s.repeats(f), []float64{10, 0.3}, func() ([]float64, error) {
+		return runs.next(ctx)
 	})
 	if errors.Is(err, bench.ErrCannot) {
 		s.problem("not measured: %s: %v", f.Act, err)
@@ -140,8 +117,9 @@ func (s *session) resilience(ctx context.Context, f Fault) error {
 	if err != nil {
 		return err
 	}
-	f.Lost, f.Duplicated, f.Waiting = worst(lost), worst(duplicated), figure(waiting, 1e9)
-	f.Refused, f.Recovery = figures[0], figures[1]
+	f = runs.fault
+	f.Lost, f.Duplicated = worst(runs.lost), worst(runs.duplicated)
+	f.Refused, f.Recovery, f.Waiting = figures[0], figures[1], figure(runs.waiting, 1e9)
 	if f.Recovery.Low < 0 {
 		f.Recovery.Value = -1 // once was often enough
 	}
@@ -150,6 +128,50 @@ func (s *session) resilience(ctx context.Context, f Fault) error {
 	}
 	s.row.Faults = append(s.row.Faults, f)
 	return nil
+}
+
+// faultRuns are the runs of one fault, and what each has cost.
+type faultRuns struct {
+	*session
+	fault                     Fault
+	lasts                     time.Duration // that customers come
+	crowd                     float64       // of them before the fault, a second
+	lost, duplicated, waiting []float64
+}
+
+// next is one run, with refusals and the longest silence. A run with too few orders waiting,
+// or one that was over before the shop was back, is made again.
+func (f *faultRuns) next(ctx context.Context) ([]float64, error) {
+	r, err := f.once(ctx)
+	wait := float64(waited(r.History))
+	if err == nil && wait < enough {
+		// The consumers are quicker than was thought: more customers.
+		f.crowd += 2 * (enough - wait) / f.fault.at().Seconds()
+		r, err = f.once(ctx)
+	}
+	if err == nil && r.Recovery < 0 && f.lasts < longRecovery {
+		f.lasts = longRecovery
+		r, err = f.once(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.waiting = append(f.waiting, float64(waited(r.History)))
+	f.fault.Strips = append(f.fault.Strips, newStrip(r.History))
+	return []float64{float64(r.Refused), r.Recovery.Seconds()}, nil
+}
+
+// once carries the experiment out. What it lost counts, whatever else the run was good for.
+func (f *faultRuns) once(ctx context.Context) (experiment.Result, error) {
+	r, err := f.session.experiment(ctx, manifest.Experiment{
+		Name: "score", About: f.fault.Act, Faults: timeline(f.fault),
+		Load: manifest.Load{Rate: f.calm(), Crowd: f.crowd, For: manifest.Duration(f.lasts)},
+	})
+	if err == nil {
+		lost, twice := toll(r)
+		f.lost, f.duplicated = append(f.lost, lost), append(f.duplicated, twice)
+	}
+	return r, err
 }
 
 // toll is what a run has cost: orders that are lost, and effects beyond an order's first.
@@ -194,10 +216,12 @@ func (s *session) experiment(
 	e.Settle = manifest.Duration(s.pace.stillLost)
 	if s.breaksMiddle(e.Faults) {
 		// Whoever lost the broker may be in a pause before the next try.
-		e.Settle = manifest.Duration(8 * time.Second)
+		e.Settle = manifest.Duration(20 * time.Second)
 	}
+	e.Env = map[string]string{}
+	maps.Copy(e.Env, s.score.Crowd)
 	if s.score.Workers != "" {
-		e.Env = map[string]string{s.score.Workers: strconv.Itoa(goroutines)}
+		e.Env[s.score.Workers] = strconv.Itoa(goroutines)
 	}
 	cfg, cleanup, err := s.stage.Config(ctx, s.worker, s.name(), true)
 	if err != nil {
@@ -249,7 +273,7 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 		Name: "score", About: "one of two " + kind, Scale: scale,
 		Faults: manifest.Timeline{{From: at, To: at, Acts: []string{"kill " + kind + "-1"}}},
 		Load: manifest.Load{
-			Rate: workers / 4, Count: int(workers*at.Seconds()) + 2*enough,
+			Rate: workers / 4, Crowd: workers + 2*enough/at.Seconds(),
 			For: manifest.Duration(at + after + 200*time.Millisecond),
 		},
 	})

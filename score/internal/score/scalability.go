@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -46,7 +47,7 @@ func (s *session) scalability(ctx context.Context) error {
 		}
 		return nil
 	})
-	s.row.Scale.Join = figure(joins, 0.1)
+	s.row.Scale.Join = figure(joins, math.Inf(1)) // of the second, fourth and eighth: no repeats
 	return err
 }
 

@@ -177,6 +177,9 @@ const noSecond = "none"
 func (r Row) half() string {
 	single := slices.Sorted(maps.Keys(r.Single))
 	if len(r.Halves) == 0 && len(single) > 0 {
+		if had, _ := r.lost(); had > 0 { // by the one that there is
+			return fmt.Sprintf("%s, **%.0f lost**", noSecond, had)
+		}
 		return noSecond
 	}
 	if len(r.Halves) == 0 {
@@ -309,7 +312,8 @@ func (r *Report) DepthTable() string {
 		if len(row.Depths) == 0 {
 			continue
 		}
-		cells := []string{fmt.Sprintf("[%s](%s/README.md)", row.Name(), row.Step)}
+		cells := []string{fmt.Sprintf("[%s](%s/README.md)%s", row.Name(), row.Step,
+			r.marks(row, depthColumn))}
 		heads, rule := []string{"orders waiting"}, []string{"---"}
 		for _, d := range row.Depths {
 			heads, rule = append(heads, number(float64(d.Waiting))), append(rule, "---:")
@@ -343,15 +347,16 @@ func (r *Report) notes() []string {
 			"slope of the orders done over %s of %v.",
 			p.work, count(p.stretches, "stretch", "es"), p.stretch),
 		fmt.Sprintf("Resilience: kill -9 and half a second later a new start, or an orderly "+
-			"restart. Customers bring more than the consumers can do, so that at least %d orders wait "+
-			"when it happens; the worst loss of %s, and the longest silence.",
+			"restart. Until then customers bring more than the consumers can do, so that at least %d "+
+			"orders wait, and from then on half of that; the worst loss of %s, and the longest silence.",
 			enough, count(p.faultRuns, "kill")),
 		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed for good while "+
 			"orders wait; the share of those who come in the next %v that is answered, and of those "+
 			"and the waiting ones that is processed, one run each. Customers bring half of what one "+
 			"consumer can do. %q is what has no second, with the reason below.", p.half, noSecond),
 		"– is what an architecture does not have, or what the lines below say was not measured. " +
-			"~ marks a figure whose runs still differed by more than 15 % of it when it was measured again.",
+			"~ marks a figure whose runs still differed by more than 15 % of it when it was measured " +
+			"again, or for which the machine had no time.",
 	}
 	if r.Quick {
 		notes = append(notes, "With -quick each thing is measured once, and orderly restarts and "+
@@ -379,26 +384,34 @@ func (r *Report) notes() []string {
 			"two share the machine) that the generator may have been the limit.")
 	}
 	for _, row := range r.Rows {
-		if row.Scale.Without != "" {
-			notes = append(notes, row.Name()+": no consumer to add: "+row.Scale.Without+".")
-		}
-		if kinds := row.Scale.Kinds; len(kinds) > 0 {
-			notes = append(notes, fmt.Sprintf("%s: 1, 2, 4 and 8 consumers are as many of each of "+
-				"%s, which share the work of an order. Which of them has one in hand their logs do "+
-				"not tell, so when a new one has work is not measured.",
-				row.Name(), strings.Join(kinds, ", ")))
-		}
-		if row.Scale.Open > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %d orders are open for each consumer: chance decides "+
-				"which one has an order, and a few would leave some of them idle.",
-				row.Name(), row.Scale.Open))
-		}
-		for _, name := range slices.Sorted(maps.Keys(row.Single)) {
-			notes = append(notes, fmt.Sprintf("%s: no second %s: %s.", row.Name(), name, row.Single[name]))
-		}
-		for _, problem := range row.Problems {
-			notes = append(notes, row.Name()+": "+problem+".")
-		}
+		notes = append(notes, row.notes()...)
+	}
+	return notes
+}
+
+// notes say what was different in one row.
+func (r Row) notes() []string {
+	var notes []string
+	note := func(format string, args ...any) {
+		notes = append(notes, r.Name()+": "+fmt.Sprintf(format, args...)+".")
+	}
+	if r.Scale.Without != "" {
+		note("no consumer to add: %s", r.Scale.Without)
+	}
+	if kinds := r.Scale.Kinds; len(kinds) > 0 {
+		note("1, 2, 4 and 8 consumers are as many of each of %s, which share the work of an order. "+
+			"Which of them has one in hand their logs do not tell, so when a new one has work is not "+
+			"measured", strings.Join(kinds, ", "))
+	}
+	if r.Scale.Open > 0 {
+		note("%d orders are open for each consumer: chance decides which one has an order, and a few "+
+			"would leave some of them idle", r.Scale.Open)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Single)) {
+		note("no second %s: %s", name, r.Single[name])
+	}
+	for _, problem := range r.Problems {
+		note("%s", problem)
 	}
 	return notes
 }
