@@ -72,6 +72,13 @@ func command() *cli.Command {
 	}
 }
 
+// To the library the 07 of "score 07 -h" is something to be explained.
+func init() {
+	cli.ShowCommandHelp = func(_ context.Context, cmd *cli.Command, _ string) error {
+		return cli.ShowRootCommandHelp(cmd)
+	}
+}
+
 func runScore(ctx context.Context, cmd *cli.Command) error {
 	root, err := home.Root()
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -19,6 +20,19 @@ func TestMistakes(t *testing.T) {
 		err := command().Run(context.Background(), append([]string{"score"}, strings.Fields(args)...))
 		if err == nil || errors.Is(err, errQuiet) || !strings.Contains(err.Error(), want) {
 			t.Errorf("score %s: want an error with %q, got: %v", args, want, err)
+		}
+	}
+}
+
+// -h helps, whatever stands before it.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"-h", "07 -h", "07 -quick -h"} {
+		cmd, out := command(), &bytes.Buffer{}
+		cmd.Writer = out
+		err := cmd.Run(context.Background(), append([]string{"score"}, strings.Fields(args)...))
+		if err != nil || !strings.Contains(out.String(), "-publish") {
+			t.Errorf("score %s: %v\n%s", args, err, out)
 		}
 	}
 }
