@@ -186,7 +186,7 @@ func (s *session) tasks() []task {
 			func(ctx context.Context) error { return s.resilience(ctx, f) }})
 	}
 	for _, kind := range s.halves() {
-		tasks = append(tasks, task{"one of two: " + kind, aroundBench + p.half + 1500*time.Millisecond,
+		tasks = append(tasks, task{"one of two: " + kind, aroundBench + p.half + 2500*time.Millisecond,
 			func(ctx context.Context) error { return s.redundancy(ctx, kind) }})
 	}
 	if s.score.Backlog != nil && len(p.depths) > 0 {

@@ -254,7 +254,7 @@ func (s *session) breaksMiddle(t manifest.Timeline) bool {
 	return false
 }
 
-// redundancy has two of everything that the step can have two of, kills one for good,
+// redundancy has two of everything that the step can have two of, kills one and leaves it dead,
 // and looks at what becomes of the customers of the time after that, and of the orders that
 // waited. The customers are fewer than the one that is left can serve: what is missing is
 // missing with the killed one, and not for want of time.
@@ -268,13 +268,13 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 	after := s.pace.half
 	half := Half{Kind: kind, Seconds: int(after.Seconds())}
 	const at = 500 * time.Millisecond
-	workers := 2 / s.pace.work.Seconds()
+	workers, back := 2/s.pace.work.Seconds(), at+after+late
 	r, err := s.experiment(ctx, manifest.Experiment{
 		Name: "score", About: "one of two " + kind, Scale: scale,
-		Faults: manifest.Timeline{{From: at, To: at, Acts: []string{"kill " + kind + "-1"}}},
+		Faults: halved(kind, at, back),
 		Load: manifest.Load{
 			Rate: workers / 4, Crowd: workers + 2*enough/at.Seconds(),
-			For: manifest.Duration(at + after + 200*time.Millisecond),
+			For: manifest.Duration(back + 200*time.Millisecond),
 		},
 	})
 	if err != nil {
@@ -290,6 +290,18 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 	return nil
 }
 
+// halved kills the first of a kind, and starts it again when nobody looks any more: a process
+// that died between its commit and its line writes the line in its next life.
+func halved(kind string, at, back time.Duration) manifest.Timeline {
+	entry := func(when time.Duration, act string) manifest.Entry {
+		return manifest.Entry{From: when, To: when, Acts: []string{act + kind + "-1"}}
+	}
+	return manifest.Timeline{entry(at, "kill "), entry(back, "start ")}
+}
+
+// late is how much later than it came an order of the last moment may be processed.
+const late = time.Second
+
 func (s *session) canHaveTwo(p manifest.Process) bool {
 	_, single := s.score.Single[p.Name]
 	return !p.Spare && !single
@@ -297,7 +309,7 @@ func (s *session) canHaveTwo(p manifest.Process) bool {
 
 // shares says which percentage of the customers who came within the time after the
 // first fault were told yes; and of these and of the orders that waited when it came,
-// which percentage was processed within that time or the second after it.
+// which percentage was processed within that time or a little later.
 func shares(h history.Run, after time.Duration) (answered, processed float64) {
 	fault := firstFault(h)
 	within := func(t time.Time) bool { return !t.Before(fault) && t.Before(fault.Add(after)) }
@@ -322,7 +334,7 @@ func shares(h history.Run, after time.Duration) (answered, processed float64) {
 	done := map[string]bool{}
 	for i, v := range ledger.Judge(h.Events) {
 		e := h.Events[i]
-		in := e.Time.Before(fault.Add(after + time.Second))
+		in := e.Time.Before(fault.Add(after + late))
 		if v == ledger.Effect && in && came[e.Order] {
 			done[e.Order] = true
 		}

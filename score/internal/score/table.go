@@ -350,8 +350,8 @@ func (r *Report) notes() []string {
 			"restart. Until then customers bring more than the consumers can do, so that at least %d "+
 			"orders wait, and from then on half of that; the worst loss of %s, and the longest silence.",
 			enough, count(p.faultRuns, "kill")),
-		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed for good while "+
-			"orders wait; the share of those who come in the next %v that is answered, and of those "+
+		fmt.Sprintf("Redundancy: two of everything the step can have two of, one killed while orders wait, "+
+			"and left dead; the share of those who come in the next %v that is answered, and of those "+
 			"and the waiting ones that is processed, one run each. Customers bring half of what one "+
 			"consumer can do. %q is what has no second, with the reason below.", p.half, noSecond),
 		"– is what an architecture does not have, or what the lines below say was not measured. " +
