@@ -49,7 +49,7 @@ break: ## break every step and every part
 	@for dir in $(sort $(STEPS) $(PARTS)); do echo "— $$dir"; \
 		$(LAB) break $$dir $(ARGS) || failed=1; done; exit $${failed:-0}
 
-score: ## measure the four questions: make score ARGS="03 07 -quick"
+score: ## measure the four questions and write the pages; ARGS="03 07 -quick" shows two
 	@GOWORK=off $(GO) build -C score -buildvcs=false -o ../.lab/bin/ . && GOWORK=off .lab/bin/score $(ARGS)
 
 # 7 is 07.
