@@ -42,7 +42,7 @@ var (
 		searches: 2, probes: 5, probe: 1200 * time.Millisecond,
 		stretches: 2, stretch: 2 * time.Second,
 		faultRuns: 2, restarts: true, faultFor: 2 * time.Second,
-		half: 10 * time.Second, stillLost: 2 * time.Second,
+		half: 10 * time.Second, stillLost: 10 * time.Second,
 		depths: []int{0, 10_000, 100_000, 1_000_000}, depthRounds: 3, depthFor: time.Second,
 	}
 	// quickPace leaves out the orderly restarts and the deep queue: two architectures take
@@ -52,7 +52,7 @@ var (
 		searches: 1, probes: 4, probe: 800 * time.Millisecond,
 		stretches: 1, stretch: time.Second,
 		faultRuns: 1, faultFor: 1800 * time.Millisecond,
-		half: 5 * time.Second, stillLost: 1500 * time.Millisecond,
+		half: 5 * time.Second, stillLost: 5 * time.Second,
 	}
 )
 

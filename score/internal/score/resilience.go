@@ -196,6 +196,10 @@ func (s *session) lasts(f Fault) time.Duration {
 	return f.at() + after
 }
 
+// longSilence is how long nothing happens before what is open counts as lost, where the middle
+// was broken. It is waited for only when something is open.
+const longSilence = time.Minute
+
 // longRecovery is how long customers come when a shop was still silent as they stopped.
 const longRecovery = 15 * time.Second
 
@@ -215,8 +219,9 @@ func (s *session) experiment(
 	e.Load.Work, e.Variant = &work, s.row.Variant
 	e.Settle = manifest.Duration(s.pace.stillLost)
 	if s.breaksMiddle(e.Faults) {
-		// Whoever lost the broker may be in a pause before the next try.
-		e.Settle = manifest.Duration(20 * time.Second)
+		// Whoever lost the broker may be in a pause before the next try, and a saga waits for
+		// its deadline, which doubles with each try.
+		e.Settle = manifest.Duration(longSilence)
 	}
 	e.Env = map[string]string{}
 	maps.Copy(e.Env, s.score.Crowd)
