@@ -2,6 +2,7 @@ package score
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -40,20 +41,25 @@ var kinds = []ledger.Kind{
 const drawn = 800
 
 // ordinary are the orders that came to one end: neither lost nor done twice.
-func ordinary(h history.Run) map[string]bool {
-	ends, all := map[string]int{}, map[string]bool{}
-	for _, e := range h.Events {
-		if e.Kind == ledger.Processed || e.Kind == ledger.Failed {
-			ends[e.Order]++
-			all[e.Order] = ends[e.Order] == 1
+func ordinary(h history.Run, verdicts []ledger.Verdict) map[string]bool {
+	plain, odd := map[string]bool{}, map[string]bool{}
+	for i, v := range verdicts {
+		order := h.Events[i].Order
+		switch {
+		case v.Ends():
+			plain[order] = true
+		case v.Happened() || v == ledger.Open || v == ledger.Contradiction:
+			odd[order] = true
 		}
 	}
-	return all
+	maps.DeleteFunc(plain, func(order string, _ bool) bool { return odd[order] })
+	return plain
 }
 
 func newStrip(h history.Run) *Strip {
 	s := &Strip{}
-	plain := ordinary(h)
+	verdicts := ledger.Judge(h.Events)
+	plain := ordinary(h, verdicts)
 	if len(plain) > drawn {
 		s.OneIn = (len(plain) + drawn - 1) / drawn
 	}
@@ -71,7 +77,6 @@ func newStrip(h history.Run) *Strip {
 		lives = append(lives, fmt.Sprintf("%d,%d,%d", process(l.Process), ms(l.From), ms(l.To)))
 	}
 	orders := map[string]int{}
-	verdicts := ledger.Judge(h.Events)
 	for i, e := range h.Events {
 		if verdicts[i] == ledger.Repeat {
 			continue // somebody else has said so, or the same one before

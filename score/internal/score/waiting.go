@@ -33,14 +33,14 @@ func waitingAt(h history.Run, moment time.Time) map[string]bool {
 			waiting[fmt.Sprintf("customer %d", i)] = true
 		}
 	}
-	for _, e := range h.Events {
-		if e.Kind == ledger.Accepted && e.Time.Before(moment) {
+	verdicts := ledger.Judge(h.Events)
+	for i, e := range h.Events {
+		if verdicts[i].Accepts() && e.Time.Before(moment) {
 			waiting[e.Order] = true
 		}
 	}
-	for _, e := range h.Events {
-		ended := e.Kind == ledger.Processed || e.Kind == ledger.Failed
-		if ended && e.Time.Before(moment) {
+	for i, e := range h.Events {
+		if verdicts[i].Ends() && e.Time.Before(moment) {
 			delete(waiting, e.Order)
 		}
 	}
