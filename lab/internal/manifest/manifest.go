@@ -14,6 +14,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"course.example/lab/internal/nearest"
 )
 
 // FileName is the manifest's name in a step's folder.
@@ -183,6 +185,9 @@ func LoadStep(root, arg string) (*Step, error) {
 		return n == want || strings.HasPrefix(n, want+"-")
 	})
 	if want == "" || i < 0 {
+		if near := nearest.To(want, names); near != "" {
+			return nil, fmt.Errorf("there is no step %q: did you mean %s?", arg, near)
+		}
 		return nil, fmt.Errorf("there is no step %q: the steps are %s",
 			arg, strings.Join(names, ", "))
 	}
@@ -195,6 +200,9 @@ func LoadStep(root, arg string) (*Step, error) {
 		return nil, err
 	}
 	if !slices.Contains(parts, part) {
+		if near := nearest.To(part, parts); near != "" {
+			return nil, fmt.Errorf("%s has no part %q: did you mean %s?", names[i], part, near)
+		}
 		return nil, fmt.Errorf("%s has no part %q: its parts are %s",
 			names[i], part, strings.Join(append(parts, "none")[:max(1, len(parts))], ", "))
 	}

@@ -351,6 +351,14 @@ func TestLoadPart(t *testing.T) {
 		step.Dir != filepath.Join(dir, "mailbox") {
 		t.Errorf("got %q, %q, %q, %q", step.Name, step.Number, step.Root(), step.Dir)
 	}
+	if _, err = LoadStep(root, "07/mailbx"); err == nil ||
+		!strings.Contains(err.Error(), "did you mean mailbox?") {
+		t.Errorf("a part that was mistyped: %v", err)
+	}
+	if _, err = LoadStep(root, "07-rabitmq"); err == nil ||
+		!strings.Contains(err.Error(), "did you mean 07-rabbitmq?") {
+		t.Errorf("a step that was mistyped: %v", err)
+	}
 	_, err = LoadStep(root, "07/other")
 	if err == nil || !strings.Contains(err.Error(), `no part "other": its parts are mailbox`) {
 		t.Errorf("a part that is not there: %v", err)
