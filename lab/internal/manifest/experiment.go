@@ -183,7 +183,7 @@ func (s *Step) checkCondition(e Experiment, c *Condition) error {
 
 // checkAsked says whether there will be anything from which the figure can be told.
 func (s *Step) checkAsked(e Experiment, f figure.Figure, of string) error {
-	single := e.Load.Rate > 0 || e.Faults.has("order")
+	single := e.Load.Rate > 0 || e.Load.Crowd > 0 || e.Faults.has("order")
 	switch {
 	case f.Of == figure.Singles && !single:
 		return errors.New("is of customers with one order each, and load: count is one " +
