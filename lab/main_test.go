@@ -47,6 +47,8 @@ func TestMistakes(t *testing.T) {
 		{"-x", "go run ./lab -h lists the flags"},
 		{"run 7 -x", "go run ./lab run -h lists the flags"},
 		{"do", "what is to be done?"},
+		{"do kil consumer-1", "did you mean kill?"},
+		{"do dance", "is no act: there are burst"},
 		{"do kill consumer-1", "no run is going on"},
 		{"do -run x burst 1", `no run "x" is going on`},
 	}
@@ -195,5 +197,49 @@ func TestWorker(t *testing.T) {
 		if got := s.worker(); got != c.want {
 			t.Errorf("%v: %s, want %s", c.processes, got, c.want)
 		}
+	}
+}
+
+// Whoever asks for help with an act is told of that act, and no run is needed for it.
+func TestHelpWithAnAct(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"do kill -h": "kill WHO", "do help kill": "kill WHO", "do kill --help": "SIGKILL",
+		"do scale consumer -h": "scale KIND N", "do help": "burst N", "do -h": "burst N",
+		"do cut -h": "run -proxy", "do help slow": "for example",
+	} {
+		var out strings.Builder
+		lab := command()
+		lab.Writer = &out
+		err := lab.Run(context.Background(), append([]string{"lab"}, strings.Fields(args)...))
+		if err != nil || !strings.Contains(strings.ToLower(out.String()), strings.ToLower(want)) {
+			t.Errorf("%s: want %q, got %v\n%s", args, want, err, &out)
+		}
+		if one := strings.Contains(args, "kill"); one && strings.Contains(out.String(), "burst") {
+			t.Errorf("%s tells of the other acts, too:\n%s", args, &out)
+		}
+	}
+}
+
+// A number that begins with - is one, and no flag.
+func TestAnActWithLessThanNothing(t *testing.T) {
+	t.Setenv(home.EnvDir, t.TempDir())
+	err := command().Run(context.Background(),
+		[]string{"lab", "do", "scale", "consumer", "-1"})
+	if err == nil || !strings.Contains(err.Error(), "no run is going on") {
+		t.Errorf("scale consumer -1: %v", err)
+	}
+}
+
+// The keys are those of the acts, for the processes that this step has.
+func TestKeysLine(t *testing.T) {
+	t.Parallel()
+	s := show{step: &manifest.Step{Processes: []manifest.Process{{Name: "consumer"}}}}
+	if got := s.keysLine(); got != "b burst  k kill  +  - consumer" {
+		t.Errorf("keys: %s", got)
+	}
+	s.owned = []string{"rabbitmq"}
+	if got := s.keysLine(); !strings.Contains(got, "r restart rabbitmq") {
+		t.Errorf("keys: %s", got)
 	}
 }

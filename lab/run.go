@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"course.example/lab/internal/act"
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/control"
 	"course.example/lab/internal/home"
@@ -246,12 +247,12 @@ func (s *show) lookAfter(ctx context.Context) {
 
 // do carries out an act that came from another terminal, which is told how it
 // went.
-func (s *show) do(ctx context.Context, act string) (string, error) {
-	if strings.TrimSpace(act) == "quit" {
+func (s *show) do(ctx context.Context, text string) (string, error) {
+	if strings.TrimSpace(text) == "quit" {
 		s.quit()
 		return "quit", nil
 	}
-	return s.bench.Act(context.WithoutCancel(ctx), act)
+	return s.bench.Act(context.WithoutCancel(ctx), text)
 }
 
 // worker is the kind of process that the keys act on: the last of the manifest
@@ -267,52 +268,50 @@ func (s *show) worker() string {
 }
 
 func (s *show) press(key string) {
-	kind := s.worker()
-	act := ""
 	switch key {
-	case "b":
-		act = "burst 100"
-	case "+", "=":
-		act = "scale " + kind + " +1"
-	case "-", "_":
-		act = "scale " + kind + " -1"
-	case "k":
-		act = "kill " + kind
-	case "r":
-		if len(s.owned) == 0 {
-			s.screen.Say("there is no service here that the lab may restart")
-			return
-		}
-		act = "restart " + s.owned[0]
 	case "?", "h":
-		s.screen.Print(s.keys())
+		s.screen.Print(s.help())
 		return
 	case "q", "ctrl+c", "ctrl+d":
 		s.quit()
 		return
-	default:
-		return
 	}
-	s.acts.Go(func() {
-		if err := s.bench.Do(context.Background(), act); err != nil {
-			s.screen.Say("%v", err)
+	for _, k := range s.keys() {
+		if slices.Contains(k.Keys, key) {
+			s.acts.Go(func() {
+				if err := s.bench.Do(context.Background(), k.Act); err != nil {
+					s.screen.Say("%v", err)
+				}
+			})
 		}
-	})
+	}
 }
 
-func (s *show) keys() string {
-	kind := s.worker()
-	lines := []string{
-		"  b   a burst of 100 orders",
-		"  +   one more " + kind + "          -   one less, drained",
-		"  k   kill -9 a " + kind,
-	}
+// keys are those that carry an act out.
+func (s *show) keys() []act.Key {
+	server := ""
 	if len(s.owned) > 0 {
-		lines = append(lines, "  r   restart "+s.owned[0])
+		server = s.owned[0]
 	}
-	lines = append(lines, "  q   drain and quit",
-		"From another terminal: go run ./lab do ACT, where ACT is", bench.Acts)
-	return strings.Join(lines, "\n")
+	return act.Keys(s.worker(), server)
+}
+
+// keysLine names the keys that carry an act out.
+func (s *show) keysLine() string {
+	var keys []string
+	for _, k := range s.keys() {
+		keys = append(keys, strings.TrimRight(k.Keys[0]+" "+k.Short, " "))
+	}
+	return strings.Join(keys, "  ")
+}
+
+func (s *show) help() string {
+	var b strings.Builder
+	for _, k := range s.keys() {
+		fmt.Fprintf(&b, "  %s   %s\n", k.Keys[0], k.Help)
+	}
+	return b.String() + "  q   drain and quit\n" +
+		"From another terminal: go run ./lab do ACT, where ACT is\n" + act.Help()
 }
 
 // status is what stays at the bottom of the screen.
@@ -331,11 +330,7 @@ func (s *show) status(width int) string {
 	if st.Refused > 0 {
 		counts += fmt.Sprintf(" · refused %d", st.Refused)
 	}
-	keys := "b burst  + - " + s.worker() + "  k kill"
-	if len(s.owned) > 0 {
-		keys += "  r restart " + s.owned[0]
-	}
-	end := "? help  q quit"
+	keys, end := s.keysLine(), "? help  q quit"
 	if s.draining.Load() {
 		keys, end = "waiting for what is in flight", "q leaves it"
 	}

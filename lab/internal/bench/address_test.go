@@ -12,7 +12,7 @@ import (
 func TestAddressesAreKnownBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	back := manifest.Process{Name: "back", HTTP: true, Count: 2, UpTo: 3}
-	b := &Bench{cfg: Config{Step: &manifest.Step{Processes: []manifest.Process{back}}}}
+	b := &supervisor{cfg: Config{Step: &manifest.Step{Processes: []manifest.Process{back}}}}
 	told, err := b.urls("front", "back")
 	if err != nil || len(told) != 3 {
 		t.Fatalf("got %q, %v", told, err)

@@ -8,14 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
-	"math/rand/v2"
 	"net/http"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"course.example/lab/internal/history"
@@ -68,44 +61,19 @@ type Config struct {
 	Show func(history.Line)
 }
 
-// Bench is a running step. Its methods are safe for concurrent use.
+// Bench is a running step. Four have a job each and a lock of their own: the supervisor looks
+// after the processes, the customers place orders, the faults carry out acts, the record keeps
+// the ledger and the history. None calls another with its lock held. The methods are safe for
+// concurrent use.
 type Bench struct {
-	cfg     Config
-	variant manifest.Variant
-	client  *http.Client
-	ctx     context.Context // ends when the bench closes
-	cancel  context.CancelFunc
-	group   sync.WaitGroup // supervisors and requests
-	wire    *wire          // nil when the config does not want it
-	printer *printer
+	*supervisor
+	*customers
+	*faults
+	*record
 
-	// acts is held for reading by every act that is under way.
-	acts sync.RWMutex
-
-	mu        sync.Mutex
-	rng       *rand.Rand
-	procs     []*proc
-	ledger    ledger.Ledger
-	history   history.Run
-	lastEvent time.Time // of any event
-	progress  time.Time // of the last event that changed what is open or done
-	refused   int
-	// unanswered are the customers among the refused who got no answer.
-	unanswered int
-	highest    map[string]float64 // by name of the gauge
-	// turnedAway counts the refusals since an order was last accepted.
-	turnedAway int
-	nextShop   int
-	release    func() error // gives the claimed port back
-	// addresses are where the HTTP processes of a kind serve, or will.
-	addresses map[string][]string
-	closing   bool
-	slowest   time.Duration // that a process took to be ready, at the start
-	// downServices are those that an act has stopped or killed.
-	downServices map[string]bool
-	heldServices map[string]bool // those that an act has paused
-	broken       error           // a process that cannot be kept up
-	slips        map[string]bool // lines that almost say something, by what was said of them
+	services []Service
+	printer  *printer
+	started  time.Time
 }
 
 // Start starts the step's processes and returns when all are ready. What it
@@ -116,37 +84,47 @@ func Start(ctx context.Context, cfg Config) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{
-		cfg:     cfg,
-		variant: variant,
-		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
-		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
-		printer: newPrinter(cfg.Show),
-		highest: map[string]float64{},
-		history: history.Run{
-			Step: cfg.Step.Name, Variant: variant.Name, Started: time.Now(),
-		},
-	}
-	// The bench outlives the context of its start: an interrupted run must
-	// still drain. Close ends it.
-	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := b.startAll(ctx); err != nil {
+	b := assemble(ctx, cfg, variant)
+	if err := b.startAll(ctx, cfg); err != nil {
 		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 	}
 	return b, nil
 }
 
-func (b *Bench) startAll(ctx context.Context) error {
-	if b.cfg.Proxy {
-		w, err := startWire(ctx, b.cfg.Run, b.cfg.Bin)
+// assemble makes a bench on which nothing runs yet.
+func assemble(ctx context.Context, cfg Config, variant manifest.Variant) *Bench {
+	printer := newPrinter(cfg.Show)
+	rec := newRecord(cfg, variant.Name, printer)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+	sup := &supervisor{
+		cfg: cfg, variant: variant, record: rec, printer: printer, client: client,
+	}
+	// The bench outlives the context of its start: an interrupted run must
+	// still drain. Close ends it.
+	sup.ctx, sup.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	b := &Bench{
+		supervisor: sup, record: rec, printer: printer, services: cfg.Services,
+		started: time.Now(),
+	}
+	b.customers = &customers{
+		record: rec, printer: printer, client: client, doors: sup.doors,
+		patient: cfg.Patience,
+	}
+	b.faults = newFaults(cfg, b)
+	return b
+}
+
+func (b *Bench) startAll(ctx context.Context, cfg Config) error {
+	if cfg.Proxy {
+		w, err := startWire(ctx, cfg.Run, cfg.Bin)
 		if err != nil {
 			return err
 		}
 		b.wire = w
 	}
-	for _, kind := range b.cfg.Step.Processes {
+	for _, kind := range cfg.Step.Processes {
 		want := kind.Count
-		if n, ok := b.cfg.Scale[kind.Name]; ok {
+		if n, ok := cfg.Scale[kind.Name]; ok {
 			want = n
 		}
 		if err := b.startKind(ctx, kind, want); err != nil {
@@ -156,136 +134,8 @@ func (b *Bench) startAll(ctx context.Context) error {
 	return nil
 }
 
-// startKind starts so many of a kind and waits for them: what one kind declares
-// as it starts, such as a queue, is there when the next kind looks for it.
-func (b *Bench) startKind(ctx context.Context, kind manifest.Process, n int) error {
-	began := time.Now()
-	var procs []*proc
-	for range n {
-		p, err := b.add(kind)
-		if err != nil {
-			return err
-		}
-		procs = append(procs, p)
-	}
-	for _, p := range procs {
-		if err := b.awaitReady(ctx, p, 30*time.Second); err != nil {
-			return err
-		}
-	}
-	b.slowest = max(b.slowest, time.Since(began))
-	return nil
-}
-
-// Slowest is how long it took until the processes of a kind were ready, at the start of the run,
-// when nothing was broken yet: that of the kind which took longest.
-func (b *Bench) Slowest() time.Duration { return b.slowest }
-
-// environment is what one process gets: what the lab was started with, where
-// the services are, and what the variant and the manifest say.
-func (b *Bench) environment(p *proc) ([]string, error) {
-	vars := maps.Clone(b.cfg.Address)
-	if vars == nil {
-		vars = map[string]string{}
-	}
-	if b.wire != nil {
-		if err := b.wire.reroute(p.name, vars); err != nil {
-			return nil, err
-		}
-	}
-	vars["LOG_FORMAT"] = "json"
-	if !strings.EqualFold(os.Getenv("LOG_LEVEL"), "debug") {
-		vars["LOG_LEVEL"] = "info" // the ledger is read from lines of this level
-	}
-	vars["VARIANT"] = b.variant.Name
-	if b.cfg.Work != nil {
-		vars["WORK"] = b.cfg.Work.String()
-	}
-	if p.addr != "" {
-		vars["ADDR"] = p.addr
-	}
-	vars["PROCESS"] = p.name
-	if p.kind.Control {
-		maps.Copy(vars, b.cfg.Control)
-	}
-	for _, more := range []map[string]string{p.kind.Env, b.variant.Env, b.cfg.Env} {
-		for name, value := range more {
-			expanded, err := manifest.Expand(value, b.places(p.name))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", p.name, name, err)
-			}
-			vars[name] = expanded
-		}
-	}
-	env := os.Environ()
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		env = append(env, name+"="+vars[name])
-	}
-	return env, nil
-}
-
-// say shows a remark of the lab's own.
-func (b *Bench) say(format string, args ...any) {
-	b.printer.add(history.Line{Process: history.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...)})
-}
-
-// hear takes what a line says of an order into the ledger. What is wrong with a line that
-// almost says something is told once: each of its orders will look lost.
-func (b *Bench) hear(line history.Line) {
-	if event, ok := line.Event(); ok {
-		b.record(event)
-		return
-	}
-	slip := line.Slip()
-	if slip == "" {
-		return
-	}
-	b.mu.Lock()
-	told := b.slips[slip]
-	if b.slips == nil {
-		b.slips = map[string]bool{}
-	}
-	b.slips[slip] = true
-	b.mu.Unlock()
-	if !told {
-		b.say("%s: not in the ledger: %s", line.Process, slip)
-	}
-}
-
-// record takes an event into the ledger.
-func (b *Bench) record(e ledger.Event) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	verdict := b.ledger.Add(e)
-	b.lastEvent = time.Now()
-	if e.Kind != ledger.Received {
-		// To receive an order again and again is no progress.
-		b.progress = b.lastEvent
-	}
-	if b.cfg.Keep {
-		b.history.Events = append(b.history.Events, e)
-	}
-	if b.cfg.Watch != nil {
-		b.cfg.Watch(e, verdict)
-	}
-}
-
-func (b *Bench) mark(act string, fault bool, inFlight int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.history.Marks = append(b.history.Marks, history.Mark{
-		Time: time.Now(), Act: act, Fault: fault, InFlight: inFlight,
-	})
-}
-
-// LoadEnded marks the moment from which silence is no wonder.
-func (b *Bench) LoadEnded() { b.mark(history.LoadEnds, false, 0) }
-
 // Figures are what those services of the run know of it that can tell: a receiver of telemetry.
 func (b *Bench) Figures(ctx context.Context) (map[string]float64, error) {
-	b.mu.Lock()
-	since := b.history.Started
-	b.mu.Unlock()
 	all := map[string]float64{}
 	for _, s := range b.cfg.Services {
 		teller, ok := s.(interface {
@@ -294,7 +144,7 @@ func (b *Bench) Figures(ctx context.Context) (map[string]float64, error) {
 		if !ok {
 			continue
 		}
-		figures, err := teller.Figures(ctx, since)
+		figures, err := teller.Figures(ctx, b.started)
 		if err != nil {
 			return nil, err
 		}
@@ -315,73 +165,15 @@ type Status struct {
 
 // Status returns the state of the run.
 func (b *Bench) Status() Status {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := Status{
-		Summary: b.ledger.Summary(), Refused: b.refused, Unanswered: b.unanswered,
-		Elapsed: time.Since(b.history.Started), Up: map[string]int{},
-	}
-	for _, p := range b.procs {
-		if p.state == up {
-			s.Up[p.kind.Name]++
-		}
-	}
+	s := b.record.status()
+	s.Up = b.up()
 	return s
-}
-
-// Highest are the largest numbers that any line of the log had as the attributes that
-// [Config.Gauges] names. One that no line had is not among them.
-func (b *Bench) Highest() map[string]float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return maps.Clone(b.highest)
-}
-
-// gauge keeps the largest values of the attributes that somebody asks for.
-func (b *Bench) gauge(line history.Line) {
-	for _, name := range b.cfg.Gauges {
-		value, err := strconv.ParseFloat(line.Attr(name), 64)
-		if err != nil || math.IsNaN(value) {
-			continue // most lines do not have it
-		}
-		b.mu.Lock()
-		if highest, seen := b.highest[name]; !seen || value > highest {
-			b.highest[name] = value
-		}
-		b.mu.Unlock()
-	}
-}
-
-// Err is not nil once a process could not be kept up.
-func (b *Bench) Err() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.broken
-}
-
-// Open lists some of the accepted orders that have no end yet.
-func (b *Bench) Open(limit int) []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.ledger.Open(limit)
 }
 
 // History returns a copy of all that happened so far.
 func (b *Bench) History() history.Run {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	h := b.history
-	h.Ended = time.Now()
-	h.Events = slices.Clone(h.Events)
-	h.Marks = slices.Clone(h.Marks)
-	h.Lives = slices.Clone(h.Lives)
-	h.Refused = slices.Clone(h.Refused)
-	h.Answers = slices.Clone(h.Answers)
-	for _, p := range b.procs {
-		if !p.since.IsZero() {
-			h.Lives = append(h.Lives, history.Life{Process: p.name, From: p.since, To: h.Ended})
-		}
-	}
+	h := b.record.copy()
+	h.Lives = b.allLives()
 	return h
 }
 
@@ -394,10 +186,8 @@ func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
 	began := time.Now()
 	done := began // since when no order is open
 	for {
-		b.mu.Lock()
-		open := b.ledger.Summary().Open
-		quiet, stuck := time.Since(b.lastEvent), time.Since(b.progress)
-		b.mu.Unlock()
+		open, lastEvent, progress := b.pulse()
+		quiet, stuck := time.Since(lastEvent), time.Since(progress)
 		// A long silence before the drain is no sign of anything: what was
 		// broken may have been mended only now.
 		waited := time.Since(began)
@@ -425,33 +215,10 @@ const aftermath = 300 * time.Millisecond
 // that they wrote has been read. It does not stop the services: whoever started
 // them does. Safe to call twice.
 func (b *Bench) Close(ctx context.Context) error {
-	b.mu.Lock()
-	b.closing = true
-	procs := slices.Clone(b.procs)
-	b.mu.Unlock()
-
-	var errs []error
-	for _, front := range []bool{true, false} {
-		var some []*proc
-		for _, p := range procs {
-			if p.kind.Orders == front {
-				some = append(some, p)
-			}
-		}
-		errs = append(errs, b.stopAll(ctx, some)...)
-	}
-	b.cancel()
-	b.group.Wait()
+	err := b.supervisor.close(ctx)
 	b.printer.close()
-	b.client.CloseIdleConnections()
 	if b.wire != nil {
-		errs = append(errs, b.wire.close())
+		err = errors.Join(err, b.wire.close())
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.release != nil {
-		errs = append(errs, b.release())
-		b.release = nil
-	}
-	return errors.Join(errs...)
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"course.example/lab/internal/act"
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/history"
 	"course.example/lab/internal/home"
@@ -308,7 +309,7 @@ func TestPauseAndResume(t *testing.T) {
 	b, _ := start(t, "", nil)
 	err := b.Do(t.Context(), "pause shop")
 	if runtime.GOOS == "windows" {
-		if !errors.Is(err, bench.ErrCannot) {
+		if !errors.Is(err, act.ErrCannot) {
 			t.Errorf("want ErrCannot, got %v", err)
 		}
 		return
@@ -353,7 +354,8 @@ func TestActsThatCannotBeDone(t *testing.T) {
 	b, _ := start(t, "", nil)
 	cases := []struct{ act, want string }{
 		{"", "what is to be done"},
-		{"dance", "nothing the lab can do"},
+		{"dance", "is no act: there are burst"},
+		{"kil shop", "did you mean kill?"},
 		{"kill", "whom?"},
 		{"kill nobody", `no process and no service "nobody"`},
 		{"burst", "how many?"},

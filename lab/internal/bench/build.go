@@ -25,10 +25,8 @@ func Build(ctx context.Context, step *manifest.Step, dir string, wire bool) (str
 	for _, p := range step.Processes {
 		packages = append(packages, p.Package)
 	}
-	for _, command := range [][]string{step.Inject.Poison, step.Inject.Duplicate} {
-		if len(command) > 0 {
-			packages = append(packages, command[0])
-		}
+	for _, command := range step.Inject {
+		packages = append(packages, command[0])
 	}
 	slices.Sort(packages)
 	packages = slices.Compact(packages)

@@ -88,20 +88,20 @@ func TestDrain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := &Bench{}
-				b.record(ledger.Event{Kind: ledger.Accepted, Order: "a"})
+				b := &Bench{record: &record{}}
+				b.record.add(ledger.Event{Kind: ledger.Accepted, Order: "a"})
 				// What happened before says nothing of what comes: the fault was mended just now.
 				time.Sleep(time.Minute)
 				began := time.Now()
 				for _, e := range c.events {
 					time.AfterFunc(e.at, func() {
-						b.record(ledger.Event{Kind: e.kind, Order: e.order})
+						b.record.add(ledger.Event{Kind: e.kind, Order: e.order})
 					})
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				defer cancel()
 				err := b.Drain(ctx, settle)
-				took, got := time.Since(began), b.Status().Summary
+				took, got := time.Since(began), b.status().Summary
 				if err != nil || took < c.from || took > c.to {
 					t.Errorf("took %v, want %v to %v; %v", took, c.from, c.to, err)
 				}
@@ -122,8 +122,8 @@ func TestDrain(t *testing.T) {
 func TestDrainIsCutShort(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &Bench{}
-		b.record(ledger.Event{Kind: ledger.Accepted, Order: "a"})
+		b := &Bench{record: &record{}}
+		b.record.add(ledger.Event{Kind: ledger.Accepted, Order: "a"})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := b.Drain(ctx, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
@@ -137,18 +137,18 @@ func TestRecordKeepsWhatItIsAskedFor(t *testing.T) {
 	t.Parallel()
 	var watched []ledger.Event
 	e := ledger.Event{Kind: ledger.Accepted, Order: "a"}
-	kept := &Bench{cfg: Config{
-		Keep: true, Watch: func(e ledger.Event, _ ledger.Verdict) { watched = append(watched, e) },
+	kept := &record{keep: true, watch: func(e ledger.Event, _ ledger.Verdict) {
+		watched = append(watched, e)
 	}}
-	kept.record(e)
-	if h := kept.History(); len(h.Events) != 1 || h.Events[0] != e || len(watched) != 1 {
+	kept.add(e)
+	if h := kept.copy(); len(h.Events) != 1 || h.Events[0] != e || len(watched) != 1 {
 		t.Errorf("history %+v, watched %+v", h.Events, watched)
 	}
-	loose := &Bench{}
-	loose.record(e)
-	if h := loose.History(); len(h.Events) != 0 || loose.Status().Accepted != 1 {
+	loose := &record{}
+	loose.add(e)
+	if h := loose.copy(); len(h.Events) != 0 || loose.status().Accepted != 1 {
 		t.Errorf("a run of hours keeps %d events, accepted %d", len(h.Events),
-			loose.Status().Accepted)
+			loose.status().Accepted)
 	}
 }
 
@@ -156,14 +156,15 @@ func TestRecordKeepsWhatItIsAskedFor(t *testing.T) {
 // fifty orders of one request are fifty that were not taken.
 func TestClosedShopRefusesEveryOrder(t *testing.T) {
 	t.Parallel()
-	b := &Bench{cfg: Config{Keep: true}}
+	r := &record{keep: true}
+	c := &customers{record: r, doors: func() []string { return nil }}
 	for _, n := range []int{50, 1} {
-		if _, err := b.Place(t.Context(), n); err == nil {
+		if _, err := c.Place(t.Context(), n); err == nil {
 			t.Errorf("%d orders were taken by nobody", n)
 		}
 	}
-	h := b.History()
-	if s := b.Status(); s.Refused != 51 || len(h.Refused) != 51 {
+	h := r.copy()
+	if s := r.status(); s.Refused != 51 || len(h.Refused) != 51 {
 		t.Errorf("refused %d, in the history %d, want 51", s.Refused, len(h.Refused))
 	}
 	if len(h.Answers) != 1 || h.Answers[0].Accepted {

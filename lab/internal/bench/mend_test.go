@@ -2,18 +2,18 @@ package bench
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"course.example/lab/internal/act"
 	"course.example/lab/internal/manifest"
 )
 
-// server is a service that can be broken, and writes down what was done to it.
-type server struct {
+// fake is a service that can be broken, and writes down what was done to it.
+type fake struct {
 	name     string
 	foreign  bool
 	stopping chan struct{} // when not nil: Stop says that it has begun, and waits
@@ -23,28 +23,28 @@ type server struct {
 	done []string
 }
 
-func (s *server) Name() string { return s.name }
-func (s *server) Owned() bool  { return !s.foreign }
+func (s *fake) Name() string { return s.name }
+func (s *fake) Owned() bool  { return !s.foreign }
 
-func (s *server) did(what string) error {
+func (s *fake) did(what string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done = append(s.done, what)
 	return nil
 }
 
-func (s *server) acts() string {
+func (s *fake) acts() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.done, " ")
 }
 
-func (s *server) Kill(context.Context) error   { return s.did("kill") }
-func (s *server) Start(context.Context) error  { return s.did("start") }
-func (s *server) Pause(context.Context) error  { return s.did("pause") }
-func (s *server) Resume(context.Context) error { return s.did("resume") }
+func (s *fake) Kill(context.Context) error   { return s.did("kill") }
+func (s *fake) Start(context.Context) error  { return s.did("start") }
+func (s *fake) Pause(context.Context) error  { return s.did("pause") }
+func (s *fake) Resume(context.Context) error { return s.did("resume") }
 
-func (s *server) Stop(context.Context) error {
+func (s *fake) Stop(context.Context) error {
 	if s.stopping != nil {
 		close(s.stopping)
 		<-s.release
@@ -53,14 +53,14 @@ func (s *server) Stop(context.Context) error {
 }
 
 // withServers is a bench without processes.
-func withServers(t *testing.T, servers ...*server) *Bench {
+func withServers(t *testing.T, servers ...*fake) *Bench {
 	t.Helper()
 	cfg := Config{Step: &manifest.Step{}}
 	for _, s := range servers {
 		cfg.Services = append(cfg.Services, s)
 		cfg.Step.Needs = append(cfg.Step.Needs, s.name)
 	}
-	b := &Bench{cfg: cfg, printer: newPrinter(nil)}
+	b := assemble(t.Context(), cfg, manifest.Variant{})
 	t.Cleanup(b.printer.close)
 	return b
 }
@@ -82,8 +82,8 @@ func TestServicesAreMended(t *testing.T) {
 		"kill db, restart db":          "kill stop start",
 		"pause db, resume db, stop db": "pause resume stop start",
 	} {
-		db := &server{name: "db"}
-		b := withServers(t, db, &server{name: "other"})
+		db := &fake{name: "db"}
+		b := withServers(t, db, &fake{name: "other"})
 		for act := range strings.SplitSeq(acts, ", ") {
 			if act == "" {
 				continue
@@ -100,7 +100,7 @@ func TestServicesAreMended(t *testing.T) {
 		if got := db.acts(); got != want {
 			t.Errorf("%q and mended: %q, want %q", acts, got, want)
 		}
-		if got := b.cfg.Services[1].(*server).acts(); got != "" {
+		if got := b.services[1].(*fake).acts(); got != "" {
 			t.Errorf("%q: the other server got %q", acts, got)
 		}
 	}
@@ -109,7 +109,7 @@ func TestServicesAreMended(t *testing.T) {
 // A restart that is under way has neither broken anything yet nor mended it.
 func TestMendWaitsForTheActThatIsUnderWay(t *testing.T) {
 	t.Parallel()
-	db := &server{name: "db", stopping: make(chan struct{}), release: make(chan struct{})}
+	db := &fake{name: "db", stopping: make(chan struct{}), release: make(chan struct{})}
 	b := withServers(t, db)
 	acted := make(chan error, 1)
 	go func() { acted <- b.Do(t.Context(), "restart db") }()
@@ -131,11 +131,11 @@ func TestMendWaitsForTheActThatIsUnderWay(t *testing.T) {
 // A server that the lab has not started belongs to somebody.
 func TestForeignServerIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	db := &server{name: "db", foreign: true}
+	db := &fake{name: "db", foreign: true}
 	b := withServers(t, db)
 	for _, verb := range []string{"kill", "stop", "start", "restart", "pause", "resume"} {
 		err := b.Do(t.Context(), verb+" db")
-		if err == nil || !strings.Contains(err.Error(), ErrCannot.Error()) {
+		if err == nil || !strings.Contains(err.Error(), act.ErrCannot.Error()) {
 			t.Errorf("%s: %v, want that it cannot be done", verb, err)
 		}
 	}
@@ -147,7 +147,7 @@ func TestForeignServerIsLeftAlone(t *testing.T) {
 // How much a fault may duplicate is what the processes held that it hits.
 func TestInFlightOfAFault(t *testing.T) {
 	t.Parallel()
-	b := withServers(t, &server{name: "db"})
+	b := withServers(t, &fake{name: "db"})
 	kind := manifest.Process{Name: "consumer", InFlight: 10}
 	other := manifest.Process{Name: "mailer", InFlight: 1}
 	b.cfg.Step.Processes = []manifest.Process{kind, other}
@@ -155,13 +155,19 @@ func TestInFlightOfAFault(t *testing.T) {
 		{name: "consumer-1", kind: kind, state: up}, {name: "consumer-2", kind: kind, state: paused},
 		{name: "consumer-3", kind: kind, state: down}, {name: "mailer-1", kind: other, state: coming},
 	}
+	for _, p := range b.procs {
+		p.sup = b.supervisor
+	}
 	for words, want := range map[string]int{
 		"kill consumer-1": 10, "kill consumer-2": 10, "kill consumer-3": 0, "kill mailer-1": 1,
 		"kill every consumer": 20, "kill db": 21, "kill nobody": 0, "start consumer-3": 0,
 		"restart db": 21, "poison 3": 0,
 	} {
-		all := strings.Fields(words)
-		if got := b.inFlight(verbs()[all[0]].fault, all); got != want {
+		a, who, err := act.Parse(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.inFlight(a, who); got != want {
 			t.Errorf("%s: %d in flight, want %d", words, got, want)
 		}
 	}
@@ -173,15 +179,19 @@ func TestChoiceOfAProcess(t *testing.T) {
 	b := withServers(t)
 	kind := manifest.Process{Name: "consumer"}
 	b.cfg.Step.Processes = []manifest.Process{kind}
-	b.rng = rand.New(rand.NewPCG(1, 0))
-	b.procs = []*proc{{name: "consumer-1", kind: kind, state: down}}
-	if words, err := b.choose([]string{"start", "consumer"}); err != nil ||
-		!slices.Equal(words, []string{"start", "consumer-1"}) {
-		t.Errorf("start: %q, %v", words, err)
-	}
-	for _, verb := range []string{"kill", "stop", "pause", "resume"} {
-		if words, err := b.choose([]string{verb, "consumer"}); err == nil {
-			t.Errorf("%s: the only one is down, and %q was chosen", verb, words)
+	b.procs = []*proc{{sup: b.supervisor, name: "consumer-1", kind: kind, state: down}}
+	for _, name := range act.Names() {
+		a, err := act.Find(name)
+		if err != nil || a.Suits == nil {
+			continue // it is done to nobody
+		}
+		words, err := b.choose(a, []string{"consumer"})
+		if name == "start" {
+			if err != nil || !slices.Equal(words, []string{"consumer-1"}) {
+				t.Errorf("start: %q, %v", words, err)
+			}
+		} else if err == nil {
+			t.Errorf("%s: the only one is down, and %q was chosen", name, words)
 		}
 	}
 }

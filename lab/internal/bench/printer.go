@@ -1,11 +1,11 @@
 package bench
 
 import (
-	"course.example/lab/internal/history"
-
 	"fmt"
 	"sync"
 	"time"
+
+	"course.example/lab/internal/history"
 )
 
 // printer shows lines one after the other in a goroutine of its own. Whoever adds
@@ -30,6 +30,13 @@ func newPrinter(show func(history.Line)) *printer {
 	p.some = sync.NewCond(&p.mu)
 	go p.run()
 	return p
+}
+
+// say shows a remark of the lab's own.
+func (p *printer) say(format string, args ...any) {
+	p.add(history.Line{
+		Process: history.Lab, Time: time.Now(), Text: fmt.Sprintf(format, args...),
+	})
 }
 
 func (p *printer) add(l history.Line) {

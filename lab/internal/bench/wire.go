@@ -14,9 +14,9 @@ import (
 
 	toxi "github.com/Shopify/toxiproxy/v2/client"
 
+	"course.example/lab/internal/act"
 	"course.example/lab/internal/child"
 	"course.example/lab/internal/home"
-	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/port"
 )
 
@@ -146,7 +146,11 @@ func (w *wire) join(process, server, address string) (string, error) {
 	return routed, nil
 }
 
-func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
+// errNoProxy says what is missing in a run without a proxy.
+var errNoProxy = fmt.Errorf("this run has no proxy between its processes and services "+
+	"(make run-NN ARGS=-proxy): %w", act.ErrCannot)
+
+func (w *wire) each(process string, do func(*toxi.Proxy) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.proxies[process]) == 0 {
@@ -156,7 +160,7 @@ func (w *wire) each(process string, act func(*toxi.Proxy) error) error {
 	}
 	var errs []error
 	for _, p := range w.proxies[process] {
-		errs = append(errs, act(p))
+		errs = append(errs, do(p))
 	}
 	return errors.Join(errs...)
 }
@@ -183,7 +187,7 @@ func (w *wire) cut(ctx context.Context, process string) error {
 }
 
 // slow adds a latency in each direction, and limits the bandwidth if asked to.
-func (w *wire) slow(ctx context.Context, process string, how manifest.Slow) error {
+func (w *wire) slow(ctx context.Context, process string, how act.Slow) error {
 	if err := w.heal(ctx, process); err != nil {
 		return err
 	}
@@ -206,6 +210,9 @@ func (w *wire) slow(ctx context.Context, process string, how manifest.Slow) erro
 
 // ails says whether the connections of a process are cut or slow.
 func (w *wire) ails(process string) bool {
+	if w == nil {
+		return false
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.ailing[process]
@@ -219,6 +226,9 @@ func (w *wire) mark(process string, ails bool) {
 
 // heal takes away what cut and slow did.
 func (w *wire) heal(_ context.Context, process string) error {
+	if w == nil {
+		return errNoProxy
+	}
 	w.mark(process, false)
 	return w.each(process, func(p *toxi.Proxy) error {
 		toxics, err := p.Toxics()

@@ -51,7 +51,8 @@ func RunAll(
 func Prepare(
 	ctx context.Context, st *stage.Stage, step *manifest.Step, experiments []manifest.Experiment,
 ) error {
-	return st.Prepare(ctx, step, true, slices.ContainsFunc(experiments, needsWire))
+	return st.Prepare(ctx, step, true, slices.ContainsFunc(experiments,
+		func(e manifest.Experiment) bool { return e.Faults.NeedsProxy() }))
 }
 
 // Next carries the next experiment out on a stage that was prepared for it.
@@ -70,7 +71,7 @@ func Next(
 		return r, err
 	}
 	defer func() { err = errors.Join(err, cleanup(context.WithoutCancel(ctx))) }()
-	cfg.Seed, cfg.Show, cfg.Proxy = opt.Seed, opt.Show, needsWire(e)
+	cfg.Seed, cfg.Show, cfg.Proxy = opt.Seed, opt.Show, e.Faults.NeedsProxy()
 	return Run(ctx, cfg, e)
 }
 
@@ -153,17 +154,4 @@ func (r Result) drawn() []drawnFigure {
 		{"contradictions", l.Contradictions}, {"reused", l.Reused}, {"refused", r.Refused},
 		{"received", l.Deliveries},
 	}
-}
-
-// needsWire says whether the faults of an experiment are on the network.
-func needsWire(e manifest.Experiment) bool {
-	for _, entry := range e.Faults {
-		for _, act := range entry.Acts {
-			switch word, _, _ := strings.Cut(act, " "); word {
-			case "cut", "heal", "slow":
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"course.example/lab/internal/act"
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/figure"
 	"course.example/lab/internal/manifest"
@@ -142,9 +142,9 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 // inflict does what the timeline says, one act after the other. The timeline's
 // clock stands still while an act is under way, so that a broker which takes
 // twenty seconds to start on a slow machine shifts what comes after it, rather
-// than swallowing it; inflict returns the start shifted by as much. A burst
-// alone goes on by itself: what happens in the middle of it is what it is for. First is called
-// before each act, and ends what lasts until the first.
+// than swallowing it; inflict returns the start shifted by as much. An act that goes
+// on aside, such as a burst, is not waited for. First is called before each act, and
+// ends what lasts until the first.
 func inflict(
 	ctx context.Context, b *bench.Bench, moments []manifest.Moment, start time.Time,
 	group *sync.WaitGroup, first func(),
@@ -154,7 +154,7 @@ func inflict(
 			return start, err
 		}
 		first()
-		if strings.HasPrefix(m.Act, "burst ") {
+		if a, _, err := act.Parse(m.Act); err == nil && a.Aside {
 			group.Go(func() {
 				// What the shop refuses is in the ledger, and that the act
 				// can be done the manifest's reader has checked.

@@ -47,7 +47,7 @@ func (s *Step) check(src *source) error {
 	}
 	for _, check := range []func() error{
 		s.checkNeeds, s.checkProcesses, s.checkVariants, s.checkRun, s.checkGauges,
-		s.checkExperiments,
+		s.checkInject, s.checkExperiments,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -200,7 +200,7 @@ func (s *Step) checkOnce(p Process) error {
 		return wrong("once", "it cannot need servers")
 	case p.HTTP || p.Orders || p.Control || p.InFlight > 0 || p.Count != 1:
 		return wrong("once", "it has no http, orders, control, in-flight and count")
-	case s.Run.Work != nil || len(s.Inject.Poison) > 0 || len(s.Inject.Duplicate) > 0:
+	case s.Run.Work != nil || len(s.Inject) > 0:
 		return wrong("once", "nobody places orders: it has no run and no inject")
 	case len(s.Gauges) > 0:
 		return wrong("once", "it is judged by what it prints: it has no gauges")

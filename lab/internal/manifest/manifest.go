@@ -105,14 +105,6 @@ type Variant struct {
 	Needs []string `yaml:"needs"`
 }
 
-// Injections are the commands that put bad messages into the step's input, past
-// its front door. Each is a package of the step and its arguments, and gets
-// "-count N" besides.
-type Injections struct {
-	Poison    []string `yaml:"poison"`
-	Duplicate []string `yaml:"duplicate"`
-}
-
 // Experiment is one way to break the step, and what must come of it.
 type Experiment struct {
 	Name    string `yaml:"name" jsonschema:"required"`

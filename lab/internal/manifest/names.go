@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"course.example/lab/internal/act"
 	"course.example/lab/services"
 )
 
@@ -114,18 +115,13 @@ func (s *Step) checkFaults(e Experiment) error {
 		if err := e.checkWhen(entry); err != nil {
 			return under(err, entry.When)
 		}
-		for _, act := range entry.Acts {
-			word, _, _ := strings.Cut(act, " ")
-			if names := VerbNames(); !slices.Contains(names, word) {
-				return under(fmt.Errorf("%q is no act%s", word, didYouMean(word, names)),
-					entry.When, act)
-			}
-			err := s.checkTarget(e, act)
+		for _, text := range entry.Acts {
+			err := s.checkTarget(e, text)
 			if err == nil {
-				err = s.CheckAct(act)
+				err = s.CheckAct(text)
 			}
 			if err != nil {
-				return under(err, entry.When, act)
+				return under(err, entry.When, text)
 			}
 		}
 	}
@@ -150,30 +146,19 @@ func (e Experiment) checkWhen(entry Entry) error {
 }
 
 // checkTarget refuses what hits nobody in this experiment.
-func (s *Step) checkTarget(e Experiment, act string) error {
-	words := strings.Fields(act)
-	verb, who := words[0], words[1:]
-	switch verb {
-	case "burst", "order", "poison", "duplicate":
-		return nil
-	case "scale":
-		if len(who) > 0 && !slices.Contains(s.kinds(), who[0]) {
-			return fmt.Errorf("there is no kind of process %q%s", who[0],
-				didYouMean(who[0], s.kinds()))
-		}
-		return nil
-	case "slow":
-		for len(who) > 1 && strings.ContainsAny(who[len(who)-1][:1], "0123456789") {
-			who = who[:len(who)-1] // how slow it is to be
-		}
+func (s *Step) checkTarget(e Experiment, text string) error {
+	a, words, err := act.Parse(text)
+	if err != nil {
+		return err
+	}
+	who := a.Whom(words)
+	if len(who) == 0 {
+		return nil // it is done to nobody, or CheckAct says what is missing
 	}
 	living := s.processes(e)
 	if len(who) == 2 && who[0] == "every" {
 		who = who[1:]
 		living = nil
-	}
-	if len(who) != 1 {
-		return nil // CheckAct says so
 	}
 	for _, name := range []string{who[0], kindOf(who[0])} {
 		if p, ok := s.Process(name); ok && s.most(e, p) == 0 {

@@ -8,9 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +19,21 @@ import (
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
 )
+
+// customers place orders. Their methods are safe for concurrent use, and call nobody with the lock
+// held.
+type customers struct {
+	record  *record
+	printer *printer
+	client  *http.Client
+	doors   func() []string // where orders are taken
+	patient time.Duration   // see Config.Patience
+
+	mu   sync.Mutex
+	next int // of the doors
+	// turnedAway counts the refusals since an order was last accepted.
+	turnedAway int
+}
 
 // placed is the shop's answer to POST /orders.
 type placed struct {
@@ -30,27 +45,27 @@ type placed struct {
 // Place places n sample orders in one request and returns how many the shop
 // accepted. Those it did not are counted as refused, whether it said 503 or
 // nothing at all.
-func (b *Bench) Place(ctx context.Context, n int) (int, error) {
-	return b.place(ctx, n, "")
+func (c *customers) Place(ctx context.Context, n int) (int, error) {
+	return c.place(ctx, n, "")
 }
 
 // PlaceOne places one sample order and returns the identity that the shop gave it.
-func (b *Bench) PlaceOne(ctx context.Context) (order string, err error) {
-	answer, err := b.ask(ctx, 1, "")
+func (c *customers) PlaceOne(ctx context.Context) (order string, err error) {
+	answer, err := c.ask(ctx, 1, "")
 	return answer.OrderID, err
 }
 
-func (b *Bench) place(ctx context.Context, n int, body string) (int, error) {
-	answer, err := b.ask(ctx, n, body)
+func (c *customers) place(ctx context.Context, n int, body string) (int, error) {
+	answer, err := c.ask(ctx, n, body)
 	return answer.Accepted, err
 }
 
-func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
-	address, err := b.shopAddr()
+func (c *customers) ask(ctx context.Context, n int, body string) (placed, error) {
+	address, err := c.door()
 	if err != nil {
-		b.refuse(n)
+		c.record.refuse(n, true)
 		if n == 1 { // who finds the shop closed has been there all the same
-			b.answered(history.Answer{Time: time.Now()})
+			c.record.answered(history.Answer{Time: time.Now()})
 		}
 		return placed{}, err
 	}
@@ -58,12 +73,12 @@ func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 	if n != 1 {
 		target.RawQuery = "count=" + strconv.Itoa(n)
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.patience(n))
+	ctx, cancel := context.WithTimeout(ctx, c.patience(n))
 	defer cancel()
 	asked := time.Now()
-	answer, answered, err := b.post(ctx, target.String(), body)
+	answer, answered, err := c.post(ctx, target.String(), body)
 	if n == 1 {
-		b.answered(history.Answer{
+		c.record.answered(history.Answer{
 			Time: time.Now(), Took: time.Since(asked),
 			Accepted: answer.OrderID != "", Order: answer.OrderID,
 		})
@@ -72,21 +87,18 @@ func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 		answer.Accepted = 1
 		// The customer's own word: a shop that answers 2xx and forgets to
 		// write it down is found out.
-		b.record(ledger.Event{
+		c.record.add(ledger.Event{
 			Time: time.Now(), Kind: ledger.Accepted, Order: answer.OrderID,
 			Process: ledger.Customer,
 		})
 	}
 	switch {
 	case answered && answer.Accepted < n:
-		b.refuse(n - answer.Accepted)
+		c.record.refuse(n-answer.Accepted, true)
 	case !answered:
 		// One customer got no answer. How many orders of a massive request
 		// were accepted before that, the ledger knows better.
-		b.refuse(1)
-		b.mu.Lock()
-		b.unanswered++
-		b.mu.Unlock()
+		c.record.refuse(1, false)
 	}
 	return answer, err
 }
@@ -94,22 +106,22 @@ func (b *Bench) ask(ctx context.Context, n int, body string) (placed, error) {
 // patience is how long a customer waits for an answer. A massive request takes
 // its time: a shop that waits for a disk per order still makes a thousand in two
 // seconds.
-func (b *Bench) patience(n int) time.Duration {
-	if b.cfg.Patience > 0 && n == 1 {
-		return b.cfg.Patience
+func (c *customers) patience(n int) time.Duration {
+	if c.patient > 0 && n == 1 {
+		return c.patient
 	}
 	return 15*time.Second + time.Duration(n)*2*time.Millisecond
 }
 
 // post sends one request and says besides whether it was answered at all.
-func (b *Bench) post(ctx context.Context, target, body string) (
+func (c *customers) post(ctx context.Context, target, body string) (
 	answer placed, answered bool, err error,
 ) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(body))
 	if err != nil {
 		return answer, false, fmt.Errorf("place orders: %w", err)
 	}
-	resp, err := b.client.Do(r)
+	resp, err := c.client.Do(r)
 	if err != nil {
 		return answer, false, fmt.Errorf("place orders: %w", err)
 	}
@@ -129,62 +141,29 @@ func (b *Bench) post(ctx context.Context, target, body string) (
 	return answer, true, nil
 }
 
-// shopAddr takes the processes that accept orders in turn. As a load balancer
-// does, it passes over those that are not ready while another one is.
-func (b *Bench) shopAddr() (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := len(b.procs)
-	for _, takes := range []func(*proc) bool{
-		func(p *proc) bool { return p.state == up },
-		func(p *proc) bool { return p.state != down },
-	} {
-		for i := range n {
-			p := b.procs[(b.nextShop+i)%n]
-			if p.kind.Orders && p.addr != "" && takes(p) {
-				b.nextShop = (b.nextShop + i + 1) % n
-				return p.addr, nil
-			}
-		}
+// door takes the processes that accept orders in turn. As a load balancer does, it passes over
+// those that are not ready while another one is.
+func (c *customers) door() (string, error) {
+	doors := c.doors()
+	if len(doors) == 0 {
+		return "", errors.New("nobody takes orders: the process that does is down")
 	}
-	return "", errors.New("nobody takes orders: the process that does is down")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next++
+	return doors[(c.next-1)%len(doors)], nil
 }
 
-// ShopURL is where a student may place orders, or "".
-func (b *Bench) ShopURL() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range b.procs {
-		if p.kind.Orders && p.addr != "" {
-			return "http://" + p.addr
-		}
-	}
-	return ""
-}
-
-func (b *Bench) answered(a history.Answer) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.cfg.Keep {
-		b.history.Answers = append(b.history.Answers, a)
-	}
-}
-
-func (b *Bench) refuse(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refused += n
-	if b.cfg.Keep {
-		// One for each customer, as the count has it: the picture shows them all.
-		b.history.Refused = append(b.history.Refused,
-			slices.Repeat([]time.Time{time.Now()}, n)...)
-	}
+// Ask places one order, whose body is given. That the shop refuses it is in the ledger.
+func (c *customers) Ask(ctx context.Context, body string) {
+	_, err := c.place(ctx, 1, body)
+	c.complain(err)
 }
 
 // Trickle places single orders at a rate per second until ctx ends, and then
 // waits for the answers. It is an open loop: a slow shop does not slow its
 // customers down, they come when they come.
-func (b *Bench) Trickle(ctx context.Context, rate float64) {
+func (c *customers) Trickle(ctx context.Context, rate float64) {
 	if rate <= 0 {
 		return
 	}
@@ -205,8 +184,7 @@ func (b *Bench) Trickle(ctx context.Context, rate float64) {
 		// A request that is under way is seen to its end: whether an order was
 		// accepted must not hang on when the run was told to end.
 		requests.Go(func() error {
-			_, err := b.Place(context.WithoutCancel(ctx), 1)
-			b.complain(err)
+			c.Ask(context.WithoutCancel(ctx), "")
 			return nil
 		})
 	}
@@ -221,20 +199,20 @@ const MaxRate = manifest.MaxRate
 
 // complain says when the shop begins to refuse orders, and when it takes them
 // again: the hundred refusals in between are in the ledger.
-func (b *Bench) complain(err error) {
-	b.mu.Lock()
-	before := b.turnedAway
+func (c *customers) complain(err error) {
+	c.mu.Lock()
+	before := c.turnedAway
 	switch {
 	case err != nil:
-		b.turnedAway++
+		c.turnedAway++
 	default:
-		b.turnedAway = 0
+		c.turnedAway = 0
 	}
-	b.mu.Unlock()
+	c.mu.Unlock()
 	switch {
 	case err != nil && before == 0:
-		b.say("orders are not accepted: %v", err)
+		c.printer.say("orders are not accepted: %v", err)
 	case err == nil && before > 0:
-		b.say("orders are accepted again, after %d that were not", before)
+		c.printer.say("orders are accepted again, after %d that were not", before)
 	}
 }

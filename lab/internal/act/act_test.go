@@ -1,4 +1,4 @@
-package manifest
+package act
 
 import (
 	"slices"
@@ -21,7 +21,7 @@ func TestParseScale(t *testing.T) {
 		{"-0", 0, true, false}, {"", 0, false, false}, {"+", 0, true, false},
 		{"many", 0, false, false}, {"--1", 0, true, false}, {"1.5", 0, false, false},
 	} {
-		n, relative, err := ParseScale(c.word)
+		n, relative, err := parseScale([]string{"consumer", c.word})
 		if (err == nil) != c.ok || c.ok && (n != c.n || relative != c.relative) {
 			t.Errorf("%q: %d, relative %v, %v", c.word, n, relative, err)
 		}
@@ -33,17 +33,17 @@ func TestParseNumber(t *testing.T) {
 	for words, want := range map[string]int{
 		"2": 2, "9": 9, "1": 0, "10": 0, "x": 0, "": 0, "3 4": 0, "-3": 0,
 	} {
-		n, err := ParseNumber(strings.Fields(words), 2, 9)
+		n, err := parseNumber(strings.Fields(words), 2, 9)
 		if (err == nil) != (want > 0) || err == nil && n != want {
 			t.Errorf("%q from 2 to 9: %d, %v", words, n, err)
 		}
 	}
-	if n, email, err := ParseOrder([]string{"20", "a@b.test"}); n != 20 || email != "a@b.test" ||
+	if n, email, err := parseOrder([]string{"20", "a@b.test"}); n != 20 || email != "a@b.test" ||
 		err != nil {
 		t.Errorf("order: %d, %q, %v", n, email, err)
 	}
 	for _, words := range []string{"", "20", "0 a@b.test", "1001 a@b.test", "2 a@b.test c@d.test"} {
-		if n, email, err := ParseOrder(strings.Fields(words)); err == nil {
+		if n, email, err := parseOrder(strings.Fields(words)); err == nil {
 			t.Errorf("%q is %d orders of %q", words, n, email)
 		}
 	}
@@ -61,7 +61,7 @@ func TestParseSlow(t *testing.T) {
 		{"db 1ms 50KB/s", []string{"db"}, Slow{time.Millisecond, 50}},
 		{"db 1ms 1KB/s", []string{"db"}, Slow{time.Millisecond, 1}},
 	} {
-		who, how, err := ParseSlow(strings.Fields(c.words))
+		who, how, err := parseSlow(strings.Fields(c.words))
 		if err != nil || !slices.Equal(who, c.who) || how != c.how {
 			t.Errorf("%q: %q, %+v, %v", c.words, who, how, err)
 		}
@@ -70,20 +70,33 @@ func TestParseSlow(t *testing.T) {
 		"", "db", "100ms", "50KB/s", "db 50KB/s", "db soon", "db 0ms", "db -1ms", "db 1ms 0KB/s",
 		"db 1ms -5KB/s", "db 1ms xKB/s", "db 1ms 50",
 	} {
-		if who, how, err := ParseSlow(strings.Fields(words)); err == nil {
+		if who, how, err := parseSlow(strings.Fields(words)); err == nil {
 			t.Errorf("%q makes %q %+v slow", words, who, how)
 		}
 	}
 }
 
+// toy is a step of which an act can be checked.
+type toy struct{}
+
+func (toy) Kinds() []string    { return []string{"consumer", "old-consumer", "tier-2"} }
+func (toy) Services() []string { return []string{"postgres", "redis"} }
+func (toy) Tool(act string) []string {
+	return map[string][]string{"poison": {"./inject"}}[act]
+}
+
+func check(s Step, text string) error {
+	a, words, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	return a.Check(s, words)
+}
+
 // What an act means is checked before anything is started, whoever is meant.
 func TestCheckAct(t *testing.T) {
 	t.Parallel()
-	step := &Step{
-		Needs:     []string{"postgres", "redis x5"},
-		Processes: []Process{{Name: "consumer"}, {Name: "old-consumer"}, {Name: "tier-2"}},
-		Inject:    Injections{Poison: []string{"./inject"}},
-	}
+	step := toy{}
 	for _, act := range []string{
 		"burst 1", "burst 100000", "order 3 a@b.test", "poison 10000", "kill consumer",
 		"kill consumer-2", "stop old-consumer", "start old-consumer-1", "pause tier-2",
@@ -91,7 +104,7 @@ func TestCheckAct(t *testing.T) {
 		"heal every old-consumer", "scale consumer 4", "scale old-consumer +1", "scale consumer -1",
 		"slow consumer-1 100ms 50KB/s", "slow every consumer 1s", "restart tier-2-1",
 	} {
-		if err := step.CheckAct(act); err != nil {
+		if err := check(step, act); err != nil {
 			t.Errorf("%s: %v", act, err)
 		}
 	}
@@ -114,12 +127,62 @@ func TestCheckAct(t *testing.T) {
 		"scale consumer 4 5":    "which kind, and how many?",
 		"scale consumer many":   "no whole number",
 		"scale consumer 65":     "no whole number",
-		"scale mysql 2":         "no process and no service",
+		"scale mysql 2":         "there is no kind of process",
+		"scale postgres 2":      "there is no kind of process",
+		"kil consumer":          "did you mean kill?",
+		"kill consumr-2":        "did you mean consumer?",
+		"scale tier2 2":         "did you mean tier-2?",
 		"slow mysql 1ms":        "no process and no service",
 		"slow consumer":         "how slow?",
 	} {
-		if err := step.CheckAct(act); err == nil || !strings.Contains(err.Error(), want) {
+		if err := check(step, act); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want an error with %q, got: %v", act, want, err)
 		}
+	}
+}
+
+// Every act says all that the help, the manifest and the bench read of it.
+func TestActsAreWhole(t *testing.T) {
+	t.Parallel()
+	for _, a := range All() {
+		if a.Name == "" || a.Help == "" || a.Check == nil || a.Do == nil {
+			t.Errorf("%q lacks something: %+v", a.Name, a)
+		}
+		if found, _, err := Parse(a.Like); err != nil || found.Name != a.Name {
+			t.Errorf("%s: its example is %q: %v", a.Name, a.Like, err)
+		}
+		for _, text := range []string{Help(), a.Manual()} {
+			if !strings.Contains(text, a.Name) || !strings.Contains(text, a.Help) {
+				t.Errorf("%s is missing in\n%s", a.Name, text)
+			}
+		}
+	}
+	if names := Names(); !slices.IsSorted(names) || len(slices.Compact(names)) != len(All()) {
+		t.Errorf("names: %v", Names())
+	}
+}
+
+// A key says what an act of the table says, and no key stands for two.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, k := range Keys("consumer", "rabbitmq") {
+		if _, _, err := Parse(k.Act); err != nil {
+			t.Errorf("%v: %v", k.Keys, err)
+		}
+		for _, name := range k.Keys {
+			if seen[name] {
+				t.Errorf("%s is a key twice", name)
+			}
+			seen[name] = true
+		}
+	}
+	for _, k := range Keys("consumer", "") {
+		if strings.Contains(k.Act, "restart") || strings.Contains(k.Act+k.Help, "SERVER") {
+			t.Errorf("without a server: %+v", k)
+		}
+	}
+	if len(seen) < 7 {
+		t.Errorf("keys: %v", seen)
 	}
 }

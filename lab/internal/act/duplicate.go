@@ -1,0 +1,3 @@
+package act
+
+var _ = add(injection("duplicate", "N messages that come twice"))
