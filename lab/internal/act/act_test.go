@@ -186,3 +186,36 @@ func TestKeys(t *testing.T) {
 		t.Errorf("keys: %v", seen)
 	}
 }
+
+// victim is a process in some state.
+type victim struct {
+	Target
+	runs, hangs, ails bool
+}
+
+func (v victim) Running() bool { return v.runs }
+func (v victim) Hangs() bool   { return v.hangs }
+func (v victim) Ails() bool    { return v.ails }
+
+// Chance chooses a process for which the act has something to do.
+func TestWhomAnActSuits(t *testing.T) {
+	t.Parallel()
+	for name, v := range map[string]victim{
+		"cut kill pause restart slow stop": {runs: true}, "start": {},
+		"resume": {runs: true, hangs: true}, "heal cut kill pause restart slow stop": {
+			runs: true, ails: true,
+		},
+	} {
+		var suit []string
+		for _, a := range All() {
+			if a.Suits != nil && a.Suits(v) {
+				suit = append(suit, a.Name)
+			}
+		}
+		want := strings.Fields(name)
+		slices.Sort(want)
+		if !slices.Equal(suit, want) {
+			t.Errorf("%+v: %v suit, want %v", v, suit, want)
+		}
+	}
+}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 
+	"course.example/lab/internal/child"
+	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 )
 
@@ -15,41 +18,69 @@ import (
 // for runs that do so, which keeps it out of the lab's own compile time.
 const toxiproxy = "github.com/Shopify/toxiproxy/v2/cmd/server"
 
-// Build compiles the step's programs into dir/bin and returns that folder.
-func Build(ctx context.Context, step *manifest.Step, dir string, wire bool) (string, error) {
+// Build compiles the step's programs into dir/bin and returns that folder. The compiler is
+// recorded, so that a lab that is killed leaves no build behind; nil records it nowhere.
+func Build(
+	ctx context.Context, step *manifest.Step, dir string, wire bool, record *home.Children,
+) (string, error) {
 	bin := filepath.Join(dir, "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		return "", fmt.Errorf("build %s: %w", step.Name, err)
+	// Go names a program after the last part of its package. Packages of one folder have names
+	// of their own, so each folder gets one of its own in bin.
+	folders := map[string][]string{}
+	for _, pkg := range step.Packages() {
+		folder := filepath.Dir(program(bin, step.Dir, pkg))
+		if !slices.Contains(folders[folder], pkg) {
+			folders[folder] = append(folders[folder], pkg)
+		}
 	}
-	var packages []string
-	for _, p := range step.Processes {
-		packages = append(packages, p.Package)
+	for folder, packages := range folders {
+		err := goBuild(ctx, record, step.Dir, folder+string(os.PathSeparator), packages...)
+		if err != nil {
+			return "", fmt.Errorf("build %s: %w", step.Name, err)
+		}
 	}
-	for _, command := range step.Inject {
-		packages = append(packages, command[0])
-	}
-	slices.Sort(packages)
-	packages = slices.Compact(packages)
-	err := goBuild(ctx, step.Dir, append([]string{"-o", bin + string(os.PathSeparator)},
-		packages...)...)
-	if err == nil && wire {
+	if wire {
 		lab := filepath.Join(step.Root(), "lab")
-		err = goBuild(ctx, lab, "-o", filepath.Join(bin, wireProgram()), toxiproxy)
-	}
-	if err != nil {
-		return "", fmt.Errorf("build %s: %w", step.Name, err)
+		if err := goBuild(ctx, record, lab, wireProgram(bin), toxiproxy); err != nil {
+			return "", fmt.Errorf("build %s: %w", step.Name, err)
+		}
 	}
 	return bin, nil
 }
 
-func goBuild(ctx context.Context, dir string, args ...string) error {
+func goBuild(
+	ctx context.Context, record *home.Children, dir, out string, packages ...string,
+) error {
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
 	// Git may refuse to tell the commit of a checkout that belongs to another user, as in a
 	// container, and Go would refuse to build.
-	build := exec.CommandContext(ctx, "go",
-		append([]string{"build", "-buildvcs=false"}, args...)...)
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	_, err := child.Run(ctx, child.Spec{
+		Name: "go build", Path: "go", Dir: dir, Record: record,
+		Args: append([]string{"build", "-buildvcs=false", "-o", out}, packages...),
+	})
+	return err
+}
+
+// program is where [Build] puts the program of a package.
+func program(bin, dir, pkg string) string {
+	path := filepath.Join(dir, pkg)
+	within, err := filepath.Rel(dir, filepath.Dir(path))
+	if err != nil {
+		within = "" // no package of a step is on another drive
 	}
-	return nil
+	within = strings.ReplaceAll(within, "..", "up")
+	return filepath.Join(bin, within, filepath.Base(path)+exe())
+}
+
+// wireProgram is where [Build] puts the proxy. Go ignores folders that begin with a dot, so no
+// package of a step has the same place.
+func wireProgram(bin string) string { return filepath.Join(bin, ".wire", "toxiproxy"+exe()) }
+
+func exe() string {
+	if runtime.GOOS == "windows" {
+		return ".exe"
+	}
+	return ""
 }

@@ -67,7 +67,7 @@ func (s *supervisor) tool(ctx context.Context, name string, command ...string) (
 	}
 	logged := &lines{emit: func(raw []byte) { s.record.hear(history.ParseLine(name, raw)) }}
 	out, err := child.Run(ctx, child.Spec{
-		Name: name, Path: programOf(s.cfg, command[0]), Args: command[1:],
+		Name: name, Path: program(s.cfg.Bin, s.cfg.Step.Dir, command[0]), Args: command[1:],
 		Dir: s.cfg.Step.Dir, Env: env, Stderr: logged, Record: s.cfg.Run.Children,
 	})
 	logged.end()

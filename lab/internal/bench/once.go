@@ -8,8 +8,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +48,7 @@ func Once(
 	}
 	begun := time.Now()
 	c, err := child.Start(child.Spec{
-		Name: kind.Name, Path: programOf(cfg, kind.Package),
+		Name: kind.Name, Path: program(cfg.Bin, cfg.Step.Dir, kind.Package),
 		Args: slices.Concat(kind.Args, args), Dir: cfg.Step.Dir, Env: env,
 		Stdout: out, Stderr: errOut, Record: cfg.Run.Children,
 	})
@@ -93,15 +91,6 @@ func codeOf(c *child.Process) int {
 		return code
 	}
 	return 1
-}
-
-// programOf is where [Build] puts the program of a package.
-func programOf(cfg Config, pkg string) string {
-	name := filepath.Base(filepath.Join(cfg.Step.Dir, pkg))
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	return filepath.Join(cfg.Bin, name)
 }
 
 // OnceLines runs such a program and returns the lines that it wrote, of both its

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,13 +31,6 @@ type wire struct {
 	ailing  map[string]bool          // keys of proxies whose connections are cut or slow
 }
 
-func wireProgram() string {
-	if runtime.GOOS == "windows" {
-		return "toxiproxy.exe"
-	}
-	return "toxiproxy"
-}
-
 func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
 	ports, err := port.Free(1)
 	if err != nil {
@@ -48,7 +39,7 @@ func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
 	const host = "127.0.0.1"
 	number := strconv.Itoa(ports[0])
 	server, err := child.Start(child.Spec{
-		Name: "toxiproxy", Path: filepath.Join(bin, wireProgram()),
+		Name: "toxiproxy", Path: wireProgram(bin),
 		Args: []string{"-host", host, "-port", number}, Tail: 10, Record: run.Children,
 	})
 	if err != nil {

@@ -25,8 +25,7 @@ func TestOneServerOfSeveralIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	program := filepath.Join(bin, wireProgram())
-	err = goBuild(t.Context(), filepath.Join(root, "lab"), "-o", program, toxiproxy)
+	err = goBuild(t.Context(), run.Children, filepath.Join(root, "lab"), wireProgram(bin), toxiproxy)
 	if err != nil {
 		t.Fatal(err)
 	}

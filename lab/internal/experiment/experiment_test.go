@@ -26,7 +26,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := bench.Build(t.Context(), step, t.TempDir(), false)
+	bin, err := bench.Build(t.Context(), step, t.TempDir(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

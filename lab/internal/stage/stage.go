@@ -123,7 +123,7 @@ func (s *Stage) Prepare(
 	s.Screen.Say("compiling %s and looking for what it needs", step.Name)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), proxy)
+		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), proxy, s.Run.Children)
 		return err
 	})
 	group.Go(func() error { return s.Use(ctx, step.Needs, private) })
