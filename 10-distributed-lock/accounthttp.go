@@ -34,6 +34,7 @@ type reply struct {
 //	GET  /orders               the oldest open orders
 //	GET  /orders/{id}          the record of an order: every holder and its times
 //	POST /orders/{id}/ACT      draw, enter, bill, give-up, leave
+//	GET  /audit                what became of all orders
 func (a *Account) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +61,11 @@ func (a *Account) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		overlaps, rejected := a.Overlaps()
 		respond(w, map[string]any{"status": "ready",
-			"overlaps": overlaps, "rejected": rejected}, nil)
+			"overlaps": overlaps, "rejected": rejected,
+			"details": map[string]any{"open": a.stillOpen()}}, nil)
+	})
+	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, _ *http.Request) {
+		respond(w, a.Audit(), nil)
 	})
 	return mux
 }

@@ -51,6 +51,12 @@ func ledgerText(s *screen.Screen, st bench.Status, open []string, left bool) str
 		b.WriteString(line + s.Faint(r.note) + "\n")
 	}
 	b.WriteString("\n  " + verdict(s, st, left))
+	if st.Waits != "" && !left {
+		b.WriteString("\n  " + s.Red("There still waits "+st.Waits+"."))
+	}
+	if st.Differs != "" {
+		b.WriteString("\n  The figures are those of the step's book: " + st.Differs + ".")
+	}
 	for i, id := range open {
 		if i == 0 {
 			b.WriteString("\n  for example " + screen.Printable(id))

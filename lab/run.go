@@ -216,15 +216,14 @@ func (s *show) drain(ctx context.Context) error {
 		}
 		s.screen.Say("no more orders; waiting for %d in flight%s", n, how)
 	}
-	settle := settleTime
-	if work := s.step.Run.WorkTime(); work != nil {
-		settle += 2 * *work
+	settle := bench.Settle{
+		Quiet: s.step.SettleWith(s.step.Run).Std(), Limit: s.step.Standstill(),
 	}
-	return s.bench.Drain(ctx, settle)
+	if err := s.bench.Drain(ctx, settle); err != nil {
+		return err
+	}
+	return s.bench.Audit(ctx)
 }
-
-// settleTime is longer than a consumer takes to find its broker again.
-const settleTime = 8 * time.Second
 
 // lookAfter samples the rate, and ends the run when a process is beyond help.
 func (s *show) lookAfter(ctx context.Context) {

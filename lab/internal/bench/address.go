@@ -39,7 +39,7 @@ func (s *supervisor) urls(process, kindName string) ([]string, error) {
 	var urls []string
 	for i, address := range addresses {
 		url := "http://" + address
-		if s.wire != nil {
+		if s.wire != nil && process != "" { // the lab itself is not on the wire
 			if url, err = s.wire.join(process, s.nameOf(kind, i), url); err != nil {
 				return nil, err
 			}

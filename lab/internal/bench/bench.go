@@ -6,7 +6,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/ledger"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/middle"
 )
 
 // Service is a server that the step's processes use.
@@ -73,7 +73,11 @@ type Bench struct {
 
 	services []Service
 	printer  *printer
-	started  time.Time
+	// middle tells what still waits; nil when the step has nobody who could.
+	middle interface {
+		Ask(context.Context) (middle.Waiting, error)
+	}
+	started time.Time
 }
 
 // Start starts the step's processes and returns when all are ready. What it
@@ -111,6 +115,11 @@ func assemble(ctx context.Context, cfg Config, variant manifest.Variant) *Bench 
 		patient: cfg.Patience,
 	}
 	b.faults = newFaults(cfg, b)
+	if cfg.Step.Waiting != nil {
+		b.middle = &middle.Middle{
+			How: *cfg.Step.Waiting, Address: cfg.Address, Doors: sup.doorsOf, Client: client,
+		}
+	}
 	return b
 }
 
@@ -160,7 +169,13 @@ type Status struct {
 	// Unanswered are the requests among the refused that got no answer at all.
 	Unanswered int
 	Elapsed    time.Duration
-	Up         map[string]int // processes that are up, by kind
+	// Waits says what still waited when the run was given up, or is empty: then it has come to
+	// its end.
+	Waits string
+	// Differs says in what the log differs from the step's book, whose figures these are. It is
+	// empty when they agree, and when the step keeps no book.
+	Differs string
+	Up      map[string]int // processes that are up, by kind
 }
 
 // Status returns the state of the run.
@@ -176,40 +191,6 @@ func (b *Bench) History() history.Run {
 	h.Lives = b.allLives()
 	return h
 }
-
-// Drain waits until every accepted order has an end and no late event comes
-// after it, or until there has been no progress for the settle time, after which
-// what is open is lost. It is not called while customers still place orders.
-func (b *Bench) Drain(ctx context.Context, settle time.Duration) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	began := time.Now()
-	done := began // since when no order is open
-	for {
-		open, lastEvent, progress := b.pulse()
-		quiet, stuck := time.Since(lastEvent), time.Since(progress)
-		// A long silence before the drain is no sign of anything: what was
-		// broken may have been mended only now.
-		waited := time.Since(began)
-		if open > 0 {
-			done = time.Now()
-		}
-		listened := time.Since(done)
-		if open == 0 && listened > aftermath && (quiet > aftermath || listened > settle) ||
-			open > 0 && min(stuck, waited) > settle {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("drain: %d orders are still open: %w", open, context.Cause(ctx))
-		case <-tick.C:
-		}
-	}
-}
-
-// aftermath is how long Drain listens for what comes after the last order's end:
-// a second effect of an order that was delivered twice.
-const aftermath = 300 * time.Millisecond
 
 // Close stops the processes, those that take orders first, and waits until all
 // that they wrote has been read. It does not stop the services: whoever started

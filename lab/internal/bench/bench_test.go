@@ -113,7 +113,7 @@ func tryStart(
 // settle drains and closes, after which the ledger is final.
 func settle(t *testing.T, b *bench.Bench) bench.Status {
 	t.Helper()
-	err := b.Drain(t.Context(), time.Second)
+	err := b.Drain(t.Context(), bench.Settle{Quiet: time.Second, Limit: 10 * time.Second})
 	if err := errors.Join(err, b.Close(t.Context())); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestEveryProcessRunsItsOwnProgram(t *testing.T) {
 	if err := errors.Join(b.Close(t.Context()), run.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if !r.has("first-1", "this is a") || !r.has("second-1", "this is b") {
+	if !r.has("first", "this is a") || !r.has("second-1", "this is b") {
 		t.Errorf("lines: %+v", r.lines)
 	}
 }

@@ -32,6 +32,19 @@ type record struct {
 	unanswered int
 	highest    map[string]float64 // by name of the gauge
 	slips      map[string]bool    // lines that almost say something, by what was said of them
+	conclusion conclusion
+}
+
+// conclusion is what was found out at the end of a run.
+type conclusion struct {
+	waits string       // see Status
+	book  *ledger.Book // nil when the step keeps none
+}
+
+func (r *record) conclude(change func(*conclusion)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.conclusion)
 }
 
 func newRecord(cfg Config, variant string, printer *printer) *record {
@@ -151,9 +164,11 @@ func (r *record) pulse() (open int, lastEvent, progress time.Time) {
 func (r *record) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	account, differs := r.ledger.Summary().By(r.conclusion.book)
 	return Status{
-		Summary: r.ledger.Summary(), Refused: r.refused, Unanswered: r.unanswered,
+		Summary: account, Refused: r.refused, Unanswered: r.unanswered,
 		Elapsed: time.Since(r.history.Started),
+		Waits:   r.conclusion.waits, Differs: differs,
 	}
 }
 

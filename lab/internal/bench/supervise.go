@@ -483,6 +483,19 @@ func (s *supervisor) doors() []string {
 	return rest
 }
 
+// doorsOf are where the processes of a kind serve, or are about to.
+func (s *supervisor) doorsOf(kind string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var doors []string
+	for _, p := range s.procs {
+		if p.kind.Name == kind && p.addr != "" && p.state != down {
+			doors = append(doors, p.addr)
+		}
+	}
+	return doors
+}
+
 // ShopURL is where a student may place orders, or "".
 func (s *supervisor) ShopURL() string {
 	for _, p := range s.all() {

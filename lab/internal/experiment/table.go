@@ -205,7 +205,19 @@ func (r Result) Caption() []string {
 	if r.Slow >= 1.5 {
 		how += fmt.Sprintf(" · the machine was %.1f times slower than usual", r.Slow)
 	}
-	return []string{how}
+	return append([]string{how}, r.Remarks()...)
+}
+
+// Remarks are what a reader of the figures should know of how they came about.
+func (r Result) Remarks() []string {
+	var all []string
+	if r.Waits != "" {
+		all = append(all, "given up before the end: there still waits "+r.Waits)
+	}
+	if r.Differs != "" {
+		all = append(all, r.Differs)
+	}
+	return all
 }
 
 // Complaints are what a person must be told of a result that did not hold.
@@ -225,6 +237,11 @@ func (r Result) Complaints() []string {
 				r.Name, r.Variant, c.Condition, c.value())
 		}
 		all = append(all, text)
+	}
+	if len(all) > 0 {
+		for _, remark := range r.Remarks() {
+			all = append(all, r.Name+": "+remark)
+		}
 	}
 	if len(all) > 0 && r.Once != nil {
 		all = append(all, fmt.Sprintf("%s printed:\n  %s", r.Name,

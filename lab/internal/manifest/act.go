@@ -73,6 +73,9 @@ func (s *Step) Packages() []string {
 	for _, command := range s.Inject {
 		all = append(all, command[0])
 	}
+	if s.Audit != nil && len(s.Audit.Command) > 0 {
+		all = append(all, s.Audit.Command[0])
+	}
 	return all
 }
 

@@ -47,7 +47,7 @@ func (s *Step) check(src *source) error {
 	}
 	for _, check := range []func() error{
 		s.checkNeeds, s.checkProcesses, s.checkVariants, s.checkRun, s.checkGauges,
-		s.checkInject, s.checkExperiments,
+		s.checkInject, s.checkWaiting, s.checkAudit, s.checkExperiments,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -270,9 +270,9 @@ func checkTime(key string, d Duration, most time.Duration) error {
 	return nil
 }
 
-// checkEnv finds a slip in an env: before anything is started.
-func (s *Step) checkEnv(env map[string]string) error {
-	places := Places{
+// places are what a value may ask for, none of them real yet.
+func (s *Step) places() Places {
+	return Places{
 		URLs: func(kind string) ([]string, error) {
 			p, ok := s.Process(kind)
 			if !ok || !p.HTTP {
@@ -282,6 +282,17 @@ func (s *Step) checkEnv(env map[string]string) error {
 		},
 		Dir: func(name string) (string, error) { return name, nil },
 	}
+}
+
+// checkURL finds a slip in an address that the lab asks itself.
+func (s *Step) checkURL(text string) error {
+	_, err := Expand(text, s.places())
+	return err
+}
+
+// checkEnv finds a slip in an env: before anything is started.
+func (s *Step) checkEnv(env map[string]string) error {
+	places := s.places()
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !variable.MatchString(name) {
 			return wrong(name, "is no name of a variable")

@@ -14,7 +14,8 @@ func TestDefaultsOfAnExperiment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if step.Run.Rate != 2 || step.Experiments[0].Settle.Std() != 5*time.Second {
+	if step.Run.Rate != 2 || step.Experiments[0].Settle.Std() != 2040*time.Millisecond ||
+		step.Experiments[0].Limit.Std() != 10*time.Second {
 		t.Errorf("rate %v, settle %v", step.Run.Rate, step.Experiments[0].Settle.Std())
 	}
 	text := strings.Replace(whole, "    load: {count: 100}\n",
@@ -49,7 +50,7 @@ func TestMistakesThatWouldShowLate(t *testing.T) {
 			"serves http"},
 		{"an experiment's env", "load: {count: 100}", "load: {count: 100}\n" +
 			`    env: {A: '{{url "consumer"}}'}`, "serves http"},
-		{"limit", "load: {count: 100}", "load: {count: 100}\n    limit: 1s", "process with once"},
+		{"limit", "load: {count: 100}", "load: {count: 100}\n    limit: -1s", "negative"},
 		{"no act", "at 2s: kill consumer-1", "at 2s: []", "what is to happen is missing"},
 		{"before the start", "at 2s: kill", "at -2s: kill", "is no time"},
 		{"no timeline", "at 2s: kill consumer-1\n      at 1s..3s: [restart rabbitmq, poison 3]\n" +

@@ -108,9 +108,6 @@ func (s *Step) checkLoad(e Experiment) error {
 	if err := e.checkSides(); err != nil {
 		return err
 	}
-	if e.Limit != 0 {
-		return wrong("limit", "is for a process with once")
-	}
 	for _, kind := range sortedKeys(e.Scale) {
 		if _, ok := s.Process(kind); !ok {
 			return under(fmt.Errorf("there is no process %q%s", kind,
@@ -136,7 +133,12 @@ func (s *Step) checkLoad(e Experiment) error {
 	if err := checkTime("settle", e.Settle, maxWait); err != nil {
 		return err
 	}
-	if work := e.Load.WorkTime(); work != nil && e.Settle.Std() <= *work {
+	if err := checkTime("limit", e.Limit, maxWait); err != nil {
+		return err
+	}
+	// Where nobody tells what waits, what is in work is silent.
+	work := e.Load.WorkTime()
+	if s.Waiting == nil && work != nil && e.Settle.Std() <= *work {
 		return wrong("settle", "%v is no longer than the work of one order, %v: "+
 			"what is in work would count as lost", e.Settle.Std(), *work)
 	}

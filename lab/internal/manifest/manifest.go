@@ -38,10 +38,16 @@ type Step struct {
 	Inject    Injections `yaml:"inject"`
 	// Gauges are attributes of log lines whose highest value experiments may judge:
 	// what each is, by its name. One that no process logs in a run is unknown.
-	Gauges      map[string]string `yaml:"gauges"`
-	Hints       []string          `yaml:"hints"`
-	Score       *Score            `yaml:"score"`
-	Experiments []Experiment      `yaml:"experiments"`
+	Gauges  map[string]string `yaml:"gauges"`
+	Hints   []string          `yaml:"hints"`
+	Waiting *Waiting          `yaml:"waiting"`
+	Audit   *Audit            `yaml:"audit"`
+	// Settle is how long nothing may happen, while nothing waits, before a run is over. What is
+	// still open then is lost. It must be longer than the step's longest pause that nobody can
+	// be asked about, such as that before a retry. Default: 500ms with waiting, 2s without.
+	Settle      Duration     `yaml:"settle"`
+	Score       *Score       `yaml:"score"`
+	Experiments []Experiment `yaml:"experiments"`
 }
 
 // Process is a kind of process, of which several may run.
@@ -119,12 +125,11 @@ type Experiment struct {
 	// Needs are the servers in place of the variant's, of the same kinds.
 	Needs  []string `yaml:"needs"`
 	Faults Timeline `yaml:"faults"`
-	// Settle is how long nothing may happen before what is still open counts
-	// as lost. It must be longer than the step's longest silence, such as a
-	// reconnect's pause.
+	// Settle is that of the step, for this experiment alone.
 	Settle Duration `yaml:"settle"`
-	// Limit is how long a program that runs once may take before it is killed,
-	// and counts as one that never ends. Default 30s.
+	// Limit is how long what waits may stand still: then the run ends all the same, and
+	// what is open is lost. Default 10s. Of a program that runs once it is how long it may
+	// take before it is killed, and counts as one that never ends. Default 30s.
 	Limit Duration `yaml:"limit"`
 	// Promises are the conditions that must hold. Those of a right variant promise
 	// lost 0, failed 0, ghosts 0, contradictions 0 and reused 0 besides, unless they
@@ -282,11 +287,10 @@ func (s *Step) fill() {
 			if e.Limit == 0 {
 				e.Limit = Duration(30 * time.Second)
 			}
-			continue
 		}
-		if e.Settle == 0 {
-			e.Settle = Duration(5 * time.Second)
-		}
+	}
+	if _, once := s.Once(); !once {
+		s.fillSettle()
 	}
 }
 

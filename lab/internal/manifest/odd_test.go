@@ -240,7 +240,8 @@ func TestOddManifests(t *testing.T) {
 		{"accepted: no work", load, "load: {rate: 50, for: 4s, work: 0s}", ""},
 		{"no patience", load, "load: {rate: 50, for: 4s, patience: -1s}",
 			"patience: -1s: it cannot be negative"},
-		{"settles before the work is done", load, "load: {rate: 50, for: 4s, work: 6s}",
+		{"settles before the work is done", load,
+			"load: {rate: 50, for: 4s, work: 6s}\n    settle: 5s",
 			"settle: 5s is no longer than the work"},
 		{"a negative settle", load, load + "\n    settle: -1s",
 			"settle: -1s: it cannot be negative"},
@@ -296,7 +297,8 @@ func TestOddManifests(t *testing.T) {
 		{"promised and shown", "    shows:\n      lost: > 0\n",
 			"    promises: {lost: 0}\n    shows: {lost: > 0}\n",
 			"0 and > 0 can never hold together"},
-		{"a limit of a shop", load, load + "\n    limit: 3s", "limit: is for a process with once"},
+		{"a negative limit of a shop", load, load + "\n    limit: -3s",
+			"limit: -3s: it cannot be negative"},
 
 		// Faults.
 		{"no act", fault, "at 2s: kil consumer-1",

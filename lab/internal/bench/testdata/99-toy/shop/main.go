@@ -29,7 +29,29 @@ func main() {
 var (
 	orders  atomic.Int64
 	working sync.WaitGroup
+	waiting atomic.Int64 // what will still happen
+	effects atomic.Int64 // the shop's book
 )
+
+// audit reads the book. It is told what the log cannot know: that the effect of an order happened
+// of which the shop has not told.
+func audit(w http.ResponseWriter, _ *http.Request) {
+	if os.Getenv("VARIANT") == "burnt" {
+		http.Error(w, "the book has burnt", http.StatusInternalServerError)
+		return
+	}
+	n, done := orders.Load(), effects.Load()
+	tell(w, map[string]any{
+		"accepted": n, "processed": min(n, done), "lost": max(0, n-done),
+		"duplicated": max(0, done-n), "pages": 1,
+	})
+}
+
+func tell(w http.ResponseWriter, what map[string]any) {
+	if err := json.NewEncoder(w).Encode(what); err != nil {
+		slog.Warn("no answer", "error", err)
+	}
+}
 
 func run() error {
 	if os.Getenv("VARIANT") == "dies" {
@@ -44,7 +66,10 @@ func run() error {
 		work = time.Millisecond
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		tell(w, map[string]any{"details": map[string]any{"waiting": waiting.Load()}})
+	})
+	mux.HandleFunc("GET /audit", audit)
 	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) { take(w, r, work) })
 	server := &http.Server{Addr: os.Getenv("ADDR"), Handler: mux}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -101,17 +126,33 @@ func accept(work time.Duration) string {
 	if variant == "loses" && n%2 == 0 {
 		return id
 	}
+	waiting.Add(1)
 	working.Go(func() {
+		defer waiting.Add(-1)
 		time.Sleep(work)
 		switch variant {
 		case "fails":
 			slog.Error("order failed", "order", id, "reason", "told to")
+			return
+		case "untold": // killed between its book and its log, as it were
+			if n == 1 {
+				effects.Add(1)
+				return
+			}
 		case "twice":
-			slog.Info("order processed", "order", id)
-			fallthrough
-		default:
-			slog.Info("order processed", "order", id)
+			process(id)
+		case "stuck":
+			waiting.Add(1) // for ever
+		case "again":
+			process(id)
+			time.Sleep(time.Second)
 		}
+		process(id)
 	})
 	return id
+}
+
+func process(id string) {
+	effects.Add(1)
+	slog.Info("order processed", "order", id)
 }
