@@ -51,12 +51,6 @@ func ledgerText(s *screen.Screen, st bench.Status, open []string, left bool) str
 		b.WriteString(line + s.Faint(r.note) + "\n")
 	}
 	b.WriteString("\n  " + verdict(s, st, left))
-	if st.Waits != "" && !left {
-		b.WriteString("\n  " + s.Red("There still waits "+st.Waits+"."))
-	}
-	if st.Differs != "" {
-		b.WriteString("\n  The figures are those of the step's book: " + st.Differs + ".")
-	}
 	for i, id := range open {
 		if i == 0 {
 			b.WriteString("\n  for example " + screen.Printable(id))
@@ -67,8 +61,19 @@ func ledgerText(s *screen.Screen, st bench.Status, open []string, left bool) str
 	return b.String()
 }
 
-// verdict says in a sentence what the ledger comes to.
+// verdict says in a sentence what the ledger comes to, and how sure that is.
 func verdict(s *screen.Screen, st bench.Status, left bool) string {
+	text := sentence(s, st, left)
+	if st.Waits != "" && !left {
+		text += "\n  " + s.Red("It was not the end: there still waits "+st.Waits+".")
+	}
+	if st.Differs != "" {
+		text += "\n  These are the figures of the step's own book: " + st.Differs + "."
+	}
+	return text
+}
+
+func sentence(s *screen.Screen, st bench.Status, left bool) string {
 	again := some(st.Duplicated, "effect") + " happened again"
 	wrong := wrongs(st, left)
 	switch {
@@ -81,6 +86,8 @@ func verdict(s *screen.Screen, st bench.Status, left bool) string {
 		return "No order was accepted: there is nothing to judge."
 	case st.Duplicated > 0:
 		return s.Green("Nothing was lost") + "; " + again + "."
+	case st.Waits != "" && !left: // what would still have come, nobody knows
+		return "Nothing was lost, and nothing has happened twice so far."
 	default:
 		return s.Green("Nothing was lost, nothing happened twice.")
 	}

@@ -243,3 +243,25 @@ func TestKeysLine(t *testing.T) {
 		t.Errorf("keys: %s", got)
 	}
 }
+
+// A run that was given up, and one whose log and book differ, say so.
+func TestVerdictSaysHowSureItIs(t *testing.T) {
+	t.Parallel()
+	s := screen.New(nil)
+	st := bench.Status{
+		Summary: ledger.Summary{Accepted: 9}, Waits: "2 in the queue",
+		Differs: "the log says 1 lost; the book says 0 lost",
+	}
+	got := verdict(s, st, false)
+	for _, want := range []string{
+		"nothing has happened twice so far", "there still waits 2 in the queue.",
+		"the step's own book: the log says 1 lost; the book says 0 lost.",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+	if got := verdict(s, st, true); strings.Contains(got, "2 in the queue") {
+		t.Errorf("somebody who does not wait is told what waits: %q", got)
+	}
+}

@@ -47,7 +47,7 @@ func (b *Bench) Drain(ctx context.Context, settle Settle) error {
 		}
 		wasOpen = open
 		if !time.Now().Before(next) {
-			waits, err := b.waiting(ctx)
+			waits, err := b.Waiting(ctx)
 			if err != nil || waits.N > 0 {
 				quiet = time.Now()
 			}
@@ -82,8 +82,9 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// waiting asks the middle, if there is one that can be asked.
-func (b *Bench) waiting(ctx context.Context) (middle.Waiting, error) {
+// Waiting asks the middle what waits in it. Where the step names nobody who can be asked, nothing
+// does.
+func (b *Bench) Waiting(ctx context.Context) (middle.Waiting, error) {
 	if b.middle == nil {
 		return middle.Waiting{}, nil
 	}
@@ -92,7 +93,7 @@ func (b *Bench) waiting(ctx context.Context) (middle.Waiting, error) {
 
 // unsettled writes down why a run that is given up has not come to its end.
 func (b *Bench) unsettled(ctx context.Context, settle Settle) error {
-	waits, err := b.waiting(ctx)
+	waits, err := b.Waiting(ctx)
 	if err != nil {
 		return fmt.Errorf("nothing has moved for %v, and whether it is the end is unknown: %w",
 			settle.Limit, err)

@@ -4,6 +4,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,7 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 		err = b.Mend(ctx)
 	}
 	if err == nil {
-		err = b.Drain(ctx, bench.Settle{Quiet: e.Settle.Std(), Limit: e.Limit.Std()})
+		err = b.Drain(ctx, settle(cfg.Step, e))
 	}
 	if err == nil {
 		err = b.Audit(ctx)
@@ -107,6 +108,14 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 		return r.failed(ctx, err)
 	}
 	return r, nil
+}
+
+// settle is how a run of the experiment ends. One that stands in no manifest ends as the step does.
+func settle(step *manifest.Step, e manifest.Experiment) bench.Settle {
+	return bench.Settle{
+		Quiet: cmp.Or(e.Settle, step.Settle).Std(),
+		Limit: cmp.Or(e.Limit.Std(), step.Standstill()),
+	}
 }
 
 func (r Result) failed(ctx context.Context, err error) (Result, error) {

@@ -284,9 +284,16 @@ func (s *session) with(
 	return errors.Join(do(b, m), b.Err())
 }
 
-// settle waits until nothing is open, and says whether that came to be in time.
+// settle waits until nothing is open and nothing waits in the middle, and says whether that came
+// to be in time.
 func (s *session) settle(
 	ctx context.Context, b *bench.Bench, _ *meter, limit time.Duration,
 ) bool {
-	return look(ctx, limit, func() bool { return b.Status().Open == 0 })
+	return look(ctx, limit, func() bool {
+		if b.Status().Open > 0 {
+			return false
+		}
+		waits, err := b.Waiting(ctx)
+		return err == nil && waits.N == 0
+	})
 }
