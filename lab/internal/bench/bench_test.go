@@ -368,7 +368,7 @@ func TestActsThatCannotBeDone(t *testing.T) {
 		{"scale shop", "which kind, and how many"},
 		{"scale shop 1000", "no whole number"},
 		{"scale shop +0", "no whole number"},
-		{"scale clerk 2", "no process"},
+		{"scale clerk 2", "no kind of process"},
 		{"start shop", "already running"},
 		{"cut shop", "ARGS=-proxy"},
 		{"slow shop soon", "no latency"},
