@@ -13,9 +13,10 @@ func TestTheBookIsRight(t *testing.T) {
 		differs string
 	}{
 		`{"lost": 1, "duplicated": 0}`: {log, ""},
-		`{"accepted": 10, "processed": 10, "lost": 0, "shelves": 7}`: {
+		// The two whose customers got no answer stand in the book as all others do.
+		`{"accepted": 12, "processed": 12, "lost": 0, "shelves": 7}`: {
 			Summary{Accepted: 10, Processed: 10, Ghosts: 2},
-			"the log says 9 processed, 1 lost; the book says 10 processed, 0 lost",
+			"the log says 11 processed, 1 lost; the book says 12 processed, 0 lost",
 		},
 		`{"duplicated": 3}`: {
 			Summary{Accepted: 10, Processed: 9, Open: 1, Duplicated: 3, Ghosts: 2},
