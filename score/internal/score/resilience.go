@@ -221,7 +221,7 @@ func (s *session) experiment(
 	if s.breaksMiddle(e.Faults) {
 		// Whoever lost the broker may be in a pause before the next try, and a saga waits for
 		// its deadline, which doubles with each try.
-		e.Settle = manifest.Duration(longSilence)
+		e.Limit = manifest.Duration(longSilence)
 	}
 	e.Env = map[string]string{}
 	maps.Copy(e.Env, s.score.Crowd)
