@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,7 +100,8 @@ func (b *Book) Enter(e Entry) (first Entry, entered bool, err error) {
 			err = b.catchUp()
 		}
 		if err == nil {
-			// Not found: the line stands behind the end of its chapter.
+			// Not found: the line is void. It stands behind the end of its chapter, or
+			// behind half a line, which a kill or a full disk has left.
 			first, found, err = b.look(e.Key)
 		}
 	}
@@ -116,18 +116,17 @@ func (b *Book) Enter(e Entry) (first Entry, entered bool, err error) {
 	return first, first.ReceiptID == e.ReceiptID, nil
 }
 
-// append writes a line in one call, so that no other comes in between. It begins with
-// a newline, too: half a line, which a kill or a full disk has left, does not spoil it.
+// append writes a line in one call, so that no other comes in between.
 func (b *Book) append(e Entry) error {
-	raw, err := json.Marshal(e)
+	line, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	line := slices.Concat([]byte("\n"), raw, []byte("\n"))
+	line = append(line, '\n')
 	if _, err = b.now.file.Write(line); err == nil {
 		err = b.now.there()
 	}
-	b.lastLine, b.lastEntry, b.sick = line[1:], e, err
+	b.lastLine, b.lastEntry, b.sick = line, e, err
 	return err
 }
 
