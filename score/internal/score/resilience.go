@@ -196,8 +196,8 @@ func (s *session) lasts(f Fault) time.Duration {
 	return f.at() + after
 }
 
-// longSilence is how long nothing happens before what is open counts as lost, where the middle
-// was broken. It is waited for only when something is open.
+// longSilence is how long nothing moves before what is open counts as lost, where the middle
+// was broken. It is waited for only while something waits.
 const longSilence = time.Minute
 
 // longRecovery is how long customers come when a shop was still silent as they stopped.
