@@ -69,6 +69,9 @@ func TestMistakes(t *testing.T) {
 // Whoever has typed half of a command asks for its help where the cursor is.
 func TestHelpBehindArguments(t *testing.T) {
 	for _, cmd := range command().Commands {
+		if cmd.Name == "score" {
+			continue // it has moved out, and says where to
+		}
 		for _, words := range []string{"-h", "--help", "07 -h", "-h 07", "07 consumer --help"} {
 			out := new(bytes.Buffer)
 			lab := command()
