@@ -48,13 +48,15 @@ const maxOpen = 4_000
 // and their time counts from the moment at which they were due all the same.
 //
 // It returns when the last answer is there. Each request is made by one of a growing number of
-// goroutines, which keep their own figures: a goroutine and a lock for each would cost as much
-// as the request.
+// goroutines: to start one for each would cost as much as the request.
 func Fire(
 	ctx context.Context, rate float64, lasts time.Duration,
 	request func(ctx context.Context, due time.Time) error,
 ) Attack {
-	f := &firing{request: request, due: make(chan time.Time)}
+	f := &firing{
+		request: request, due: make(chan time.Time),
+		attack: Attack{Answers: newHistogram(), Late: newHistogram()},
+	}
 	// What is under way is seen to its end, whatever becomes of the run.
 	f.ctx = context.WithoutCancel(ctx)
 	start := time.Now()
@@ -79,25 +81,19 @@ func Fire(
 	took := time.Since(start)
 	close(f.due)
 	f.group.Wait()
-	all := newAttack()
-	for _, a := range f.attacks {
-		all.Refused += a.Refused
-		all.Answers.Merge(a.Answers)
-		all.Late.Merge(a.Late)
-	}
-	all.Sent, all.Took = sent, took
-	return *all
+	f.attack.Sent, f.attack.Took = sent, took
+	return f.attack
 }
-
-func newAttack() *Attack { return &Attack{Answers: newHistogram(), Late: newHistogram()} }
 
 // firing is an open loop under way.
 type firing struct {
 	ctx     context.Context
 	request func(context.Context, time.Time) error
 	due     chan time.Time
-	attacks []*Attack // of each goroutine
 	group   sync.WaitGroup
+	workers int // goroutines
+	mu      sync.Mutex
+	attack  Attack
 }
 
 // fire hands a request to a goroutine that is free, or to a new one.
@@ -107,23 +103,30 @@ func (f *firing) fire(due time.Time) {
 		return
 	default:
 	}
-	if len(f.attacks) < maxOpen {
-		a := newAttack()
-		f.attacks = append(f.attacks, a)
-		f.group.Go(func() { f.work(a) })
+	if f.workers < maxOpen {
+		f.workers++
+		f.group.Go(f.work)
 	}
 	f.due <- due
 }
 
-func (f *firing) work(a *Attack) {
+func (f *firing) work() {
 	for due := range f.due {
-		record(a.Late, time.Since(due))
-		if err := f.request(f.ctx, due); err != nil {
-			a.Refused++
-			continue
-		}
-		record(a.Answers, time.Since(due))
+		late := time.Since(due)
+		err := f.request(f.ctx, due)
+		f.record(late, time.Since(due), err)
 	}
+}
+
+func (f *firing) record(late, took time.Duration, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	record(f.attack.Late, late)
+	if err != nil {
+		f.attack.Refused++
+		return
+	}
+	record(f.attack.Answers, took)
 }
 
 // Window keeps so many orders open, and places the next when one is done: a closed
