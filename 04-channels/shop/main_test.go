@@ -196,7 +196,7 @@ func TestNobodyIsToldYesAfterSIGTERM(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprint(conn, "POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n"+
+	fmt.Fprint(conn, "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"+
 		"Expect: 100-continue\r\nConnection: close\r\n\r\n")
 	from := bufio.NewReader(conn)
 	// The server asks for the body when the shop begins to read the order.

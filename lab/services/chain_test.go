@@ -397,7 +397,8 @@ func TestContainerKeepsItsPortAndIsRemoved(t *testing.T) {
 	must(t, box.Start(ctx), box.Stop(ctx), box.Start(ctx), box.Kill(ctx), box.Close(ctx))
 	want := []string{
 		"run --detach --name course-lab-x-rabbitmq --hostname rabbitmq --label course.lab.run=x " +
-			"--publish 127.0.0.1:20001:5672 --publish 127.0.0.1:20002:15672 rabbitmq:4.3-management",
+			"--publish 127.0.0.1:20001:5672 --publish 127.0.0.1:20002:15672 " +
+			"--env RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=" + rabbitTick + " rabbitmq:4.3-management",
 		"stop -t 30 course-lab-x-rabbitmq",
 		"start course-lab-x-rabbitmq",
 		"kill course-lab-x-rabbitmq",
