@@ -25,6 +25,7 @@ func Inject(ctx context.Context, settings Settings, kind string, count int) erro
 		return usagef("kind %q is unknown: want %s", kind, BadKinds)
 	}
 	p := NewPublisher(settings)
+	p.topology.found = true // by the producer, whose queue it is
 	s, err := connect(ctx, settings, "inject", p.topology)
 	if err != nil {
 		return err

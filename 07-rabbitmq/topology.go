@@ -32,6 +32,7 @@ const deliveryLimit = 100
 type topology struct {
 	queue string
 	args  amqp.Table
+	found bool // somebody else has declared the queue, in whatever way
 }
 
 // quorumOrders is the queue of the right variant. A quorum queue writes every
@@ -52,6 +53,10 @@ var quorumOrders = topology{queue: OrdersQueue, args: amqp.Table{
 // declaration of what exists already changes nothing (AMQP 0-9-1,
 // queue.declare). Durable queues survive a restart of the broker.
 func (t topology) declare(channel *amqp.Channel) error {
+	if t.found {
+		_, err := channel.QueueDeclarePassive(t.queue, true, false, false, false, nil)
+		return err
+	}
 	err := channel.ExchangeDeclare(DeadLetterExchange, amqp.ExchangeFanout,
 		true, false, false, false, nil)
 	if err != nil {

@@ -30,6 +30,8 @@ func breakCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "only",
 				Usage: "run the experiment `NAME` alone, or several, with commas"},
+			&cli.StringFlag{Name: "variant",
+				Usage: "run the right variant's experiments with the variant `NAME`"},
 			&cli.BoolFlag{Name: "list", Usage: "list the experiments and run none"},
 			&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the faults' random times and targets"},
 			&cli.DurationFlag{Name: "for", Usage: "let customers come for this `TIME`"},
@@ -129,6 +131,9 @@ func again(cmd *cli.Command, step *manifest.Step, seed uint64) string {
 	if only := cmd.String("only"); only != "" {
 		words = append(words, "-only", strings.ReplaceAll(only, " ", ""))
 	}
+	if variant := cmd.String("variant"); variant != "" {
+		words = append(words, "-variant", variant)
+	}
 	if cmd.IsSet("for") {
 		words = append(words, "-for", cmd.Duration("for").String())
 	}
@@ -149,11 +154,19 @@ func keepRed(scr *screen.Screen, step *manifest.Step, r experiment.Result, lines
 }
 
 func selected(cmd *cli.Command, step *manifest.Step) ([]manifest.Experiment, error) {
-	experiments := step.Experiments
+	all := *step
+	if variant := cmd.String("variant"); variant != "" {
+		with, err := step.With(variant)
+		if err != nil {
+			return nil, err
+		}
+		all.Experiments = with
+	}
+	experiments := slices.Clone(all.Experiments)
 	if only := cmd.String("only"); only != "" {
 		experiments = nil
 		for name := range strings.SplitSeq(only, ",") {
-			e, err := step.Experiment(strings.TrimSpace(name))
+			e, err := all.Experiment(strings.TrimSpace(name))
 			if err != nil {
 				return nil, err
 			}

@@ -30,7 +30,7 @@ func watchOnce(
 		return err
 	}
 	defer func() { err = errors.Join(err, run.Close()) }()
-	bin, err := bench.Build(ctx, step, run.Dir(), false, run.Children)
+	bin, err := bench.Build(ctx, step, []string{cmd.String("variant")}, run.Dir(), false, run.Children)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func watch(
 	if step.Needs, err = step.ServersOf(manifest.Experiment{Variant: variant}); err != nil {
 		return err
 	}
-	if err := st.Prepare(ctx, step, false, proxy); err != nil {
+	if err := st.Prepare(ctx, step, []string{variant}, false, proxy); err != nil {
 		return err
 	}
 	cfg, cleanup, err := st.Config(ctx, step, "run-"+step.Number, false)

@@ -110,7 +110,7 @@ func (t *tour) one(ctx context.Context, i int, report *score.Report) (err error)
 		}()
 	}
 	t.begin(row.step.Name+": compiling", t.after(i-1))
-	if err := st.Prepare(ctx, row.step, true, false); err != nil {
+	if err := st.Prepare(ctx, row.step, []string{manifest.Right}, true, false); err != nil {
 		return err
 	}
 	opt := t.opt

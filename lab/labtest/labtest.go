@@ -32,8 +32,9 @@ const EnvSeed = "LAB_SEED"
 const EnvLong = "LAB_LONG"
 
 // Experiments runs the experiments of the step in whose folder the test runs, each as a subtest:
-// all of them, but for those that take long, or those that were named. A promise that is broken fails its test, and so does a
-// wrong variant that does not fail. What an experiment leaves behind that went wrong (the lines of
+// all of them, but for those that take long, or those that were named. A promise that is broken
+// fails its test, and so does a wrong variant that does not fail. Of what a variant breaks besides,
+// such as the slide's code, the first experiment is among them. What an experiment leaves behind that went wrong (the lines of
 // all processes, the history, the picture) is kept in a folder that the test names.
 //
 // It runs beside the other parallel tests of its package: it mostly waits.
@@ -53,8 +54,13 @@ func Experiments(t *testing.T, names ...string) {
 			experiments = append(experiments, e)
 		}
 	}
-	if len(names) == 0 && os.Getenv(EnvLong) != "yes" {
-		experiments = slices.DeleteFunc(slices.Clone(experiments),
+	switch broken := step.Broken(); {
+	case len(names) > 0:
+	case os.Getenv(EnvLong) == "yes":
+		experiments = slices.Concat(experiments, broken)
+	default:
+		experiments = slices.DeleteFunc(
+			slices.Concat(experiments, broken[:min(1, len(broken))]),
 			func(e manifest.Experiment) bool { return e.Long })
 	}
 	if len(experiments) == 0 {
@@ -112,16 +118,21 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
-// Page fails when the step's page does not speak of one of its experiments or
+// Page fails when the step's pages do not speak of one of its experiments or
 // variants: what is shown nowhere is not taught. It asks for the step's [Gauges], too.
-func Page(t *testing.T, file string) {
+func Page(t *testing.T, files ...string) {
 	t.Helper()
 	Gauges(t)
 	step := thisStep(t)
-	page, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	var page []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page = append(page, text...)
 	}
+	file := strings.Join(files, " and ")
 	for _, e := range step.Experiments {
 		if !bytes.Contains(page, []byte(e.Name)) {
 			t.Errorf("%s does not speak of the experiment %s", file, e.Name)

@@ -40,7 +40,7 @@ func theToy(t *testing.T) (*manifest.Step, string) {
 			return
 		}
 		out := filepath.Join(toyDir, "toy")
-		toy.bin, toy.err = bench.Build(context.Background(), toy.step, out, false, nil)
+		toy.bin, toy.err = bench.Build(context.Background(), toy.step, []string{manifest.Right}, out, false, nil)
 	})
 	if toy.err != nil {
 		t.Fatal(toy.err)

@@ -18,16 +18,17 @@ import (
 // for runs that do so, which keeps it out of the lab's own compile time.
 const toxiproxy = "github.com/Shopify/toxiproxy/v2/cmd/server"
 
-// Build compiles the step's programs into dir/bin and returns that folder. The compiler is
-// recorded, so that a lab that is killed leaves no build behind; nil records it nowhere.
+// Build compiles the programs of the step's variants into dir/bin and returns that folder. The
+// compiler is recorded, so that a lab that is killed leaves no build behind; nil records it nowhere.
 func Build(
-	ctx context.Context, step *manifest.Step, dir string, wire bool, record *home.Children,
+	ctx context.Context, step *manifest.Step, variants []string, dir string, wire bool,
+	record *home.Children,
 ) (string, error) {
 	bin := filepath.Join(dir, "bin")
 	// Go names a program after the last part of its package. Packages of one folder have names
 	// of their own, so each folder gets one of its own in bin.
 	folders := map[string][]string{}
-	for _, pkg := range step.Packages() {
+	for _, pkg := range step.Packages(variants...) {
 		folder := filepath.Dir(program(bin, step.Dir, pkg))
 		if !slices.Contains(folders[folder], pkg) {
 			folders[folder] = append(folders[folder], pkg)

@@ -26,7 +26,7 @@ func TestEveryProcessRunsItsOwnProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := bench.Build(t.Context(), step, run.Dir(), false, run.Children)
+	bin, err := bench.Build(t.Context(), step, []string{manifest.Right}, run.Dir(), false, run.Children)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestTheCompilerIsARecordedChild(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := bench.Build(ctx, step, t.TempDir(), false, record)
+		_, err := bench.Build(ctx, step, []string{manifest.Right}, t.TempDir(), false, record)
 		ended <- err
 	}()
 	await(t, "the compiler to be recorded", func() bool {

@@ -32,6 +32,9 @@ func (s *supervisor) environment(p *proc) ([]string, error) {
 		vars["LOG_LEVEL"] = "info" // the ledger is read from lines of this level
 	}
 	vars["VARIANT"] = s.variant.Name
+	if len(s.variant.Programs) > 0 {
+		vars["VARIANT"] = manifest.Right // other programs, and no other setting of the step's
+	}
 	if s.cfg.Work != nil {
 		vars["WORK"] = s.cfg.Work.String()
 	}

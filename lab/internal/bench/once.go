@@ -48,7 +48,7 @@ func Once(
 	}
 	begun := time.Now()
 	c, err := child.Start(child.Spec{
-		Name: kind.Name, Path: program(cfg.Bin, cfg.Step.Dir, kind.Package),
+		Name: kind.Name, Path: program(cfg.Bin, cfg.Step.Dir, variant.Package(kind)),
 		Args: slices.Concat(kind.Args, args), Dir: cfg.Step.Dir, Env: env,
 		Stdout: out, Stderr: errOut, Record: cfg.Run.Children,
 	})

@@ -32,7 +32,7 @@ func TestOnce(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	bin, err := bench.Build(t.Context(), step, t.TempDir(), false, run.Children)
+	bin, err := bench.Build(t.Context(), step, []string{manifest.Right}, t.TempDir(), false, run.Children)
 	if err != nil {
 		t.Fatal(err)
 	}

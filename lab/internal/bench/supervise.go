@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type supervisor struct {
 	lives   []history.Life // those that have ended
 	closing bool
 	broken  error         // a process that cannot be kept up
+	loops   int           // such processes
+	crashes int           // ends that nobody had asked for
 	slowest time.Duration // that a process took to be ready, at the start
 	release func() error  // gives the claimed port back
 	// addresses are where the HTTP processes of a kind serve, or will.
@@ -84,7 +87,18 @@ func (s *supervisor) Slowest() time.Duration {
 	return s.slowest
 }
 
-// Err is not nil once a process could not be kept up.
+// ErrCrashLoop says that a process ends as often as it is started.
+var ErrCrashLoop = errors.New("ends as often as it is started")
+
+// Crashes is how often a process ended that nobody had ended, and how many processes did so again
+// and again, until they were given up.
+func (s *supervisor) Crashes() (crashes, loops int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crashes, s.loops
+}
+
+// Err is not nil once a process could not be kept up: an [ErrCrashLoop].
 func (s *supervisor) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +178,7 @@ func (s *supervisor) start(p *proc) error {
 		return fmt.Errorf("%s is already running", p.name)
 	}
 	c, err := child.Start(child.Spec{
-		Name: p.name, Path: program(s.cfg.Bin, s.cfg.Step.Dir, p.kind.Package), Args: p.kind.Args,
+		Name: p.name, Path: program(s.cfg.Bin, s.cfg.Step.Dir, s.variant.Package(p.kind)), Args: p.kind.Args,
 		Dir: s.cfg.Step.Dir, Env: env,
 		Stdout: out, Stderr: out, Tail: 10, Record: s.cfg.Run.Children,
 	})
@@ -247,16 +261,18 @@ func (s *supervisor) watch(p *proc, c *child.Process, out *lines) {
 		Process: p.name, From: p.since, To: time.Now(), End: how,
 	})
 	early := p.state == coming
-	again := !p.asked && !s.closing && s.broken == nil
+	again := !p.asked && !s.closing
 	p.state, p.since = down, time.Time{}
 	gone := p.gone
 	var pause time.Duration
 	if again {
+		s.crashes++
 		pause, again = p.died(time.Now())
 		if !again || early && code == usageError {
 			again = false
-			s.broken = fmt.Errorf("%s ends as often as it is started (%s); its last lines:\n%s",
-				p.name, how, strings.Join(c.Tail(), "\n"))
+			s.loops++
+			s.broken = cmp.Or(s.broken, fmt.Errorf("%s %w (%s); its last lines:\n%s",
+				p.name, ErrCrashLoop, how, strings.Join(c.Tail(), "\n")))
 		}
 	}
 	s.mu.Unlock()

@@ -51,7 +51,8 @@ func RunAll(
 func Prepare(
 	ctx context.Context, st *stage.Stage, step *manifest.Step, experiments []manifest.Experiment,
 ) error {
-	return st.Prepare(ctx, step, true, slices.ContainsFunc(experiments,
+	variants := manifest.VariantsOf(experiments)
+	return st.Prepare(ctx, step, variants, true, slices.ContainsFunc(experiments,
 		func(e manifest.Experiment) bool { return e.Faults.NeedsProxy() }))
 }
 

@@ -84,9 +84,9 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 	}
 	// Closing must work after an interrupt too.
 	closing := context.WithoutCancel(ctx)
-	err = play(ctx, b, e, cfg.Seed)
+	err = bear(e, play(ctx, b, e, cfg.Seed))
 	if err == nil {
-		err = b.Mend(ctx)
+		err = bear(e, b.Mend(ctx))
 	}
 	if err == nil {
 		err = b.Drain(ctx, settle(cfg.Step, e))
@@ -95,7 +95,7 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 		err = b.Audit(ctx)
 	}
 	r.Slow = slowness(meter.Stop(), b.Slowest())
-	after := errors.Join(b.Close(closing), b.Err())
+	after := errors.Join(b.Close(closing), bear(e, b.Err()))
 	if errors.Is(err, bench.ErrCannot) && after == nil {
 		r.NotRun = err.Error()
 		return r, nil
@@ -108,6 +108,15 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 		return r.failed(ctx, err)
 	}
 	return r, nil
+}
+
+// bear is err, but for a process that cannot be kept up where that is what the experiment is to
+// show.
+func bear(e manifest.Experiment, err error) error {
+	if e.Speaks("crash loops") && errors.Is(err, bench.ErrCrashLoop) {
+		return nil
+	}
+	return err
 }
 
 // settle is how a run of the experiment ends. One that stands in no manifest ends as the step does.
@@ -207,6 +216,7 @@ func (r *Result) judge(b *bench.Bench) {
 	r.Ledger, r.Lost, r.Refused = status.Summary, status.Open, status.Refused
 	r.Waits, r.Differs = status.Waits, status.Differs
 	r.Unanswered, r.Highest = status.Unanswered, b.Highest()
+	r.Crashes, r.CrashLoops = b.Crashes()
 	for _, m := range r.History.Marks {
 		r.InFlight += m.InFlight
 	}

@@ -26,7 +26,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := bench.Build(t.Context(), step, t.TempDir(), false, nil)
+	bin, err := bench.Build(t.Context(), step, []string{manifest.Right}, t.TempDir(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

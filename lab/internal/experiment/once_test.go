@@ -22,7 +22,7 @@ func TestVerdictsOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := bench.Build(t.Context(), step, t.TempDir(), false, nil)
+	bin, err := bench.Build(t.Context(), step, []string{manifest.Right}, t.TempDir(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

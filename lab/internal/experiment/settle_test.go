@@ -71,7 +71,7 @@ func tryToy(t *testing.T, run *home.Run, name, experiment string) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := bench.Build(t.Context(), step, t.TempDir(), false, nil)
+	bin, err := bench.Build(t.Context(), step, []string{manifest.Right}, t.TempDir(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,8 @@ type Facts struct {
 	Lost       int            `json:"lost"`
 	Refused    int            `json:"refused"`
 	Unanswered int            `json:"unanswered"` // of the refused
+	Crashes    int            `json:"crashes,omitempty"`
+	CrashLoops int            `json:"crash_loops,omitempty"`
 	// Highest are the largest values of the attributes that conditions name. One
 	// that no line of the log had is not among them.
 	Highest map[string]float64 `json:"highest,omitempty"`

@@ -86,6 +86,17 @@ var Table = []Figure{
 		Rule: Count, Machine: true,
 		Value: count(func(f *Facts) int { return f.Unanswered }),
 	},
+	{
+		Name: "crashes", About: "how often a process ended that nobody had ended",
+		Rule:  Count,
+		Value: count(func(f *Facts) int { return f.Crashes }),
+	},
+	{
+		Name: "crash loops",
+		About: "processes that end as often as they are started, and are given up",
+		Rule:  Count,
+		Value: count(func(f *Facts) int { return f.CrashLoops }),
+	},
 
 	// What customers with one order each were told, and after how long.
 	{

@@ -63,22 +63,6 @@ func (s *Step) checkInject() error {
 	return nil
 }
 
-// Packages are the packages of the step whose programs a run may start, several times where several
-// processes run one.
-func (s *Step) Packages() []string {
-	var all []string
-	for _, p := range s.Processes {
-		all = append(all, p.Package)
-	}
-	for _, command := range s.Inject {
-		all = append(all, command[0])
-	}
-	if s.Audit != nil && len(s.Audit.Command) > 0 {
-		all = append(all, s.Audit.Command[0])
-	}
-	return all
-}
-
 // NeedsProxy says whether any act of a timeline is done to the network.
 func (t Timeline) NeedsProxy() bool {
 	return t.any(func(a act.Act) bool { return a.Proxy })

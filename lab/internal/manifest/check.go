@@ -47,7 +47,7 @@ func (s *Step) check(src *source) error {
 	}
 	for _, check := range []func() error{
 		s.checkNeeds, s.checkProcesses, s.checkVariants, s.checkRun, s.checkGauges,
-		s.checkInject, s.checkWaiting, s.checkAudit, s.checkExperiments,
+		s.checkInject, s.checkWaiting, s.checkAudit, s.checkExperiments, s.checkBreaks,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -219,7 +219,7 @@ func (s *Step) checkVariants() error {
 		if err := s.checkEnv(v.Env); err != nil {
 			return under(err, append(at, "env")...)
 		}
-		if err := s.checkOther(v.Needs); err != nil {
+		if err := errors.Join(s.checkOther(v.Needs), s.checkPrograms(v)); err != nil {
 			return under(err, at...)
 		}
 	}

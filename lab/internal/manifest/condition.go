@@ -84,6 +84,11 @@ func (c *Condition) parse() error {
 // conditions are all that is judged.
 func (e Experiment) conditions() []Condition { return slices.Concat(e.Promises, e.Shows) }
 
+// Speaks says whether any condition is about a figure.
+func (e Experiment) Speaks(figure string) bool {
+	return slices.ContainsFunc(e.conditions(), func(c Condition) bool { return c.Figure == figure })
+}
+
 // figureNames are the names of all figures, those of a family with an example.
 func figureNames() []string {
 	var names []string

@@ -109,6 +109,21 @@ type Variant struct {
 	Env   map[string]string `yaml:"env"`
 	// Needs are the servers in place of the step's, of the same kinds.
 	Needs []string `yaml:"needs"`
+	// Programs are packages that run in place of those of the processes, by the
+	// name of the process: the code of a slide instead of the step's.
+	Programs map[string]string `yaml:"programs"`
+	// Breaks are the experiments of the right variant that this one does not
+	// survive, by their names: `lab break -variant` carries out all of the right variant's
+	// with this one, and these must fail.
+	Breaks map[string]Break `yaml:"breaks"`
+}
+
+// Break is how a variant fails in an experiment that the right one survives.
+type Break struct {
+	// Shows is what must be seen.
+	Shows Conditions `yaml:"shows" jsonschema:"required"`
+	// Idea is what the right variant does otherwise, in a few words.
+	Idea string `yaml:"idea" jsonschema:"required"`
 }
 
 // Experiment is one way to break the step, and what must come of it.

@@ -114,16 +114,16 @@ func LastDir(name ...string) (string, error) {
 	return dir, nil
 }
 
-// Prepare builds the step's programs and provides what it needs, both at once:
+// Prepare builds the programs of the step's variants and provides what it needs, both at once:
 // a broker takes its time to boot, and so does a compiler. With private, the
 // servers are the stage's own and may be broken.
 func (s *Stage) Prepare(
-	ctx context.Context, step *manifest.Step, private, proxy bool,
+	ctx context.Context, step *manifest.Step, variants []string, private, proxy bool,
 ) error {
 	s.Screen.Say("compiling %s and looking for what it needs", step.Name)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		s.bin, err = bench.Build(ctx, step, s.Run.Dir(), proxy, s.Run.Children)
+		s.bin, err = bench.Build(ctx, step, variants, s.Run.Dir(), proxy, s.Run.Children)
 		return err
 	})
 	group.Go(func() error { return s.Use(ctx, step.Needs, private) })

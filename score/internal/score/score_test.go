@@ -338,7 +338,7 @@ func TestMeasure(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := st.Prepare(t.Context(), step, true, false); err != nil {
+	if err := st.Prepare(t.Context(), step, []string{manifest.Right}, true, false); err != nil {
 		t.Fatal(err)
 	}
 	began := 0

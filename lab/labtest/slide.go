@@ -1,0 +1,93 @@
+package labtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"course.example/lab/internal/manifest"
+)
+
+// maxSlide is how many lines a file of the slide's code may have: what a lecturer can type in five
+// minutes.
+const maxSlide = 60
+
+// Slide checks what the page says of the slide's code, the variant of that name: its files, which
+// must be short and stand whole on the page, and the table of what it survives. That the table is
+// true is checked by its experiments.
+func Slide(t *testing.T, page string) {
+	t.Helper()
+	step := thisStep(t)
+	v, err := step.Variant("slide")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range slideFiles(t, v) {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(source, []byte("\n")); n > maxSlide {
+			t.Errorf("%s has %d lines, and the most that can be typed live is %d", file, n, maxSlide)
+		}
+		if !bytes.Contains(text, body(source)) {
+			t.Errorf("%s does not show %s from its func run on, as it is", page, file)
+		}
+	}
+	if table := slideTable(step, v); !strings.Contains(string(text), table) {
+		t.Errorf("%s does not have the table of what the slide's code survives:\n\n%s", page, table)
+	}
+}
+
+// slideFiles are the files of the slide's programs, in order.
+func slideFiles(t *testing.T, v manifest.Variant) []string {
+	t.Helper()
+	var files []string
+	for _, pkg := range v.Programs {
+		found, err := filepath.Glob(filepath.Join(pkg, "*.go"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("the slide's %s has no Go file (%v)", pkg, err)
+		}
+		files = append(files, found...)
+	}
+	slices.Sort(files)
+	return files
+}
+
+// body is a program without its head: what is the same everywhere is not shown again.
+func body(source []byte) []byte {
+	if i := bytes.Index(source, []byte("\nfunc run(")); i >= 0 {
+		return source[i+1:]
+	}
+	return source
+}
+
+// slideTable says of every experiment what the slide's code and the right code come to.
+func slideTable(step *manifest.Step, v manifest.Variant) string {
+	var b strings.Builder
+	b.WriteString("| experiment | the slide's code | the right code | what makes the difference |\n")
+	b.WriteString("|---|---|---|---|\n")
+	for _, e := range step.Experiments {
+		if e.Variant != manifest.Right {
+			continue
+		}
+		slide, idea := "survives", ""
+		if broken, ok := v.Breaks[e.Name]; ok {
+			var seen []string
+			for _, c := range broken.Shows {
+				seen = append(seen, c.String())
+			}
+			slide, idea = strings.Join(seen, ", "), broken.Idea
+		}
+		fmt.Fprintf(&b, "| %s | %s | survives | %s |\n", e.Name, slide, idea)
+	}
+	return b.String()
+}
