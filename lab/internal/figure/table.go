@@ -92,7 +92,7 @@ var Table = []Figure{
 		Value: count(func(f *Facts) int { return f.Crashes }),
 	},
 	{
-		Name: "crash loops",
+		Name:  "crash loops",
 		About: "processes that end as often as they are started, and are given up",
 		Rule:  Count,
 		Value: count(func(f *Facts) int { return f.CrashLoops }),
