@@ -11,7 +11,7 @@ GO ?= go
 LAB = GOWORK=off $(GO) build -C lab -buildvcs=false -o ../.lab/bin/ . && GOWORK=off .lab/bin/lab
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak mutants break score up down status doctor fmt tidy clean
+.PHONY: help test progress soak mutants break score up down status doctor fmt tidy clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -30,6 +30,9 @@ MODULES = $(shell $(GO) list -m -f '{{.Dir}}')
 run-%: ## run a step and watch it: make run-07
 	@$(LAB) run $*$(PART:%=/%) $(ARGS)
 
+slide-%: ## run the lecture's own code: make slide-07
+	@$(LAB) run $*$(PART:%=/%) -variant slide $(ARGS)
+
 break-%: ## break a step on purpose: make break-07
 	@$(LAB) break $*$(PART:%=/%) $(ARGS)
 
@@ -38,6 +41,15 @@ test: ## vet, staticcheck and test every module, with the race detector
 
 test-%: ## the same for one step: make test-07
 	@$(LAB) test $* $(ARGS)
+
+check-%: ## the exercises of a step, or the verdict on one: make check-07, make check-07.2
+	@$(LAB) check $(ARGS) $*
+
+hint-%: ## the next hint for an exercise: make hint-07.2
+	@$(LAB) hint $*
+
+progress: ## what you have done of all exercises
+	@$(LAB) progress $(ARGS)
 
 soak: ## everything again and again, beside a program that keeps the machine busy; hours
 	@$(LAB) test -repeat 10 -stress -long $(ARGS)

@@ -48,6 +48,9 @@ var quorumOrders = topology{queue: OrdersQueue, args: amqp.Table{
 	amqp.QueueOverflowArg:    amqp.QueueOverflowRejectPublish,
 }}
 
+// Declare creates the queues of this step, for programs that are not part of it: an exercise.
+func Declare(channel *amqp.Channel) error { return quorumOrders.declare(channel) }
+
 // declare creates what is missing and checks what is there. Both sides do it on
 // every connection: whoever comes first finds a broker without queues, and a
 // declaration of what exists already changes nothing (AMQP 0-9-1,

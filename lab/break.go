@@ -167,6 +167,10 @@ func selected(cmd *cli.Command, step *manifest.Step) ([]manifest.Experiment, err
 		experiments = nil
 		for name := range strings.SplitSeq(only, ",") {
 			e, err := all.Experiment(strings.TrimSpace(name))
+			if short, shortErr := all.Experiment(
+				cmd.String("variant") + "-" + strings.TrimSpace(name)); shortErr == nil {
+				e, err = short, nil
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -67,8 +67,8 @@ func command() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			runCommand(), doCommand(), breakCommand(), scoreCommand(), testCommand(),
-			mutantsCommand(), upCommand(), downCommand(), statusCommand(), doctorCommand(),
-			busyCommand(),
+			mutantsCommand(), checkCommand(), hintCommand(), progressCommand(),
+			upCommand(), downCommand(), statusCommand(), doctorCommand(), busyCommand(),
 		},
 	}
 	lab.OnUsageError = usageError

@@ -70,24 +70,36 @@ func body(source []byte) []byte {
 	return source
 }
 
-// slideTable says of every experiment what the slide's code and the right code come to.
+// slideTable says of all experiments what the slide's code and the right code come to: in one row
+// those in which the same idea makes the difference, and at the end those that both survive.
 func slideTable(step *manifest.Step, v manifest.Variant) string {
-	var b strings.Builder
-	b.WriteString("| experiment | the slide's code | the right code | what makes the difference |\n")
-	b.WriteString("|---|---|---|---|\n")
+	var rows, survives []string
+	by := map[string][]string{} // the experiments of a row
 	for _, e := range step.Experiments {
 		if e.Variant != manifest.Right {
 			continue
 		}
-		slide, idea := "survives", ""
-		if broken, ok := v.Breaks[e.Name]; ok {
-			var seen []string
-			for _, c := range broken.Shows {
-				seen = append(seen, c.String())
-			}
-			slide, idea = strings.Join(seen, ", "), broken.Idea
+		broken, ok := v.Breaks[e.Name]
+		if !ok {
+			survives = append(survives, e.Name)
+			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | survives | %s |\n", e.Name, slide, idea)
+		var seen []string
+		for _, c := range broken.Shows {
+			seen = append(seen, c.String())
+		}
+		row := fmt.Sprintf("| %s | survives | %s |", strings.Join(seen, ", "), broken.Idea)
+		if by[row] == nil {
+			rows = append(rows, row)
+		}
+		by[row] = append(by[row], e.Name)
 	}
+	var b strings.Builder
+	b.WriteString("| experiment | the slide's code | the right code | what makes the difference |\n")
+	b.WriteString("|---|---|---|---|\n")
+	for _, row := range rows {
+		fmt.Fprintf(&b, "| %s %s\n", strings.Join(by[row], ", "), row)
+	}
+	fmt.Fprintf(&b, "| %s | survives | survives | |\n", strings.Join(survives, ", "))
 	return b.String()
 }

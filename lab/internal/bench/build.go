@@ -64,15 +64,16 @@ func goBuild(
 	return err
 }
 
-// program is where [Build] puts the program of a package.
+// program is where [Build] puts the program of a package. The folder of each is one name behind a
+// +, so that the program of ./shop and the folder of ./shop/old do not want the same place.
 func program(bin, dir, pkg string) string {
 	path := filepath.Join(dir, pkg)
 	within, err := filepath.Rel(dir, filepath.Dir(path))
 	if err != nil {
 		within = "" // no package of a step is on another drive
 	}
-	within = strings.ReplaceAll(within, "..", "up")
-	return filepath.Join(bin, within, filepath.Base(path)+exe())
+	within = strings.ReplaceAll(filepath.ToSlash(within), "/", "+")
+	return filepath.Join(bin, "+"+within, filepath.Base(path)+exe())
 }
 
 // wireProgram is where [Build] puts the proxy. Go ignores folders that begin with a dot, so no

@@ -113,7 +113,7 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 // bear is err, but for a process that cannot be kept up where that is what the experiment is to
 // show.
 func bear(e manifest.Experiment, err error) error {
-	if e.Speaks("crash loops") && errors.Is(err, bench.ErrCrashLoop) {
+	if (e.Speaks("crashes") || e.Speaks("crash loops")) && errors.Is(err, bench.ErrCrashLoop) {
 		return nil
 	}
 	return err

@@ -60,8 +60,8 @@ const (
 	maxDepth = 30
 )
 
-// readYAML fills a step in from what is written, and refuses what a step does not have.
-func readYAML(raw []byte, step *Step) (*source, error) {
+// readYAML fills a manifest in from what is written, and refuses what it does not have.
+func readYAML(raw []byte, into any) (*source, error) {
 	src := &source{
 		lines: map[string]int{}, names: map[string]string{}, anchors: map[string]ast.Node{},
 		raw: raw,
@@ -78,7 +78,7 @@ func readYAML(raw []byte, step *Step) (*source, error) {
 		src.lines[""] = docs[1].Body.GetToken().Position.Line
 		return src, errors.New("a second document begins here, and nobody would read it")
 	}
-	return src, src.value(docs[0].Body, reflect.ValueOf(step).Elem())
+	return src, src.value(docs[0].Body, reflect.ValueOf(into).Elem())
 }
 
 // explain is an error in one line: file, line, experiment, and what is wrong.

@@ -88,6 +88,13 @@ func (s *Screen) Say(format string, args ...any) {
 	}
 }
 
+// Silence has nothing printed any more. What is recorded goes on.
+func (s *Screen) Silence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = io.Discard
+}
+
 // Print prints text as it is.
 func (s *Screen) Print(text string) {
 	s.mu.Lock()

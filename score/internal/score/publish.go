@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (r *Report) Pages(root string) (map[string]string, error) {
 		if row.Variant != "right" {
 			continue
 		}
-		if err := put(row.Step+"/README.md", row.Paragraph(r)); err != nil {
+		if err := put(path.Join(row.Step, figuresPage(root, row.Step)), row.Paragraph(r)); err != nil {
 			return nil, err
 		}
 	}
@@ -74,6 +75,16 @@ func (r *Report) Pages(root string) (map[string]string, error) {
 		pages["score/cost.svg"] = cost
 	}
 	return pages, nil
+}
+
+// figuresPage is the page of a step on which all its figures stand: MEASUREMENTS.md, or the README
+// where a step has nothing else yet.
+func figuresPage(root, step string) string {
+	const page = "MEASUREMENTS.md"
+	if _, err := os.Stat(filepath.Join(root, step, page)); err != nil {
+		return "README.md"
+	}
+	return page
 }
 
 // Missing are the measurements that a whole report of the steps below root has and this

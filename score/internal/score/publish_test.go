@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,6 +72,20 @@ func TestOddFiguresAreExplained(t *testing.T) {
 	}
 }
 
+// pagesOf is what a step says of itself on its pages.
+func pagesOf(t *testing.T, root, step string) string {
+	t.Helper()
+	var text string
+	for _, name := range slices.Compact([]string{"README.md", figuresPage(root, step)}) {
+		page, err := os.ReadFile(filepath.Join(root, step, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(page)
+	}
+	return text
+}
+
 // The pages of the steps say in words what the table says in figures.
 func TestWordsAndFigures(t *testing.T) {
 	t.Parallel()
@@ -79,11 +94,8 @@ func TestWordsAndFigures(t *testing.T) {
 		return
 	}
 	for _, row := range report.Rows {
-		page, err := os.ReadFile(filepath.Join(root, row.Step, "README.md"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, said := range row.Contradictions(string(page)) {
+		page := pagesOf(t, root, row.Step)
+		for _, said := range row.Contradictions(page) {
 			t.Errorf("%s: %s", row.Step, said)
 		}
 	}
@@ -112,12 +124,9 @@ func TestPagesMakeClaims(t *testing.T) {
 	root, _, report := newest(t)
 	made := map[string]int{}
 	for _, row := range report.Rows {
-		page, err := os.ReadFile(filepath.Join(root, row.Step, "README.md"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		page := pagesOf(t, root, row.Step)
 		for _, c := range claims {
-			if c.says.MatchString(c.where(string(page))) {
+			if c.says.MatchString(c.where(page)) {
 				made[row.Step]++
 			}
 		}
