@@ -65,7 +65,7 @@ func Start(spec Spec) (*Process, error) {
 	cmd := exec.Command(spec.Path, spec.Args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = spec.Dir, spec.Env, spec.Stdin
 	// A grandchild that holds on to the output must not keep Wait from returning.
-	cmd.WaitDelay = 500 * time.Millisecond
+	cmd.WaitDelay = 3 * time.Second
 	attr, err := sysProcAttr(spec)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
