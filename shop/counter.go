@@ -41,7 +41,8 @@ type Counter struct {
 	Place func(context.Context, Order) error
 
 	// Ready returns why the shop cannot take orders now, or nil. A nil func
-	// is a shop that is always ready.
+	// is a shop that is always ready. Whatever it says, a shop that has just had to
+	// refuse an order is not ready.
 	Ready func(context.Context) error
 
 	// Details is what /healthz tells besides, ready or not: the depth of a
@@ -57,6 +58,8 @@ type Counter struct {
 	// returns after the work was done, 202 (the default) where it was only
 	// written down for later (RFC 9110, section 15.3.3).
 	Status int
+
+	last *refusal
 }
 
 // Unavailable wraps err to say that the shop cannot take an order now and that
@@ -90,6 +93,7 @@ func (u *unavailable) Unwrap() error { return u.err }
 
 // Handler is the HTTP API. A step may add routes of its own to it.
 func (c Counter) Handler() *http.ServeMux {
+	c.last = new(refusal)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders", c.placeOrders)
 	mux.HandleFunc("GET /healthz", c.health)
@@ -178,7 +182,9 @@ func (c Counter) place(ctx context.Context, like Order) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := c.Place(ctx, order); err != nil {
+	err = c.Place(ctx, order)
+	c.last.note(ctx, err)
+	if err != nil {
 		return "", err
 	}
 	Accepted(ctx, order.ID)
@@ -213,17 +219,55 @@ func (c Counter) refuse(
 
 func (c Counter) health(w http.ResponseWriter, r *http.Request) {
 	status, body := http.StatusOK, map[string]any{"status": "ready"}
-	if c.Ready != nil {
-		if err := c.Ready(r.Context()); err != nil {
-			w.Header().Set("Retry-After", "1")
-			status = http.StatusServiceUnavailable
-			body = map[string]any{"status": "not ready", "reason": err.Error()}
-		}
+	err := c.last.recent()
+	if c.Ready != nil && err == nil {
+		err = c.Ready(r.Context())
+	}
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		status = http.StatusServiceUnavailable
+		body = map[string]any{"status": "not ready", "reason": err.Error()}
 	}
 	if c.Details != nil {
 		body["details"] = c.Details(r.Context())
 	}
 	answer(w, status, body)
+}
+
+// refusal is the last order that the shop had to refuse, and no longer than until it
+// has taken one. A server behind the shop may look well from outside (it answers a
+// ping) and take no orders all the same: a queue is full, a table is locked. Only an
+// order tells.
+type refusal struct {
+	mu  sync.Mutex
+	err error
+	at  time.Time
+}
+
+// fresh is for how long a refusal speaks for the present. Afterwards the shop is ready
+// until it has to refuse the next one: without orders nobody would find out that it
+// can take them again.
+const fresh = 2 * time.Second
+
+// note takes down what became of an order. A customer who has hung up, or who has sent
+// what nobody can take, says nothing about the shop.
+func (l *refusal) note(ctx context.Context, err error) {
+	r := new(rejected)
+	if err != nil && (ctx.Err() != nil || errors.As(err, &r) && r.status < 500) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err, l.at = err, time.Now()
+}
+
+func (l *refusal) recent() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil || time.Since(l.at) > fresh {
+		return nil
+	}
+	return fmt.Errorf("the last order was refused: %w", l.err)
 }
 
 func readCount(r *http.Request) (int, error) {

@@ -383,6 +383,56 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// Who has just refused an order is not ready, until it has taken one or some time has
+// passed. What a customer did wrong says nothing about the shop.
+func TestHealthAfterARefusal(t *testing.T) {
+	t.Parallel()
+	hangUp, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		err    error
+		ctx    context.Context
+		status int
+	}{
+		"taken":        {nil, t.Context(), 200},
+		"unavailable":  {Unavailable(errors.New("full"), time.Second), t.Context(), 503},
+		"unknown":      {Rejected(errors.New("no answer"), 504), t.Context(), 503},
+		"lost":         {errors.New("disk broken"), t.Context(), 503},
+		"bad order":    {Rejected(errors.New("cannot be stored"), 422), t.Context(), 200},
+		"no money":     {Rejected(errors.New("declined"), 402), t.Context(), 200},
+		"has hung up":  {context.Canceled, hangUp, 200},
+		"hung up late": {Unavailable(context.Canceled, time.Second), hangUp, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				answer := c.err
+				h := Counter{Place: func(context.Context, Order) error { return answer }}.Handler()
+				do := func(ctx context.Context, method, path string) int {
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, path, nil))
+					return w.Code
+				}
+				health := func(when string, want int) {
+					t.Helper()
+					if got := do(context.WithoutCancel(c.ctx), "GET", "/healthz"); got != want {
+						t.Errorf("%s: %d, want %d", when, got, want)
+					}
+				}
+				do(c.ctx, "POST", "/orders")
+				health("at once", c.status)
+				time.Sleep(fresh + time.Millisecond)
+				health("later", 200)
+				do(c.ctx, "POST", "/orders?count=3")
+				health("after many", c.status)
+				answer = nil
+				do(context.WithoutCancel(c.ctx), "POST", "/orders")
+				health("after an order that was taken", 200)
+			})
+		})
+	}
+}
+
 // What a step has to tell of itself is told whether it is ready or not.
 func TestHealthDetails(t *testing.T) {
 	t.Parallel()
