@@ -60,6 +60,8 @@ type trait struct {
 	durable []string
 	keeps   func(ctx context.Context, a address) error
 
+	// tool is the administrator's program that lies beside the server; empty where none is needed.
+	tool string
 	// boot bounds how long a start may take, on a slow machine that does other things too.
 	boot time.Duration
 	// native starts private instances; nil where the lab cannot.

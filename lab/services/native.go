@@ -189,6 +189,18 @@ func (p *process) Close(ctx context.Context) error {
 	return err
 }
 
+// Command runs a program that lies beside the server, in the server's environment.
+func (p *process) Command(ctx context.Context, program string, args ...string) (string, error) {
+	path, err := lookFor(program, filepath.Join(filepath.Dir(p.spec.Path), program), program)
+	if err != nil {
+		return "", err
+	}
+	return child.Run(ctx, child.Spec{
+		Name: program, Path: path, Args: args, Dir: p.spec.Dir, User: p.spec.User,
+		Env: p.spec.Env, Record: p.spec.Record,
+	})
+}
+
 func (p *process) ended() <-chan struct{} {
 	if proc := p.current(); proc != nil {
 		return proc.Done()

@@ -49,7 +49,7 @@ var rabbitmq = trait{
 		}
 		return map[string]string{managementVariable: s.management}
 	},
-	place: makeVhost, remove: removeVhost,
+	place: makeVhost, remove: removeVhost, tool: "rabbitmqctl",
 	boot: startSlack, image: "rabbitmq:4.3-management",
 	containerEnv: []string{"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=" + rabbitTick},
 	// A clean stop takes 6 s, nearly all of it the management plugin's.

@@ -142,6 +142,26 @@ func (s *Server) Close(ctx context.Context) error {
 	return nil
 }
 
+// Control runs the administrator's tool of the server, such as rabbitmqctl, and returns what it
+// prints. Only a server that the lab owns has one, and not every kind.
+func (s *Server) Control(ctx context.Context, args ...string) (string, error) {
+	tool := traits[s.Kind].tool
+	inst, able := s.inst.(commander)
+	if tool == "" || !able {
+		return "", fmt.Errorf("%s %s: %w", tool, s.Name, ErrNotOwned)
+	}
+	out, err := inst.Command(ctx, tool, args...)
+	if err != nil {
+		return out, fmt.Errorf("%s %s at %s: %w", tool, strings.Join(args, " "), s.Name, err)
+	}
+	return out, nil
+}
+
+// commander is an instance in which a program can be run, where it finds what belongs to it.
+type commander interface {
+	Command(ctx context.Context, program string, args ...string) (string, error)
+}
+
 func (s *Server) act(what string, do func() error) error {
 	if s.inst == nil {
 		return fmt.Errorf("%s %s: %w", what, s.Name, ErrNotOwned)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/exec"
 
 	"course.example/lab/services"
 )
@@ -84,6 +86,19 @@ func (d *docked) Kill(ctx context.Context) (err error) {
 
 func (d *docked) Close(ctx context.Context) error {
 	return testcontainers.TerminateContainer(d.c, testcontainers.StopContext(ctx))
+}
+
+// Command runs a program in the container.
+func (d *docked) Command(ctx context.Context, program string, args ...string) (string, error) {
+	code, out, err := d.c.Exec(ctx, append([]string{program}, args...), exec.Multiplexed())
+	if err != nil {
+		return "", err
+	}
+	said, err := io.ReadAll(out)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("it ended with code %d: %s", code, said)
+	}
+	return string(said), err
 }
 
 // Tail returns the last lines of the container's log, or what kept it from being read.

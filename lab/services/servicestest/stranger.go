@@ -6,21 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"course.example/lab/internal/child"
 )
 
 // Fate is what must become of a stranger's message.
@@ -183,8 +175,9 @@ func Strangers(t *testing.T, q WorkQueue) {
 		all = slices.Concat(all, inJSON)
 	}
 	broker := RabbitMQ(t)
-	program := startConsumer(t, q, broker.URL)
-	program.await(t, "it is ready", func(l map[string]any) bool { return l["msg"] == "ready" })
+	program := start(t, "consumer", build(t, q.Package), append(slices.Clip(q.Env),
+		"AMQP_URL="+broker.URL, "VARIANT=", "WORK=0s"))
+	program.await(t, strangerPatience, "it is ready", isReady)
 	channel := dial(t, broker.URL)
 	if err := channel.Confirm(false); err != nil {
 		t.Fatal(err)
@@ -222,7 +215,7 @@ func Strangers(t *testing.T, q WorkQueue) {
 		}
 		pause(settled)
 	}
-	program.stop(t)
+	program.stop(t, endsWithin)
 	checkLetters(t, channel, q, dead)
 	if n := count(t, channel, q.Queue); n > 0 {
 		t.Errorf("%d messages were given back at the end", n)
@@ -293,141 +286,6 @@ func checkLetters(t *testing.T, channel *amqp.Channel, q WorkQueue, n int) {
 		if reason == "" || len(reason) > maxReason || !utf8.ValidString(reason) {
 			t.Errorf("the dead letter %.40q has a reason of %d bytes: %.80q",
 				d.Body, len(reason), reason)
-		}
-	}
-}
-
-// consumer is a running program, and what it has logged.
-type consumer struct {
-	process *child.Process
-
-	mu      sync.Mutex
-	pending []byte
-	lines   []string
-	more    chan struct{} // has something after a line
-}
-
-func startConsumer(t testing.TB, q WorkQueue, address string) *consumer {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "consumer")
-	if runtime.GOOS == "windows" {
-		path += ".exe"
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, q.Package)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", q.Package, err, out)
-	}
-	if _, err := url.Parse(address); err != nil {
-		t.Fatal("the broker's address is no URL")
-	}
-	c := &consumer{more: make(chan struct{}, 1)}
-	env := append(os.Environ(), "AMQP_URL="+address, "LOG_FORMAT=json", "LOG_LEVEL=info",
-		"VARIANT=", "WORK=0s")
-	var err error
-	c.process, err = child.Start(child.Spec{
-		Name: "consumer", Path: path, Env: append(env, q.Env...), Stdout: c, Stderr: c,
-		Record: need(t).run.Children,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.process.Kill(); <-c.process.Done() })
-	return c
-}
-
-// Write takes what the program has written, line by line.
-func (c *consumer) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pending = append(c.pending, p...)
-	for {
-		line, rest, whole := bytes.Cut(c.pending, []byte("\n"))
-		if !whole {
-			break
-		}
-		c.lines, c.pending = append(c.lines, string(line)), rest
-	}
-	select {
-	case c.more <- struct{}{}:
-	default:
-	}
-	return len(p), nil
-}
-
-func (c *consumer) records() []map[string]any {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var all []map[string]any
-	for _, line := range c.lines {
-		var record map[string]any
-		if json.Unmarshal([]byte(line), &record) == nil {
-			all = append(all, record)
-		}
-	}
-	return all
-}
-
-func (c *consumer) await(t testing.TB, what string, holds func(map[string]any) bool) {
-	t.Helper()
-	timer := time.NewTimer(strangerPatience)
-	defer timer.Stop()
-	for !slices.ContainsFunc(c.records(), holds) {
-		select {
-		case <-c.more:
-		case <-c.process.Done():
-			t.Fatalf("it ended before %s: %v\n%s", what, c.process.Err(), c.last(20))
-		case <-timer.C:
-			t.Fatalf("after %v not yet: %s\n%s", strangerPatience, what, c.last(20))
-		}
-	}
-}
-
-func (c *consumer) processed() map[string]int {
-	times := map[string]int{}
-	for _, r := range c.records() {
-		if r["msg"] == "order processed" {
-			times[fmt.Sprint(r["order"])]++
-		}
-	}
-	return times
-}
-
-func (c *consumer) last(n int) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var short []string
-	for _, line := range c.lines[max(0, len(c.lines)-n):] {
-		short = append(short, fmt.Sprintf("%.300s", line))
-	}
-	return strings.Join(short, "\n")
-}
-
-// stop sends SIGTERM, and wants a good end.
-func (c *consumer) stop(t testing.TB) {
-	t.Helper()
-	const limit = 20 * time.Second
-	if err := c.process.Stop(limit, (*child.Process).Terminate); err != nil {
-		t.Errorf("SIGTERM: %v\n%s", err, c.last(20))
-	}
-	<-c.process.Done()
-	if err := c.process.Err(); err != nil {
-		t.Errorf("it did not end well: %v\n%s", err, c.last(20))
-	}
-}
-
-// checkLines wants a log that a person can read: no line is without end, and there are not many
-// more of them than messages.
-func (c *consumer) checkLines(t testing.TB, most int) {
-	t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.lines) > most {
-		t.Errorf("%d lines, want at most %d; the last are\n%s", len(c.lines), most,
-			strings.Join(c.lines[len(c.lines)-5:], "\n"))
-	}
-	for _, line := range c.lines {
-		if len(line) > 12<<10 {
-			t.Errorf("a line of %d bytes: %.80s", len(line), line)
 		}
 	}
 }
