@@ -17,7 +17,7 @@ var errShuttingDown = errors.New("shutting down")
 // why the session died. Either way every message it took has its answer.
 func (p *Publisher) serve(ctx context.Context, s *session) error {
 	w := openWindow(s, p.settings.Window)
-	defer w.abandon()
+	defer w.close()
 	if p.confirms {
 		if err := s.channel.Confirm(false); err != nil {
 			return fmt.Errorf("ask for confirms: %w", err)
@@ -43,6 +43,11 @@ func (p *Publisher) serve(ctx context.Context, s *session) error {
 				continue
 			}
 			p.setBlocked(b)
+		case <-w.look.C:
+			if err := w.overdue(); err != nil && !errors.Is(p.Ready(ctx), ErrBlocked) {
+				p.setReady(err)
+				return err
+			}
 		case <-ctx.Done():
 			p.setReady(errShuttingDown)
 			return w.drain()
@@ -71,6 +76,7 @@ type window struct {
 	returns  <-chan amqp.Return
 	confirms <-chan amqp.Confirmation
 	blocked  <-chan amqp.Blocking
+	look     *time.Ticker // for what is overdue
 }
 
 func openWindow(s *session, size int) *window {
@@ -86,6 +92,7 @@ func openWindow(s *session, size int) *window {
 		returns:  s.channel.NotifyReturn(make(chan amqp.Return)),
 		confirms: s.channel.NotifyPublish(make(chan amqp.Confirmation, size)),
 		blocked:  s.conn.NotifyBlocked(make(chan amqp.Blocking, 1)),
+		look:     time.NewTicker(publishTimeout / 10),
 	}
 }
 
@@ -110,8 +117,22 @@ func (w *window) send(m *outgoing) {
 	case confirm == nil:
 		m.answer <- nil // no confirms on this channel: see wrong.go
 	default:
+		m.sent = time.Now()
 		w.unanswered[confirm.DeliveryTag] = m
 	}
+}
+
+// overdue is an error if the oldest message has waited for its confirm for too long.
+// What is sent behind it on this connection would only wait as well. Under an alarm
+// the broker has said so itself, and a new connection would be no better.
+func (w *window) overdue() error {
+	for _, m := range w.unanswered {
+		if time.Since(m.sent) > publishTimeout {
+			return fmt.Errorf("%d orders, and no answer within %s: %w",
+				len(w.unanswered), publishTimeout, ErrUnconfirmed)
+		}
+	}
+	return nil
 }
 
 func (w *window) note(r amqp.Return, open bool) {
@@ -150,7 +171,6 @@ func (w *window) wasReturned(id string) bool {
 
 // drain waits for the answers that are still to come.
 func (w *window) drain() error {
-	late := time.After(publishTimeout)
 	for len(w.unanswered) > 0 {
 		select {
 		case r, open := <-w.returns:
@@ -160,15 +180,18 @@ func (w *window) drain() error {
 				return nil // the session died; abandon answers for the rest
 			}
 			w.settle(c)
-		case <-late:
-			return fmt.Errorf("%d orders: %w", len(w.unanswered), ErrUnconfirmed)
+		case <-w.look.C:
+			if err := w.overdue(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// abandon answers for a broker that will not any more.
-func (w *window) abandon() {
+// close answers for a broker that will not any more.
+func (w *window) close() {
+	w.look.Stop()
 	for _, m := range w.unanswered {
 		m.answer <- ErrUnconfirmed
 	}

@@ -25,6 +25,7 @@ const (
 // dies both are of no more use, and the next session starts from nothing:
 // dialled, declared and consumed anew.
 type session struct {
+	tcp     net.Conn
 	conn    *amqp.Connection
 	channel *amqp.Channel
 	closed  chan *amqp.Error
@@ -85,7 +86,7 @@ func handshake(tcp net.Conn, settings Settings, name string) (*session, error) {
 		return nil, fmt.Errorf("open a channel: %w", err)
 	}
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
-	return &session{conn: conn, channel: channel, closed: closed}, nil
+	return &session{tcp: tcp, conn: conn, channel: channel, closed: closed}, nil
 }
 
 // explain adds to an error of [connect] what a reader can do about it. It names
@@ -134,7 +135,12 @@ func (s *session) cause() error {
 
 // close ends the session in order, whatever state it is in, in bounded time.
 // Deliveries without an acknowledgement are back in the queue afterwards.
+//
+// CloseDeadline alone is not enough. Under an alarm the broker reads nothing and
+// answers nothing, but it sends heartbeats, and with each of them the library sets
+// the deadline anew.
 func (s *session) close() error {
+	defer time.AfterFunc(closeTimeout, func() { _ = s.tcp.Close() }).Stop()
 	return ignoreClosed(s.conn.CloseDeadline(time.Now().Add(closeTimeout)))
 }
 

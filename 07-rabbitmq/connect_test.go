@@ -84,3 +84,30 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 		t.Errorf("it took %s to give up", took)
 	}
 }
+
+// A broker with an alarm reads nothing, but its heartbeats come.
+func TestClosingEndsUnderAnAlarm(t *testing.T) {
+	t.Parallel()
+	s, network := through(t, onEmptyVhost(t))
+	conn, err := connect(t.Context(), s, "test", quorumOrders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	network.freeze(false, true)
+	closed := make(chan error, 1)
+	began := time.Now()
+	go func() { closed <- conn.close() }()
+	heartbeat := time.NewTicker(closeTimeout / 4)
+	defer heartbeat.Stop()
+	for {
+		select {
+		case <-closed: // in order or not
+			return
+		case <-heartbeat.C:
+			network.beat()
+		}
+		if took := time.Since(began); took > 10*closeTimeout {
+			t.Fatalf("not closed after %s", took)
+		}
+	}
+}

@@ -144,3 +144,12 @@ func (p *proxy) forge(t *testing.T, frame []byte) {
 		}
 	}
 }
+
+// beat sends a heartbeat to the clients that are still there.
+func (p *proxy) beat() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.pairs {
+		_, _ = c.client.Write([]byte{8, 0, 0, 0, 0, 0, 0, 0xCE})
+	}
+}

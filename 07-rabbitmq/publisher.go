@@ -57,6 +57,7 @@ type Publisher struct {
 type outgoing struct {
 	exchange, key string
 	message       amqp.Publishing
+	sent          time.Time
 	answer        chan error // gets exactly one; buffered, as nobody may be waiting
 }
 
@@ -150,7 +151,7 @@ func (p *Publisher) publish(
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	m := &outgoing{exchange, key, message, make(chan error, 1)}
+	m := &outgoing{exchange: exchange, key: key, message: message, answer: make(chan error, 1)}
 	select {
 	case p.outgoing <- m:
 	case <-ctx.Done():

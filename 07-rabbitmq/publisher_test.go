@@ -396,6 +396,26 @@ func TestBlockedConnectionMeansNotReady(t *testing.T) {
 	}
 }
 
+// A broker that does not answer any more is not believed to be well because its
+// connection lives. Heartbeats would find it out, much later.
+func TestConnectionWithoutConfirmsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s, network := through(t, onBroker(t))
+	s.Heartbeat = time.Minute
+	p, _ := publisher(t, s)
+	network.freeze(true, false)
+	began := time.Now()
+	if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v, want %v", err, ErrUnconfirmed)
+	}
+	eventually(t, "not ready", func() bool { return p.Ready(t.Context()) != nil })
+	if took := time.Since(began); took > s.Heartbeat/2 {
+		t.Errorf("ready for %s", took)
+	}
+	network.thaw()
+	ready(t, p)
+}
+
 // A frozen broker keeps its connections and reads nothing. The publisher notices
 // by the heartbeats, or by a write that is not taken, and every Publish returns.
 func TestFrozenBrokerIsNoticed(t *testing.T) {
