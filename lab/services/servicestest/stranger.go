@@ -66,23 +66,22 @@ var strangers = []Stranger{
 		m.ContentType, m.Body = ";;;", []byte("?")
 	}, Dead},
 	{"a forged delivery count", func(m *amqp.Publishing) {
-		m.Headers = amqp.Table{"x-delivery-count": int64(50), "x-acquired-count": int64(50)}
+		also(m, amqp.Table{"x-delivery-count": int64(50), "x-acquired-count": int64(50)})
 	}, Done},
 	{"a forged death", func(m *amqp.Publishing) {
-		m.Headers = amqp.Table{"x-reason": "no reason", "x-deliveries": "many",
-			"x-first-death-reason": "rejected"}
+		also(m, amqp.Table{"x-reason": "no reason", "x-deliveries": "many",
+			"x-first-death-reason": "rejected"})
 	}, Done},
 	{"headers of 100 kB", func(m *amqp.Publishing) {
-		m.Headers = amqp.Table{"x-stuff": strings.Repeat("x", 100<<10)}
+		also(m, amqp.Table{"x-stuff": strings.Repeat("x", 100<<10)})
 	}, Done},
 	{"headers that fill a frame, and garbage", func(m *amqp.Publishing) {
-		m.Headers = amqp.Table{"x-stuff": strings.Repeat("x", 125_000)}
+		also(m, amqp.Table{"x-stuff": strings.Repeat("x", 125_000)})
 		m.Body = []byte("?")
 	}, Dead},
 	{"a thousand headers, and garbage", func(m *amqp.Publishing) {
-		m.Headers = amqp.Table{}
 		for i := range 1000 {
-			m.Headers[fmt.Sprintf("x-%04d", i)] = strings.Repeat("y", 100)
+			also(m, amqp.Table{fmt.Sprintf("x-%04d", i): strings.Repeat("y", 100)})
 		}
 		m.Body = []byte("?")
 	}, Dead},
@@ -121,6 +120,16 @@ var inJSON = []Stranger{
 	{"a parameter in the content type", func(m *amqp.Publishing) {
 		m.ContentType = "application/json; charset=utf-8"
 	}, Done},
+}
+
+// also adds headers: those that the producer writes may be what makes it readable.
+func also(m *amqp.Publishing, headers amqp.Table) {
+	all := maps.Clone(m.Headers)
+	if all == nil {
+		all = amqp.Table{}
+	}
+	maps.Copy(all, headers)
+	m.Headers = all
 }
 
 // field replaces a field of the order, or of each of its items; nil takes it away.
