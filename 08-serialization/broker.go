@@ -13,66 +13,94 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The queues of this step. Step 07 says why they are quorum queues and what the
-// delivery limit is for.
+// The queues of this step. Step 07 says why they are quorum queues.
 const (
 	Queue     = "orders.placed"
 	DeadQueue = "orders.placed.dead"
 )
 
+// deliveryLimit is the net below everything else: a message that ends its consumer
+// each time it is delivered becomes a dead letter at last. It is high because the
+// broker counts what was only prefetched, too.
+const deliveryLimit = 100
+
 const (
 	heartbeat      = 5 * time.Second
 	connectTimeout = 5 * time.Second
+	answerTimeout  = 5 * time.Second // of one question on a connection that is there
 	confirmTimeout = 5 * time.Second
-	closeTimeout   = 2 * time.Second
+	writeTimeout   = 3 * time.Second
+	closeTimeout   = time.Second
 	maxPause       = 2 * time.Second
 )
 
-// session is one connection and the one channel on it, in confirm mode. When
-// either dies, a new session is made from nothing.
+// session is one connection and the one channel on it. When either dies, a new
+// session is made from nothing.
 type session struct {
+	tcp     net.Conn
 	conn    *amqp.Connection
 	channel *amqp.Channel
 }
 
+// connect opens a session and declares the queues, in bounded time: a broker that is
+// starting up, or frozen, takes the connection and then says nothing.
 func connect(ctx context.Context, address, name string) (*session, error) {
-	var tcp net.Conn
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout,
+		fmt.Errorf("no answer within %s", connectTimeout))
+	defer cancel()
+	s := new(session)
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(name)
-	conn, err := amqp.DialConfig(address, amqp.Config{
+	stop := func() bool { return true }
+	var err error
+	s.conn, err = amqp.DialConfig(address, amqp.Config{
 		Heartbeat: heartbeat, Properties: properties,
 		Dial: func(network, at string) (net.Conn, error) {
-			dialer := net.Dialer{Timeout: connectTimeout}
-			var err error
-			if tcp, err = dialer.DialContext(ctx, network, at); err != nil {
+			tcp, err := new(net.Dialer).DialContext(ctx, network, at)
+			if err != nil {
 				return nil, err
 			}
-			// For the handshake: a broker that is frozen says nothing. The
-			// library lifts it when the connection is open.
-			return tcp, tcp.SetDeadline(time.Now().Add(connectTimeout))
+			s.tcp = boundedConn{tcp}
+			// amqp091-go has no contexts: to close the socket is what ends a call that the
+			// broker does not answer.
+			stop = context.AfterFunc(ctx, func() { _ = tcp.Close() })
+			return s.tcp, nil
 		},
 	})
-	if err != nil {
-		if tcp != nil {
-			err = errors.Join(err, ignoreClosed(tcp.Close()))
-		}
-		return nil, fmt.Errorf("no RabbitMQ takes the connection (AMQP_URL): %w",
-			withoutPassword(err))
+	defer func() { stop() }()
+	if err == nil {
+		s.channel, err = s.conn.Channel()
 	}
-	s := &session{conn: conn}
-	defer s.closeWith(ctx)()
-	if s.channel, err = conn.Channel(); err == nil {
-		err = s.declare()
+	if err == nil {
+		err = declare(s.channel)
 	}
-	if err != nil {
-		return nil, errors.Join(err, s.close())
+	if err == nil {
+		return s, nil
 	}
-	return s, nil
+	if late := context.Cause(ctx); late != nil {
+		err = late
+	}
+	if s.tcp != nil { // the library leaves it open when the handshake fails
+		err = errors.Join(err, ignoreClosed(s.tcp.Close()))
+	}
+	return nil, fmt.Errorf("no RabbitMQ for us (AMQP_URL): %w", withoutPassword(err))
+}
+
+// boundedConn gives up on a write that the broker does not take. Otherwise a broker
+// that has stopped reading would hold the program for ever, and with it the lock
+// that amqp091-go needs to close the connection.
+type boundedConn struct{ net.Conn }
+
+func (c boundedConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
 }
 
 // declare creates what is missing. Both sides do it: whoever comes first finds a
 // broker without queues.
-func (s *session) declare() error {
+func declare(channel *amqp.Channel) error {
 	for _, q := range []struct {
 		name string
 		args amqp.Table
@@ -80,20 +108,17 @@ func (s *session) declare() error {
 		{DeadQueue, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}},
 		{Queue, amqp.Table{
 			amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
-			"x-delivery-limit":          20,
+			"x-delivery-limit":          deliveryLimit,
 			"x-dead-letter-exchange":    amqp.DefaultExchange,
 			"x-dead-letter-routing-key": DeadQueue,
 			"x-dead-letter-strategy":    "at-least-once",
 			amqp.QueueOverflowArg:       amqp.QueueOverflowRejectPublish,
 		}},
 	} {
-		_, err := s.channel.QueueDeclare(q.name, true, false, false, false, q.args)
+		_, err := channel.QueueDeclare(q.name, true, false, false, false, q.args)
 		if err != nil {
 			return mismatch(q.name, err)
 		}
-	}
-	if err := s.channel.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirms: %w", err)
 	}
 	return nil
 }
@@ -108,43 +133,29 @@ func mismatch(queue string, err error) error {
 	return fmt.Errorf("declare queue %q: %w", queue, err)
 }
 
-// Why a message is not safe. With errUnconfirmed it may be in the queue or not, with
-// errRefused (basic.nack) it is not.
-var (
-	errUnconfirmed = errors.New("outcome unknown: the broker did not confirm")
-	errRefused     = errors.New("the broker refused the message")
-)
-
-// put publishes and waits for the confirm. It is safe for concurrent use, and
-// many may wait at a time.
-func (s *session) put(ctx context.Context, queue string, m amqp.Publishing) error {
-	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
-	defer cancel()
-	confirm, err := s.channel.PublishWithDeferredConfirmWithContext(
-		ctx, amqp.DefaultExchange, queue, false, false, m)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnconfirmed, err)
+// lost is why the session died, once its channel says so.
+func lost(err *amqp.Error) error {
+	if err == nil { // it was closed in order
+		return fmt.Errorf("the connection was lost: %w", amqp.ErrClosed)
 	}
-	ok, err := confirm.WaitContext(ctx)
-	switch {
-	case ok:
-		return nil
-	case err == nil && !s.channel.IsClosed(): // a connection that dies answers false, too
-		return errRefused
-	default:
-		return errors.Join(errUnconfirmed, err)
-	}
+	return fmt.Errorf("the connection was lost: %w", err)
 }
 
+// close ends the session in a second, come what may. CloseDeadline alone does not:
+// under an alarm the broker reads nothing and answers nothing, but it sends
+// heartbeats, and with each of them the library sets the deadline anew.
 func (s *session) close() error {
+	defer time.AfterFunc(closeTimeout, func() { _ = s.tcp.Close() }).Stop()
 	return ignoreClosed(s.conn.CloseDeadline(time.Now().Add(closeTimeout)))
 }
 
-// closeWith closes the session if ctx ends before the caller has said, with the
-// function it returns, that it has its answer. A queue that has lost its leader
-// does not answer, and a program that is asked to end must not wait for it.
-func (s *session) closeWith(ctx context.Context) (answered func() bool) {
-	return context.AfterFunc(ctx, func() { _ = s.close() })
+// closeUnless closes the session if ctx ends, or [answerTimeout] is over, before the
+// caller has said, with the function it returns, that it has its answer. A queue that
+// has lost its leader does not answer, and meanwhile the connection is as alive as any.
+func (s *session) closeUnless(ctx context.Context) (answered func()) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	stop := context.AfterFunc(ctx, func() { _ = s.close() })
+	return func() { stop(); cancel() }
 }
 
 func ignoreClosed(err error) error {
@@ -154,34 +165,37 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// keepConnected makes one session after the other until ctx ends, with growing
-// pauses between them (step 07, reconnect.go).
+// keepConnected runs one session after the other until ctx ends, with growing pauses
+// between them (step 07, reconnect.go). Only one that lived makes them short again.
 func keepConnected(
-	ctx context.Context, address, name string, use func(context.Context, *session) error,
+	ctx context.Context, name string, session func(context.Context) error,
 ) error {
+	const steady = 5 * time.Second
+	pauses := &backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, MaxInterval: maxPause,
+		Multiplier: 2, RandomizationFactor: 0.5,
+	}
 	once := func() (struct{}, error) {
-		s, err := connect(ctx, address, name)
-		if err != nil {
-			return struct{}{}, err
+		began := time.Now()
+		err := session(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("the session ended by itself")
 		}
-		return struct{}{}, errors.Join(use(ctx, s), s.close())
-	}
-	for ctx.Err() == nil {
-		_, err := backoff.Retry(ctx, once,
-			backoff.WithBackOff(&backoff.ExponentialBackOff{
-				InitialInterval: 100 * time.Millisecond, MaxInterval: maxPause,
-				Multiplier: 2, RandomizationFactor: 0.5,
-			}),
-			backoff.WithMaxElapsedTime(0),
-			backoff.WithNotify(func(err error, pause time.Duration) {
-				slog.WarnContext(ctx, "not connected", "connection", name, "reason", err,
-					"next_try_in", pause.Round(time.Millisecond))
-			}))
-		if err != nil && ctx.Err() == nil {
-			return err
+		if time.Since(began) > steady {
+			pauses.Reset()
 		}
+		return struct{}{}, err
 	}
-	return nil
+	_, err := backoff.Retry(ctx, once, backoff.WithBackOff(pauses),
+		backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, pause time.Duration) {
+			slog.WarnContext(ctx, "not connected", "connection", name, "reason", err,
+				"next_try_in", pause.Round(time.Millisecond))
+		}))
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // withoutPassword strips the address from the error of a parser that quotes it.

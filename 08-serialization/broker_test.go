@@ -28,9 +28,10 @@ func onBroker(t testing.TB) Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := lineOn(t, on)
 	for _, queue := range []string{Queue, DeadQueue} {
 		eventually(t, queue+" takes messages", func() bool {
-			return on.put(t.Context(), queue, amqp.Publishing{}) == nil
+			return l.put(t.Context(), queue, amqp.Publishing{}) == nil
 		})
 		if _, err := on.channel.QueuePurge(queue, false); err != nil {
 			t.Fatal(err)
@@ -40,6 +41,15 @@ func onBroker(t testing.TB) Settings {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func lineOn(t testing.TB, on *session) *line {
+	t.Helper()
+	l, err := newLine(context.WithoutCancel(t.Context()), on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func onEmptyVhost(t testing.TB) Settings {
@@ -272,7 +282,7 @@ func put(t *testing.T, s Settings, m amqp.Publishing) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.put(t.Context(), Queue, m); err != nil {
+	if err := lineOn(t, conn).put(t.Context(), Queue, m); err != nil {
 		t.Error(err)
 	}
 	if err := conn.close(); err != nil {
@@ -409,7 +419,7 @@ func TestUnansweredSubscribingEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	began := time.Now()
-	if err := c.consume(ctx, on); err == nil {
+	if _, err := c.subscribe(ctx, on); err == nil {
 		t.Error("subscribed without an answer")
 	}
 	// The heartbeat finds a silent broker out later than this.

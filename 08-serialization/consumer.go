@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 
 	"course.example/shop"
 	"github.com/cenkalti/backoff/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
 )
-
-// HeaderReason is the header of a dead letter that says why it is one.
-const HeaderReason = "x-reason"
 
 const (
 	consumerTag = "orders"
@@ -33,6 +30,7 @@ type Consumer struct {
 	settings Settings
 	reader   Reader
 	handle   Handler
+	dead     *sender // to the dead-letter queue
 	done     memory
 }
 
@@ -43,16 +41,36 @@ func NewConsumer(settings Settings, handle Handler) (*Consumer, error) {
 		return nil, err
 	}
 	return &Consumer{settings: settings, reader: reader, handle: handle,
+		dead: newSender(settings.URL, "consumer: dead letters"),
 		done: memory{seen: map[int64]bool{}}}, nil
 }
 
 // Run consumes until ctx ends, finishes the order in hand, and returns nil. What
 // else the broker has pushed goes back to it.
 func (c *Consumer) Run(ctx context.Context) error {
-	return keepConnected(ctx, c.settings.URL, "consumer", c.consume)
+	group, ctx := errgroup.WithContext(ctx)
+	// The order in hand may still become a dead letter.
+	needed, done := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return c.dead.run(needed) })
+	group.Go(func() error {
+		defer done()
+		return keepConnected(ctx, "consumer", func(ctx context.Context) error {
+			on, err := connect(ctx, c.settings.URL, "consumer")
+			if err != nil {
+				return err
+			}
+			return errors.Join(c.consume(ctx, on), on.close())
+		})
+	})
+	return group.Wait()
 }
 
 func (c *Consumer) consume(ctx context.Context, s *session) error {
+	// Take nothing that cannot be finished: without a way to the dead letters a bad
+	// message would only be put back.
+	if err := c.dead.untilConnected(ctx); err != nil {
+		return fmt.Errorf("no way to the dead letters: %w", err)
+	}
 	died := s.channel.NotifyClose(make(chan *amqp.Error, 1))
 	deliveries, err := c.subscribe(ctx, s)
 	if err != nil {
@@ -65,7 +83,7 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 	shop.Ready(ctx, slog.Any("reads", reads), slog.Int("version", c.reader.Version))
 	stop := context.AfterFunc(ctx, func() {
 		// The broker's last answer is not waited for without end either.
-		defer time.AfterFunc(confirmTimeout, func() { _ = s.close() }).Stop()
+		defer s.closeUnless(context.WithoutCancel(ctx))()
 		if err := ignoreClosed(s.channel.Cancel(consumerTag, false)); err != nil {
 			slog.Warn("cannot cancel the consumer", "reason", err)
 		}
@@ -75,21 +93,21 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 		if ctx.Err() != nil || s.channel.IsClosed() {
 			continue // it is somebody else's by now
 		}
-		c.deliver(context.WithoutCancel(ctx), s, d)
+		c.deliver(context.WithoutCancel(ctx), d)
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
 	select {
 	case err := <-died:
-		return fmt.Errorf("the connection was lost: %w", lost(err))
+		return lost(err)
 	default:
 		return errors.New("the broker cancelled the consumer: was the queue deleted?")
 	}
 }
 
 func (c *Consumer) subscribe(ctx context.Context, s *session) (<-chan amqp.Delivery, error) {
-	defer s.closeWith(ctx)()
+	defer s.closeUnless(ctx)()
 	if err := s.channel.Qos(c.settings.Prefetch, 0, false); err != nil {
 		return nil, fmt.Errorf("set the prefetch: %w", err)
 	}
@@ -101,14 +119,14 @@ func (c *Consumer) subscribe(ctx context.Context, s *session) (<-chan amqp.Deliv
 }
 
 // deliver answers for one delivery: done, done before, or given up.
-func (c *Consumer) deliver(ctx context.Context, s *session, d amqp.Delivery) {
+func (c *Consumer) deliver(ctx context.Context, d amqp.Delivery) {
 	event, err := c.reader.Read(d)
 	if err == nil {
 		shop.Received(ctx, event.OrderID, attemptOf(d))
 		err = c.try(ctx, event)
 	}
 	if err != nil {
-		c.deadLetter(ctx, s, d, err)
+		c.deadLetter(ctx, d, err)
 		return
 	}
 	ack(ctx, d)
@@ -129,61 +147,6 @@ func (c *Consumer) try(ctx context.Context, event OrderPlaced) error {
 	}
 	c.done.add(event.OrderNumber)
 	return nil
-}
-
-// deadLetter publishes the message as it came, byte for byte, with the reason in
-// a header, and acknowledges it after the confirm. The order's name is the
-// message id, beside the bytes: they may be what cannot be read.
-func (c *Consumer) deadLetter(
-	ctx context.Context, s *session, d amqp.Delivery, reason error,
-) {
-	headers := amqp.Table{}
-	maps.Copy(headers, d.Headers)
-	delete(headers, "x-delivery-count") // these count in the queue it leaves
-	delete(headers, "x-acquired-count")
-	headers[HeaderReason] = reason.Error()
-	err := s.put(ctx, DeadQueue, amqp.Publishing{
-		Headers: headers, Type: d.Type, ContentType: d.ContentType, MessageId: d.MessageId,
-		Timestamp: d.Timestamp, DeliveryMode: amqp.Persistent, Body: d.Body,
-	})
-	if err != nil {
-		// Without an acknowledgement it comes again, over the next connection.
-		slog.WarnContext(ctx, "cannot dead-letter a message", "message", d.MessageId,
-			"why_dead", reason, "reason", err)
-		if err := s.close(); err != nil {
-			slog.WarnContext(ctx, "cannot close the connection", "reason", err)
-		}
-		return
-	}
-	ack(ctx, d)
-	if d.MessageId != "" {
-		shop.Failed(ctx, d.MessageId, reason.Error())
-		return
-	}
-	slog.ErrorContext(ctx, "a message without a name was dead-lettered", "reason", reason)
-}
-
-func ack(ctx context.Context, d amqp.Delivery) {
-	if err := d.Ack(false); err != nil {
-		slog.WarnContext(ctx, "acknowledgement lost: the order will come again",
-			"message", d.MessageId, "reason", err)
-	}
-}
-
-// attemptOf is how often the message has been delivered, as far as RabbitMQ 3
-// (the first header) or 4 (the second) can tell.
-func attemptOf(d amqp.Delivery) int {
-	returns, _ := whole(d.Headers["x-delivery-count"])
-	lost, _ := whole(d.Headers["x-acquired-count"])
-	return 1 + int(max(returns, lost))
-}
-
-// lost is the error of a closed channel, which is nil when it was closed in order.
-func lost(err *amqp.Error) error {
-	if err == nil {
-		return amqp.ErrClosed
-	}
-	return err
 }
 
 // memory is the order numbers that this consumer has done last. At least once

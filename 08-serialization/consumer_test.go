@@ -75,7 +75,7 @@ func TestAcknowledgementComesAfterTheEffect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.deliver(t.Context(), nil, d)
+	c.deliver(t.Context(), d)
 	if !told.are("ack") {
 		t.Errorf("the broker was told %s", told)
 	}
@@ -95,6 +95,7 @@ func TestOriginalIsKeptUntilTheDeadLetterIsSafe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.dead.set(lineOn(t, on), nil)
 	d, told := delivery(t)
 	d.Type = "order.paid"
 	silence()
@@ -103,7 +104,7 @@ func TestOriginalIsKeptUntilTheDeadLetterIsSafe(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.deliver(ctx, on, d)
+		c.deliver(ctx, d)
 	}()
 	take(t, s, DeadQueue, 1)
 	if !told.are() {
@@ -111,9 +112,7 @@ func TestOriginalIsKeptUntilTheDeadLetterIsSafe(t *testing.T) {
 	}
 	cancel()
 	<-ended
-	if !told.are() || !on.channel.IsClosed() {
-		t.Errorf("told %s, closed %t: want the original to come again", told, on.channel.IsClosed())
-	}
+	eventually(t, "the original is put back", func() bool { return told.are("reject, requeue true") })
 }
 
 // A broker that cannot keep a message says so: basic.nack is no confirm. This
@@ -132,8 +131,9 @@ func TestRefusedMessageIsNotConfirmed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := lineOn(t, on)
 	for range 3 {
-		err := on.put(t.Context(), full, amqp.Publishing{Body: []byte("1")})
+		err := l.put(t.Context(), full, amqp.Publishing{Body: []byte("1")})
 		if !errors.Is(err, errRefused) {
 			t.Errorf("got %v, want %v", err, errRefused)
 		}
@@ -152,9 +152,10 @@ func TestDeadConnectionIsUnconfirmed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := lineOn(t, on)
 	silence()
 	answer := make(chan error, 1)
-	go func() { answer <- on.put(t.Context(), Queue, amqp.Publishing{}) }()
+	go func() { answer <- l.put(t.Context(), Queue, amqp.Publishing{}) }()
 	take(t, s, Queue, 1)
 	_ = on.conn.CloseDeadline(time.Now())
 	err = <-answer
@@ -170,9 +171,10 @@ func TestUnansweredPublishEndsInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := lineOn(t, on)
 	silence()
 	answer := make(chan error, 1)
-	go func() { answer <- on.put(context.Background(), Queue, amqp.Publishing{}) }()
+	go func() { answer <- l.put(context.Background(), Queue, amqp.Publishing{}) }()
 	select {
 	case err := <-answer:
 		if !errors.Is(err, errUnconfirmed) || !errors.Is(err, context.DeadlineExceeded) {
@@ -223,8 +225,7 @@ func TestReconnectingNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 		defer cancel()
-		err := keepConnected(ctx, "amqp://guest:guest@127.0.0.1:1/", "test",
-			func(context.Context, *session) error { return nil })
+		err := keepConnected(ctx, "test", func(context.Context) error { return errNotConnected })
 		if err != nil || ctx.Err() == nil {
 			t.Errorf("it gave up: %v", err)
 		}
@@ -255,6 +256,71 @@ func TestTryEndsWithTheFirstSuccess(t *testing.T) {
 				err = consumer.try(t.Context(), plain(1))
 				if calls != c.calls || (err != nil) != c.fails {
 					t.Errorf("%d calls, error %v", calls, err)
+				}
+			})
+		})
+	}
+}
+
+// A broker confirms what no queue wants, too: mandatory is how a publisher learns of it.
+func TestMessageThatNoQueueWantsIsNotConfirmed(t *testing.T) {
+	t.Parallel()
+	on, err := connect(t.Context(), onBroker(t).URL, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := lineOn(t, on)
+	for queue, want := range map[string]error{"nowhere": errUnroutable, Queue: nil} {
+		for range 20 { // with one name for all of them, as strangers may have it
+			if err := l.put(t.Context(), queue, amqp.Publishing{}); !errors.Is(err, want) {
+				t.Errorf("into %s: got %v, want %v", queue, err, want)
+			}
+		}
+	}
+	if err := on.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A count on a first delivery was written by a stranger.
+func TestForgedCountIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	d := amqp.Delivery{Headers: amqp.Table{"x-delivery-count": int64(50), "x-acquired-count": int64(7)}}
+	if n := attemptOf(d); n != 1 {
+		t.Errorf("a first delivery is the %dth", n)
+	}
+	d.Redelivered = true
+	if n := attemptOf(d); n != 51 {
+		t.Errorf("after 50 deliveries it is the %dth", n)
+	}
+}
+
+// What cannot become a dead letter comes again, and in the end the broker moves it.
+func TestWhatCannotBeMovedGoesRoundNotForEver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		times int64
+		ready error
+		want  string
+	}{
+		"at first":              {0, nil, "reject, requeue true"},
+		"in the end":            {maxMoves, nil, "reject, requeue false"},
+		"as long as it must be": {maxMoves, errBlocked, "reject, requeue true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				consumer, err := NewConsumer(DefaultSettings(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				consumer.dead.set(nil, c.ready)
+				d, told := delivery(t)
+				d.Redelivered, d.Headers["x-delivery-count"] = true, c.times
+				consumer.cannotMove(t.Context(), d, errRefused)
+				time.Sleep(2 * putBackPause)
+				if !told.are(c.want) {
+					t.Errorf("the broker was told %s, want %s", told, c.want)
 				}
 			})
 		})

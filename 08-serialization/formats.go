@@ -12,7 +12,12 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-const contentTypeJSON = "application/json" // RFC 8259
+// The content types of the formats that go by more than one name.
+const (
+	contentTypeJSON        = "application/json"     // RFC 8259
+	contentTypeProtobuf    = "application/protobuf" // in IANA's list
+	contentTypeMessagePack = "application/vnd.msgpack"
+)
 
 // JSON is encoding/json, the reference of the measurements. It is generous: it
 // takes the last of two equal names, and it takes ORDER_ID for order_id. See
@@ -34,7 +39,7 @@ var JSONv2 Codec = format{contentTypeJSON,
 var GoJSON Codec = format{contentTypeJSON, gojson.Marshal, gojson.Unmarshal, checkJSON}
 
 // MessagePack is JSON's model in binary (msgpack.org): names still travel.
-var MessagePack Codec = format{"application/vnd.msgpack",
+var MessagePack Codec = format{contentTypeMessagePack,
 	func(v any) ([]byte, error) {
 		var b bytes.Buffer
 		e := msgpack.NewEncoder(&b)

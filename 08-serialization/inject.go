@@ -14,22 +14,27 @@ import (
 // in turn, in every format that a consumer reads by default. Each has an order's
 // name beside its bytes and is logged as accepted, so that somebody answers for
 // it.
-func Inject(ctx context.Context, settings Settings, count int) error {
-	s, err := connect(ctx, settings.URL, "inject")
+func Inject(ctx context.Context, settings Settings, count int) (err error) {
+	on, err := connect(ctx, settings.URL, "inject")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, on.close()) }()
+	l, err := newLine(ctx, on)
 	if err != nil {
 		return err
 	}
 	for i := range count {
 		order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
 		if err == nil {
-			err = s.put(ctx, Queue, hostile(order.ID, i))
+			err = l.put(ctx, Queue, hostile(order.ID, i))
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("inject: %w", err), s.close())
+			return fmt.Errorf("inject: %w", err)
 		}
 		shop.Accepted(ctx, order.ID)
 	}
-	return s.close()
+	return nil
 }
 
 func hostile(id string, i int) amqp.Publishing {

@@ -22,9 +22,7 @@ var Protobuf Codec = protobufCodec{}
 
 type protobufCodec struct{}
 
-// application/protobuf is what IANA lists; application/x-protobuf is older and
-// still widely written.
-func (protobufCodec) ContentType() string { return "application/protobuf" }
+func (protobufCodec) ContentType() string { return contentTypeProtobuf }
 
 func (protobufCodec) Check(body []byte) error { return checkProtobuf(body) }
 

@@ -2,30 +2,23 @@ package serialization
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"course.example/shop"
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 const retryAfter = time.Second
 
-var errNotConnected = errors.New("not connected to the broker")
-
 // Publisher turns orders into events and puts them into the queue. It is the
-// publisher of step 07 in short: accepted is what the broker has confirmed. What
-// that one does besides, such as noticing that the queue was deleted, is left
-// out here. It is safe for concurrent use.
+// publisher of step 07 in short: accepted is what the broker has confirmed. It is
+// safe for concurrent use.
 type Publisher struct {
 	settings Settings
 	writer   Writer
 	numbers  *numbers
-
-	mu      sync.Mutex
-	session *session // nil while there is none
+	out      *sender
 }
 
 // NewPublisher returns a publisher that is not connected yet.
@@ -35,45 +28,15 @@ func NewPublisher(settings Settings) (*Publisher, error) {
 		return nil, err
 	}
 	return &Publisher{settings: settings, writer: writer,
-		numbers: &numbers{node: int64(settings.Node)}}, nil
+		numbers: &numbers{node: int64(settings.Node)},
+		out:     newSender(settings.URL, "producer")}, nil
 }
 
 // Run keeps the publisher connected until ctx ends.
-func (p *Publisher) Run(ctx context.Context) error {
-	return keepConnected(ctx, p.settings.URL, "producer",
-		func(ctx context.Context, s *session) error {
-			died := s.channel.NotifyClose(make(chan *amqp.Error, 1))
-			p.set(s)
-			defer p.set(nil)
-			select {
-			case err := <-died:
-				return fmt.Errorf("the connection was lost: %w", lost(err))
-			case <-ctx.Done():
-				return nil
-			}
-		})
-}
-
-func (p *Publisher) set(s *session) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.session = s
-}
-
-func (p *Publisher) current() (*session, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.session == nil {
-		return nil, errNotConnected
-	}
-	return p.session, nil
-}
+func (p *Publisher) Run(ctx context.Context) error { return p.out.run(ctx) }
 
 // Ready returns why no order can be accepted now, or nil.
-func (p *Publisher) Ready(context.Context) error {
-	_, err := p.current()
-	return err
-}
+func (p *Publisher) Ready(context.Context) error { return p.out.ready() }
 
 // Publish returns nil once the order is safe with the broker. It returns after
 // [confirmTimeout] at the latest.
@@ -82,11 +45,7 @@ func (p *Publisher) Publish(ctx context.Context, order shop.Order) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.current()
-	if err == nil {
-		err = s.put(ctx, Queue, message)
-	}
-	if err != nil {
+	if err := p.out.put(ctx, Queue, message); err != nil {
 		return shop.Unavailable(fmt.Errorf("order %s: %w", order.ID, err), retryAfter)
 	}
 	return nil

@@ -1,9 +1,10 @@
 package serialization
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"slices"
+	"mime"
 	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -83,18 +84,42 @@ func (r Reader) Read(d amqp.Delivery) (OrderPlaced, error) {
 }
 
 func (r Reader) codec(contentType string) (Codec, error) {
-	i := slices.IndexFunc(r.Codecs, func(c Codec) bool {
-		return c.ContentType() == contentType
-	})
-	if i >= 0 {
-		return r.Codecs[i], nil
-	}
 	var known []string
 	for _, c := range r.Codecs {
+		if reads(c, contentType) {
+			return c, nil
+		}
 		known = append(known, c.ContentType())
 	}
 	return nil, fmt.Errorf("%w: %q; this consumer reads %s",
 		ErrForeignCodec, contentType, strings.Join(known, ", "))
+}
+
+// aliases are other names of a format that are written in the world, most of them from
+// before there was a registered one.
+var aliases = map[string]string{
+	"text/json":                       contentTypeJSON,
+	"application/x-protobuf":          contentTypeProtobuf,
+	"application/vnd.google.protobuf": contentTypeProtobuf,
+	"application/x-google-protobuf":   contentTypeProtobuf,
+	"application/msgpack":             contentTypeMessagePack,
+	"application/x-msgpack":           contentTypeMessagePack,
+}
+
+// reads says whether the codec is for that content type. A content type is more than
+// a text to compare: upper and lower case are the same, blanks are allowed, parameters
+// may follow, and the same format may have other names. The only parameter with a
+// meaning here is the charset: JSON is UTF-8 (RFC 8259, section 8.1).
+func reads(c Codec, contentType string) bool {
+	name, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	if charset := parameters["charset"]; charset != "" &&
+		!strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+		return false
+	}
+	return cmp.Or(aliases[name], name) == c.ContentType()
 }
 
 func (r Reader) checkVersion(headers amqp.Table) error {
