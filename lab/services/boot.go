@@ -19,6 +19,10 @@ const (
 	restarts = 5
 )
 
+// rejoin is how long a node that was started again is given to find its cluster, which may have to
+// choose a leader first. NATS takes 4 to 9 s for that when the old one was killed.
+var rejoin = 15 * time.Second
+
 // errEnded says that a server ended by itself while it was coming up.
 var errEnded = errors.New("it ended while coming up")
 
@@ -72,6 +76,41 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		case <-tick.C:
 		case <-ended:
 			return errEnded
+		case <-ctx.Done():
+			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// bringBack is bringUp of a server that may have been part of a cluster before.
+func (s *Server) bringBack(ctx context.Context) error {
+	if err := s.bringUp(ctx); err != nil {
+		return err
+	}
+	if s.member {
+		// It is up in any case: the others may not be.
+		_ = s.awaitJoined(ctx, rejoin)
+	}
+	return nil
+}
+
+// awaitJoined waits until the node does its part in its cluster, or for the time given.
+func (s *Server) awaitJoined(ctx context.Context, limit time.Duration) error {
+	if traits[s.Kind].joined == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not in its cluster after %v", limit))
+	defer cancel()
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		err := traits[s.Kind].joined(ctx, s.address())
+		if err == nil {
+			s.member = true
+			return nil
+		}
+		select {
+		case <-tick.C:
 		case <-ctx.Done():
 			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), err)
 		}

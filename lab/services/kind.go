@@ -10,7 +10,7 @@ import (
 // To add a kind of server, write a file like redis.go and add its entry here. The order is that
 // in which people read them.
 func init() {
-	for _, t := range []trait{rabbitmq, postgres, redis, jaeger, seq} {
+	for _, t := range []trait{rabbitmq, nats, postgres, redis, jaeger, seq} {
 		traits[t.kind] = t
 		kinds = append(kinds, t.kind)
 	}
@@ -45,6 +45,9 @@ type trait struct {
 	// handshake talks the kind's own protocol to a server, credentials included, and returns the
 	// server's version.
 	handshake func(ctx context.Context, a address) (version string, err error)
+	// joined says why a node that answers cannot yet do its part in the cluster; nil where nodes
+	// are on their own.
+	joined func(ctx context.Context, a address) error
 	// named completes the address of a server that the environment names; nil where its URL is all.
 	named func(ctx context.Context, a address) (address, error)
 	// also returns more variables that programs need, besides env; nil where there are none. all

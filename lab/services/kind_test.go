@@ -122,7 +122,7 @@ func TestEntriesAreWhole(t *testing.T) {
 		tr := traits[kind]
 		if tr.title == "" || tr.env == "" || tr.handshake == nil || tr.boot == 0 ||
 			tr.native == nil && tr.standIn == nil || (tr.place == nil) != (tr.remove == nil) ||
-			tr.native != nil && tr.packages["apt-get"] == "" {
+			tr.native != nil && tr.packages["apt-get"] == "" && tr.native.tool == "" {
 			t.Errorf("the entry of %s lacks something", kind)
 		}
 		i := tr.container(Need{}, tr.ports)

@@ -298,7 +298,13 @@ func (c *Chain) launch(ctx context.Context, s *Server) error {
 // ---- a server installed on this machine
 
 func (c *Chain) lookNative(_ context.Context, need Need) (string, error) {
-	programs, err := traits[need.Kind].installed()
+	t := traits[need.Kind]
+	programs, err := t.installed()
+	if errors.Is(err, errNotInstalled) && t.native.tool != "" {
+		if err = canBuild(t.native.tool); err == nil {
+			return "go builds " + t.native.tool, nil
+		}
+	}
 	if err != nil {
 		return "", quietly("%w", err)
 	}
@@ -307,8 +313,12 @@ func (c *Chain) lookNative(_ context.Context, need Need) (string, error) {
 
 // provideNative tries again with other ports when somebody took one between choice and start.
 func (c *Chain) provideNative(ctx context.Context, need Need) (Servers, error) {
+	programs, err := c.programs(ctx, traits[need.Kind])
+	if err != nil {
+		return nil, err
+	}
 	for try := 1; ; try++ {
-		all, err := c.startNatives(ctx, need)
+		all, err := c.startNatives(ctx, need, programs)
 		if err == nil {
 			return all, nil
 		}
@@ -323,12 +333,10 @@ func (c *Chain) provideNative(ctx context.Context, need Need) (Servers, error) {
 var errPortTaken = errors.New("its port was taken in the last moment")
 
 // startNatives starts one node after the other, and returns those that it started with the error.
-func (c *Chain) startNatives(ctx context.Context, need Need) (all Servers, err error) {
+func (c *Chain) startNatives(
+	ctx context.Context, need Need, programs []string,
+) (all Servers, err error) {
 	t := traits[need.Kind]
-	programs, err := t.installed()
-	if err != nil {
-		return nil, err
-	}
 	ports, err := c.nativePorts(t, need.count())
 	if err != nil {
 		return nil, err
@@ -355,6 +363,11 @@ func (c *Chain) startNatives(ctx context.Context, need Need) (all Servers, err e
 			return all, err
 		}
 		all = append(all, s)
+	}
+	for _, s := range all {
+		if err := s.awaitJoined(ctx, t.boot); err != nil {
+			return all, fmt.Errorf("%s: %w", s.Name, err)
+		}
 	}
 	return all, nil
 }

@@ -25,6 +25,9 @@ type native struct {
 	// find returns the paths of the programs needed, the server's first, or an error that says
 	// which one is missing.
 	find func() ([]string, error)
+	// tool is the program in the module lab/tools that is built where none is installed; "" where
+	// the server is not written in Go.
+	tool string
 	// more is how many ports an instance takes besides those that clients use.
 	more int
 	// prepare makes an instance's folders and configuration. It does not start it.

@@ -58,7 +58,7 @@ func (n Need) check() error {
 		return fmt.Errorf("unknown service %q: there are %s",
 			n.Kind, list(func(trait) bool { return true }))
 	case n.Count > 1 && !t.several:
-		return fmt.Errorf("service %s x%d: only %s comes in several nodes",
+		return fmt.Errorf("service %s x%d: there are several nodes only of %s",
 			n.Kind, n.Count, list(func(t trait) bool { return t.several }))
 	case n.Durable && t.durable == nil:
 		return fmt.Errorf("service %s %s: only %s has to be asked for that", n.Kind, durable,

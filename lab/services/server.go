@@ -37,6 +37,7 @@ type Server struct {
 	inst       Instance // nil when the lab does not own it
 	mu         sync.Mutex
 	closed     bool
+	member     bool // it has been part of its cluster
 }
 
 // Instance is a server the lab owns, however it runs.
@@ -112,15 +113,16 @@ func (s *Server) Kill(ctx context.Context) error {
 }
 
 // Start starts a stopped or killed server again, on the same port and with its durable data,
-// and returns when it is ready.
+// and returns when it is ready. A node of a cluster gets some time to find the others, and to catch
+// up with them: where too many of them are down it cannot, which is no fault of its own.
 func (s *Server) Start(ctx context.Context) error {
-	return s.act("start", func() error { return s.bringUp(ctx) })
+	return s.act("start", func() error { return s.bringBack(ctx) })
 }
 
 // Restart stops the server cleanly and starts it again.
 func (s *Server) Restart(ctx context.Context) error {
 	return s.act("restart", func() error {
-		return errors.Join(s.inst.Stop(ctx), s.bringUp(ctx))
+		return errors.Join(s.inst.Stop(ctx), s.bringBack(ctx))
 	})
 }
 

@@ -249,6 +249,21 @@ func RedisNodes(t testing.TB, n int) services.Servers {
 	return Private(t, services.Redis, n)
 }
 
+// NATS returns the URL of a part of the shared NATS that is the test's own: its path is what the
+// names of streams begin with. The streams are deleted when the test ends. One node runs, so that no
+// stream can have more than one replica.
+func NATS(t testing.TB) string {
+	t.Helper()
+	url, _ := isolate(t, services.NATS, "NATS_URL")
+	return url
+}
+
+// NATSCluster returns three nodes of a cluster that the test may stop, kill and start.
+func NATSCluster(t testing.TB) services.Servers {
+	t.Helper()
+	return Private(t, services.NATS, 3)
+}
+
 // Chromium returns the path of a Chromium to test a web page with, installing one where there is
 // none and that is allowed. Without one the test fails, and says what to do.
 func Chromium(t testing.TB) string {
