@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"course.example/shop"
@@ -58,14 +59,19 @@ func (a *Account) Handler() http.Handler {
 			respond(w, answer, err)
 		}
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		overlaps, rejected := a.Overlaps()
-		respond(w, map[string]any{"status": "ready",
-			"overlaps": overlaps, "rejected": rejected,
-			"details": map[string]any{"open": a.stillOpen()}}, nil)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		all, err := a.totals(r.Context())
+		if err != nil {
+			send(w, http.StatusServiceUnavailable,
+				map[string]any{"status": "not ready", "reason": err.Error()})
+			return
+		}
+		send(w, http.StatusOK, map[string]any{"status": "ready", "details": map[string]any{
+			"open": all.open, "overlaps": all.overlaps, "rejected": all.rejected}})
 	})
-	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, _ *http.Request) {
-		respond(w, a.Audit(), nil)
+	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
+		book, err := a.Audit(r.Context())
+		respond(w, book, err)
 	})
 	return mux
 }
@@ -75,7 +81,7 @@ var errNoSuchAct = errors.New("there is no such act: draw, enter, bill, give-up,
 func (a *Account) act(ctx context.Context, act, id string, v visit) (answer reply, err error) {
 	switch act {
 	case "draw":
-		answer.Token, err = a.Draw(ctx, id)
+		answer.Token, err = a.Draw(ctx, id, v.Owner)
 	case "enter":
 		answer.Settled, err = a.Enter(ctx, id, v.Owner, v.Token)
 	case "bill":
@@ -90,28 +96,49 @@ func (a *Account) act(ctx context.Context, act, id string, v visit) (answer repl
 	return answer, err
 }
 
+// readBody wants one JSON object with known fields and nothing behind it.
 func readBody(w http.ResponseWriter, r *http.Request, into any) bool {
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, shop.MaxBody)).Decode(into)
-	if err != nil {
-		send(w, http.StatusBadRequest, reply{Error: "body: not what is wanted here: " + err.Error()})
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, shop.MaxBody))
+	body.DisallowUnknownFields()
+	err := body.Decode(into)
+	if err == nil {
+		if _, err = body.Token(); errors.Is(err, io.EOF) {
+			return true
+		}
+		if err == nil {
+			err = errors.New("more follows after the JSON object")
+		}
 	}
-	return err == nil
+	status := http.StatusBadRequest
+	if errors.As(err, new(*http.MaxBytesError)) {
+		status = http.StatusRequestEntityTooLarge
+	}
+	send(w, status, reply{Error: "body: not what is wanted here: " + shop.Reason(err)})
+	return false
+}
+
+// statuses are those of the account's refusals.
+var statuses = map[error]int{
+	ErrStale: http.StatusConflict, ErrForged: http.StatusForbidden,
+	ErrOutside: http.StatusForbidden, ErrOther: http.StatusUnprocessableEntity,
+	ErrUnknown: http.StatusNotFound, errNoSuchAct: http.StatusNotFound,
 }
 
 func respond(w http.ResponseWriter, answer any, err error) {
-	status := http.StatusOK
-	switch {
-	case errors.Is(err, ErrStale):
-		status = http.StatusConflict
-	case errors.Is(err, ErrUnknown), errors.Is(err, errNoSuchAct):
-		status = http.StatusNotFound
-	case err != nil:
+	if err == nil {
+		send(w, http.StatusOK, answer)
+		return
+	}
+	status := http.StatusServiceUnavailable // the database: whether it was written is unknown
+	if errors.As(err, new(*badInput)) {
 		status = http.StatusBadRequest
 	}
-	if err != nil {
-		answer = reply{Error: err.Error()}
+	for own, code := range statuses {
+		if errors.Is(err, own) {
+			status = code
+		}
 	}
-	send(w, status, answer)
+	send(w, status, reply{Error: shop.Reason(err)})
 }
 
 func send(w http.ResponseWriter, status int, body any) {
@@ -124,7 +151,7 @@ func send(w http.ResponseWriter, status int, body any) {
 
 // Resource is the account as a holder sees it, near or far.
 type Resource interface {
-	Fence
+	Sequencer
 	Open(ctx context.Context, order shop.Order) error
 	Pending(ctx context.Context) ([]shop.Order, error)
 	Enter(ctx context.Context, id, owner string, token int64) (settled bool, err error)
@@ -158,8 +185,8 @@ func (r *Remote) Pending(ctx context.Context) (orders []shop.Order, err error) {
 }
 
 // Draw gives out the next fencing token of an order.
-func (r *Remote) Draw(ctx context.Context, id string) (int64, error) {
-	answer, err := r.visit(ctx, id, "draw", visit{})
+func (r *Remote) Draw(ctx context.Context, id, owner string) (int64, error) {
+	answer, err := r.visit(ctx, id, "draw", visit{Owner: owner})
 	return answer.Token, err
 }
 
@@ -211,7 +238,7 @@ func (r *Remote) call(ctx context.Context, method, path string, body, answer any
 		return fmt.Errorf("ask the account: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return refusal(response.StatusCode, raw)
+		return refused(response.StatusCode, raw)
 	}
 	if answer == nil {
 		return nil
@@ -222,18 +249,25 @@ func (r *Remote) call(ctx context.Context, method, path string, body, answer any
 	return nil
 }
 
-// refusal gives the errors that travelled as a status their identity back.
-func refusal(status int, raw []byte) error {
+// refused gives the errors that travelled as a status their identity back.
+func refused(status int, raw []byte) error {
 	var answer reply
 	if err := json.Unmarshal(raw, &answer); err != nil {
 		return fmt.Errorf("the account answers %d: %.200q", status, raw)
 	}
-	switch status {
-	case http.StatusConflict:
-		return fmt.Errorf("the account refuses: %s: %w", answer.Error, ErrStale)
-	case http.StatusNotFound:
-		return fmt.Errorf("the account refuses: %s: %w", answer.Error, ErrUnknown)
-	default:
-		return fmt.Errorf("the account refuses: %s", answer.Error)
+	for own, code := range statuses {
+		if code == status && strings.Contains(answer.Error, own.Error()) {
+			return &refusal{answer.Error, own}
+		}
 	}
+	return fmt.Errorf("the account refuses: %s", answer.Error)
 }
+
+// refusal is an error of the account, far from it.
+type refusal struct {
+	text string
+	own  error
+}
+
+func (r *refusal) Error() string { return "the account refuses: " + r.text }
+func (r *refusal) Unwrap() error { return r.own }

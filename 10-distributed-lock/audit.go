@@ -1,5 +1,7 @@
 package lock
 
+import "context"
+
 // Book is what became of the orders, as the account has written it down. The log of a
 // program that was killed may lack its last line; the account lacks nothing.
 type Book struct {
@@ -10,40 +12,17 @@ type Book struct {
 	Duplicated int `json:"duplicated"` // bills beyond an order's first
 }
 
-// Audit adds up the account's pages. Safe for concurrent use.
-func (a *Account) Audit() Book {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	b := Book{Accepted: len(a.sheets)}
-	for _, s := range a.sheets {
-		bills := 0
-		for _, e := range s.entries {
-			if e.Billed {
-				bills++
-			}
-		}
-		switch {
-		case bills > 0:
-			b.Processed++
-			b.Duplicated += bills - 1
-		case s.settled:
-			b.Failed++
-		default:
-			b.Lost++
-		}
-	}
-	return b
-}
-
-// stillOpen is how many orders are not settled. Safe for concurrent use.
-func (a *Account) stillOpen() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	n := 0
-	for _, s := range a.open {
-		if !s.settled {
-			n++
-		}
-	}
-	return n
+// Audit adds up the account's pages.
+func (a *Account) Audit(ctx context.Context) (b Book, err error) {
+	err = a.inTime(ctx, func(ctx context.Context) error {
+		return a.pool.QueryRow(ctx, `
+			WITH pages AS (SELECT o.settled, count(*) FILTER (WHERE s.billed) AS bills
+				FROM orders o LEFT JOIN stays s ON s.order_id = o.id GROUP BY o.id)
+			SELECT count(*), count(*) FILTER (WHERE bills > 0),
+				count(*) FILTER (WHERE bills = 0 AND settled),
+				count(*) FILTER (WHERE bills = 0 AND NOT settled),
+				coalesce(sum(bills - 1) FILTER (WHERE bills > 0), 0) FROM pages`,
+		).Scan(&b.Accepted, &b.Processed, &b.Failed, &b.Lost, &b.Duplicated)
+	})
+	return b, err
 }

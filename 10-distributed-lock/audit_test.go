@@ -6,20 +6,20 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"course.example/shop"
+	"course.example/lab/services/servicestest"
 )
 
 // The book knows each way an order can end, without a word of the log.
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	a := NewAccount()
-	for _, id := range []string{"once", "twice", "given-up", "entered", "untouched"} {
-		if err := a.Open(t.Context(), shop.Order{ID: id}); err != nil {
-			t.Fatal(err)
-		}
+	a := accountIn(t, servicestest.Postgres(t), false)
+	ids := map[string]string{}
+	for _, name := range []string{"once", "twice", "given-up", "entered", "untouched"} {
+		ids[name] = open(t, a)
 	}
-	bill := func(id, owner string) {
+	bill := func(name, owner string) {
 		t.Helper()
+		id := ids[name]
 		if _, err := a.Enter(t.Context(), id, owner, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -28,24 +28,26 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	bill("once", "a")
-	if _, err := a.Enter(t.Context(), "twice", "b", 0); err != nil {
+	if _, err := a.Enter(t.Context(), ids["twice"], "b", 0); err != nil {
 		t.Fatal(err)
 	}
 	bill("twice", "a")
-	if err := a.Bill(t.Context(), "twice", "b", 0); err != nil {
+	if err := a.Bill(t.Context(), ids["twice"], "b", 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"given-up", "entered"} {
-		if _, err := a.Enter(t.Context(), id, "a", 0); err != nil {
+	for _, name := range []string{"given-up", "entered"} {
+		if _, err := a.Enter(t.Context(), ids[name], "a", 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.GiveUp(t.Context(), "given-up", "a", 0, "no money"); err != nil {
+	if err := a.GiveUp(t.Context(), ids["given-up"], "a", 0, "no money"); err != nil {
 		t.Fatal(err)
 	}
 	want := Book{Accepted: 5, Processed: 2, Failed: 1, Lost: 2, Duplicated: 1}
-	if got := a.Audit(); got != want || a.stillOpen() != 2 {
-		t.Errorf("got %+v and %d open, want %+v", got, a.stillOpen(), want)
+	got, err := a.Audit(t.Context())
+	all, totalErr := a.totals(t.Context())
+	if err != nil || totalErr != nil || got != want || all.open != 2 {
+		t.Errorf("got %+v and %d open, want %+v; %v, %v", got, all.open, want, err, totalErr)
 	}
 	var told Book
 	answer := httptest.NewRecorder()

@@ -35,6 +35,7 @@ func BenchmarkLock(b *testing.B) {
 		{"redsync-1", redsyncOn(b, s, 1)},
 		{"redsync-3", redsyncOn(b, s, 3)},
 		{"redsync-5", redsyncOn(b, s, 5)},
+		{"by-hand-5", handOn(b, s, 5)},
 		{"ours-1", oursOn(b, s, 1)},
 		{"ours-5", oursOn(b, s, 5)},
 		{"ours-5-durable", oursOn(b, durable, 5)},
@@ -241,10 +242,11 @@ func bare(b *testing.B, s Settings, retry time.Duration) taker {
 	}
 }
 
+// redsyncOn is redsync alone, without watchdog and token.
 func redsyncOn(b *testing.B, s Settings, nodes int, options ...redsync.Option) taker {
 	b.Helper()
 	s.Nodes = nodes
-	rs := redsync.New(locker(b, s, nil).nodes.pools()...)
+	rs := newByRedsync(locker(b, s, nil).nodes, s.Expiry).redsync
 	key := fmt.Sprintf("redsync-%d", nodes)
 	options = append([]redsync.Option{redsync.WithTries(1 << 30)}, options...)
 	return func(ctx context.Context) (func(context.Context) error, error) {
@@ -253,6 +255,20 @@ func redsyncOn(b *testing.B, s Settings, nodes int, options ...redsync.Option) t
 			_, err := mutex.UnlockContext(ctx)
 			return err
 		}, mutex.LockContext(ctx)
+	}
+}
+
+// handOn is our Redlock alone, of which one attempt is enough.
+func handOn(b *testing.B, s Settings, nodes int) taker {
+	b.Helper()
+	s.Nodes = nodes
+	r := byHand{locker(b, s, nil).nodes, s.Expiry}
+	return func(ctx context.Context) (func(context.Context) error, error) {
+		g, err := r.Try(ctx, "by-hand")
+		if err != nil {
+			return nil, err
+		}
+		return g.Release, nil
 	}
 }
 

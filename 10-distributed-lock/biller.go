@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"course.example/shop"
@@ -18,23 +19,39 @@ type Biller struct {
 	locker   *Locker
 	account  Resource
 
+	drainLimit time.Duration
+
 	mu     sync.Mutex
 	inHand map[string]bool
+	doubt  atomic.Bool // a lock was not to be had because too few nodes can lock
 }
 
 // NewBiller returns a biller that has not begun yet.
 func NewBiller(settings Settings, locker *Locker, account Resource) *Biller {
 	return &Biller{
 		settings: settings, locker: locker, account: account, inHand: map[string]bool{},
+		drainLimit: DrainLimit,
 	}
 }
 
 // lookAgain is the pause between two looks at what is open.
 const lookAgain = 25 * time.Millisecond
 
+// DrainLimit is how long what is in hand may go on when a program is asked to end. Then
+// its work is called off: the orders stay open, and the next holder bills them. A program
+// ends within twenty seconds whatever ails: a silent account may take ten more.
+const DrainLimit = 10 * time.Second
+
+var errDrained = errors.New("the program ends and could not wait any longer")
+
 // Run bills until ctx ends, then finishes what it has in hand and returns nil.
 func (b *Biller) Run(ctx context.Context) error {
 	defer b.report(ctx)
+	working, callOff := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer callOff(nil)
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(b.drainLimit, func() { callOff(errDrained) })
+	})()
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	slots := make(chan struct{}, b.settings.Workers)
@@ -54,7 +71,7 @@ func (b *Biller) Run(ctx context.Context) error {
 			}
 			workers.Go(func() {
 				defer func() { b.drop(order.ID); <-slots }()
-				b.bill(ctx, order)
+				b.bill(ctx, working, order)
 			})
 		}
 		select {
@@ -80,10 +97,10 @@ const (
 	away
 )
 
-// look lists what is open. Until it is ready it asks the nodes, too, so that it is
-// ready when it says so.
+// look lists what is open. Until it is ready, and when a lock was not to be had, it asks
+// the nodes, too, so that it is ready when it says so.
 func (b *Biller) look(ctx context.Context, seen outlook) ([]shop.Order, error) {
-	if seen != ready {
+	if b.doubt.Swap(false) || seen != ready {
 		if err := b.locker.nodes.Check(ctx); err != nil {
 			return nil, err
 		}
@@ -128,10 +145,11 @@ func (b *Biller) drop(id string) {
 }
 
 // bill takes the lock and does the work. Whatever goes wrong, the order is still
-// open, and is found again at the next look.
-func (b *Biller) bill(ctx context.Context, order shop.Order) {
+// open, and is found again at the next look. Waiting ends with ctx, work with working.
+func (b *Biller) bill(ctx, working context.Context, order shop.Order) {
 	lease, err := b.locker.Acquire(ctx, order.ID)
 	if err != nil {
+		b.doubt.Store(errors.Is(err, ErrNoQuorum))
 		level := slog.LevelDebug // somebody else has it: that is what a lock is for
 		if !errors.Is(err, ErrTaken) && ctx.Err() == nil {
 			level = slog.LevelWarn
@@ -144,6 +162,7 @@ func (b *Biller) bill(ctx context.Context, order shop.Order) {
 			slog.WarnContext(ctx, "lock not released", "order", order.ID, "reason", err)
 		}
 	}()
+	defer context.AfterFunc(working, func() { lease.lose(context.Cause(working)) })()
 	if err := b.under(lease, order); err != nil {
 		slog.WarnContext(ctx, "order not billed", "order", order.ID,
 			"token", lease.Token, "reason", err)

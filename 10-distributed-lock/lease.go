@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
-
-	"github.com/go-redsync/redsync/v4"
 )
 
 // The two ways to lose a lock.
@@ -17,7 +15,7 @@ var (
 	// process stood still, or could not reach a majority in time.
 	ErrExpired = errors.New("the lock has expired")
 	// ErrStolen says that a majority of nodes no longer has our key, though its
-	// time is not over: somebody deleted it, or Redis has forgotten it.
+	// time is not over: somebody deleted it, or the nodes have forgotten it.
 	ErrStolen = errors.New("the lock is gone before its time")
 )
 
@@ -27,10 +25,10 @@ var (
 type Lease struct {
 	Key   string
 	Owner string // the random value that is the proof of ownership
-	Token int64  // the fencing token, 0 without a fence
+	Token int64  // the fencing token, 0 without a sequencer
 
 	locker *Locker
-	mutex  *redsync.Mutex
+	grant  grant
 	until  atomic.Pointer[time.Time]
 	ctx    context.Context
 	lose   context.CancelCauseFunc
@@ -38,12 +36,12 @@ type Lease struct {
 	done   chan struct{}
 }
 
-func (l *Locker) hold(ctx context.Context, key string, mutex *redsync.Mutex) *Lease {
+func (l *Locker) hold(ctx context.Context, key string, g grant) *Lease {
 	lease := &Lease{
-		Key: key, Owner: mutex.Value(),
-		locker: l, mutex: mutex, done: make(chan struct{}),
+		Key: key, Owner: g.Owner(),
+		locker: l, grant: g, done: make(chan struct{}),
 	}
-	until := mutex.Until()
+	until := g.Until()
 	lease.until.Store(&until)
 	// A holder that is asked to end finishes what it has in hand.
 	lease.ctx, lease.lose = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -76,8 +74,8 @@ func (l *Lease) Err() error {
 }
 
 // Until is when the lease ends if it is not extended, by this process's clock. It
-// is some time before the keys expire: redsync takes off what the asking took, and
-// a hundredth of the expiry for clocks that do not run at the same speed.
+// is some time before the keys expire: what the asking took is taken off, and a
+// hundredth of the expiry for clocks that do not run at the same speed.
 func (l *Lease) Until() time.Time { return *l.until.Load() }
 
 // watch is the watchdog: it extends the lease at every third of its expiry, so
@@ -115,20 +113,14 @@ func (l *Lease) extend(ctx context.Context) error {
 	if !time.Now().Before(l.Until()) {
 		return ErrExpired
 	}
-	// A node that hangs must not use up the time that the others have given.
-	ctx, cancel := context.WithTimeout(ctx, l.locker.patience())
-	defer cancel()
-	_, err := l.mutex.ExtendContext(ctx)
-	if taken := new(redsync.ErrTaken); errors.As(err, &taken) {
-		if time.Now().Before(l.Until()) {
-			return ErrStolen
-		}
-		return ErrExpired
+	err := l.grant.Extend(ctx)
+	if errors.Is(err, ErrStolen) && !time.Now().Before(l.Until()) {
+		return ErrExpired // and so it is no wonder that the keys are gone
 	}
 	if err != nil {
-		return l.locker.nodes.explain(err)
+		return err
 	}
-	until := l.mutex.Until()
+	until := l.grant.Until()
 	l.until.Store(&until)
 	return nil
 }
@@ -151,9 +143,8 @@ func (l *Lease) Release(ctx context.Context) error {
 	<-l.done
 	lost := l.Err() != nil
 	l.lose(context.Canceled)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.locker.patience())
-	defer cancel()
-	if err := l.locker.unlock(ctx, l.mutex); err != nil && !lost {
+	err := l.locker.release(context.WithoutCancel(ctx), keyPrefix+l.Key, l.grant)
+	if err != nil && !lost {
 		// The work is done and nothing is wrong with it: the next one waits for
 		// the expiry, that is all.
 		return fmt.Errorf("release the lock of %s: %w", l.Key, err)

@@ -59,7 +59,7 @@ func onNodes(t testing.TB, n int) (s Settings, do func(act string, node int)) {
 }
 
 // locker returns a locker of its own connections, as another program has.
-func locker(t testing.TB, s Settings, fence Fence) *Locker {
+func locker(t testing.TB, s Settings, sequencer Sequencer) *Locker {
 	t.Helper()
 	nodes, err := Connect(s)
 	if err != nil {
@@ -70,7 +70,7 @@ func locker(t testing.TB, s Settings, fence Fence) *Locker {
 			t.Error(err)
 		}
 	})
-	return NewLocker(s, nodes, fence)
+	return NewLocker(s, nodes, sequencer)
 }
 
 // acquire takes a lock that must be had.
@@ -157,12 +157,59 @@ func newOrder(t testing.TB, email string) shop.Order {
 	return order
 }
 
-// opened returns an account with one order.
-func opened(t testing.TB) (*Account, string) {
+// accountIn returns the account in a database, as a process of its own has it.
+func accountIn(t testing.TB, url string, fencing bool) *Account {
 	t.Helper()
-	a, order := NewAccount(), newOrder(t, shop.SampleEmail)
+	s := DefaultSettings()
+	s.Database = url
+	pool, err := OpenDatabase(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	a := NewAccount(pool, fencing)
+	if err := a.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// newAccount returns an account of the test's own, with its fence.
+func newAccount(t testing.TB) *Account {
+	t.Helper()
+	return accountIn(t, servicestest.Postgres(t), true)
+}
+
+// open writes an order down and returns its identity.
+func open(t testing.TB, a *Account) string {
+	t.Helper()
+	order := newOrder(t, shop.SampleEmail)
 	if err := a.Open(t.Context(), order); err != nil {
 		t.Fatal(err)
 	}
-	return a, order.ID
+	return order.ID
+}
+
+// opened returns an account with one order.
+func opened(t testing.TB) (*Account, string) {
+	t.Helper()
+	a := newAccount(t)
+	return a, open(t, a)
+}
+
+// unfenced is opened without the fence.
+func unfenced(t testing.TB) (*Account, string) {
+	t.Helper()
+	a := accountIn(t, servicestest.Postgres(t), false)
+	return a, open(t, a)
+}
+
+// overlaps is what the account's record says of the lock.
+func overlaps(t testing.TB, a *Account) (overlaps, rejected int) {
+	t.Helper()
+	overlaps, rejected, err := a.Overlaps(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return overlaps, rejected
 }

@@ -9,31 +9,36 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-redsync/redsync/v4"
-	redsyncredis "github.com/go-redsync/redsync/v4/redis"
-	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// ErrNoQuorum says that fewer than a majority of the Redis nodes answer. Nobody can
+// ErrNoQuorum says that fewer than a majority of the Redis nodes can lock. Nobody can
 // take the lock then, and nobody should: a minority cannot know what the others said.
-var ErrNoQuorum = errors.New("too few Redis nodes answer")
+var ErrNoQuorum = errors.New("too few Redis nodes can lock")
 
 // nodeTimeout bounds what one node may take for one answer. A node that is dead
 // refuses at once; this is for one that hangs.
 const nodeTimeout = 500 * time.Millisecond
 
+// answerShare is the part of the expiry within which a node must have answered. A
+// lock is valid from before the first node was asked: what is spent on asking is
+// missing when the work is done.
+const answerShare = 0.1
+
 // Nodes are Redis servers that know nothing of each other: no replication, no
 // cluster. Redlock's safety rests on that they fail one by one. Safe for concurrent
 // use.
-type Nodes struct{ clients []*redis.Client }
+type Nodes struct {
+	clients  []*redis.Client
+	patience time.Duration // how long all of them together may take for one answer
+}
 
 // Connect returns clients for the nodes of the settings. It connects to none of
 // them yet: a node that is away today may be back tomorrow.
 func Connect(s Settings) (*Nodes, error) {
 	ownLog()
-	n := &Nodes{}
+	n := &Nodes{patience: min(nodeTimeout, time.Duration(answerShare*float64(s.Expiry)))}
 	for _, address := range s.addresses() {
 		options, err := redis.ParseURL(address)
 		if err != nil {
@@ -43,9 +48,9 @@ func Connect(s Settings) (*Nodes, error) {
 		options.DialTimeout = nodeTimeout
 		options.ReadTimeout = nodeTimeout
 		options.WriteTimeout = nodeTimeout
-		// redsync's own deadline per attempt must reach the socket, and whoever
-		// wants the lock tries again by itself: a client that retries behind its
-		// back would spend the time in which the lock is valid.
+		// The deadline of an attempt must reach the socket, and whoever wants the
+		// lock tries again by itself: a client that retries behind its back would
+		// spend the time in which the lock is valid.
 		options.ContextTimeoutEnabled = true
 		options.MaxRetries = -1
 		options.DialerRetries = 1
@@ -80,66 +85,108 @@ func (n *Nodes) Close() error {
 // two holders cannot both have one, as long as no node forgets.
 func (n *Nodes) Quorum() int { return len(n.clients)/2 + 1 }
 
-func (n *Nodes) pools() []redsyncredis.Pool {
-	var pools []redsyncredis.Pool
-	for _, c := range n.clients {
-		pools = append(pools, goredis.NewPool(c))
-	}
-	return pools
+// answer is what a node has said to a question. Of a node that could not be asked it is
+// no, and the vote has the error.
+type answer int
+
+const (
+	no      answer = iota // somebody else's key is there
+	yes                   // done
+	missing               // there is no key
+)
+
+type vote struct {
+	answer
+	err error
 }
 
-// Check returns nil when a majority answers, and otherwise an [ErrNoQuorum] that
-// says which nodes do not.
-func (n *Nodes) Check(ctx context.Context) error {
-	failures := make([]error, len(n.clients))
-	var all sync.WaitGroup
-	for i, c := range n.clients {
-		all.Go(func() { failures[i] = c.Ping(ctx).Err() })
-	}
-	all.Wait()
-	return n.quorumOr(failures)
-}
+// ballot has the vote of every node.
+type ballot []vote
 
-// quorumOr is nil when the nodes without a failure are a majority.
-func (n *Nodes) quorumOr(failures []error) error {
-	var away []string
-	for i, err := range failures {
-		if err != nil {
-			away = append(away, fmt.Sprintf("node %d at %s: %v",
-				i+1, n.clients[i].Options().Addr, err))
+// of counts the votes that were this answer. A node that failed has not voted.
+func (b ballot) of(want answer) (n int) {
+	for _, v := range b {
+		if v.err == nil && v.answer == want {
+			n++
 		}
 	}
-	up := len(n.clients) - len(away)
+	return n
+}
+
+// ask has all nodes carry out one command, at the same time, and waits for all of them:
+// a node that hangs costs the patience, a node that is dead nothing.
+func (n *Nodes) ask(ctx context.Context, command ...any) ballot {
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	defer cancel()
+	votes := make(ballot, len(n.clients))
+	var all sync.WaitGroup
+	for i, c := range n.clients {
+		all.Go(func() { votes[i] = askOne(ctx, c, command) })
+	}
+	all.Wait()
+	return votes
+}
+
+func askOne(ctx context.Context, node *redis.Client, command []any) vote {
+	said, err := node.Do(ctx, command...).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return vote{answer: no}
+	case err != nil:
+		return vote{err: err}
+	case said == "OK", said == int64(1):
+		return vote{answer: yes}
+	case said == int64(-1):
+		return vote{answer: missing}
+	default:
+		return vote{answer: no}
+	}
+}
+
+// Check returns nil when a majority can lock, and otherwise an [ErrNoQuorum] that says
+// which nodes cannot. It asks each for what a lock takes, a write and a script, on a key
+// that is never there, so that nothing changes (XX). A PING would be answered also by a
+// node without memory, by a replica, and by one whose disk is full.
+func (n *Nodes) Check(ctx context.Context) error {
+	votes := n.ask(ctx, "SET", keyPrefix, "", "XX", "PX", 1)
+	for i, v := range n.ask(ctx, "EVAL", deleteOwn, 1, keyPrefix, "") {
+		if votes[i].err == nil {
+			votes[i] = v
+		}
+	}
+	return n.quorumOr(votes)
+}
+
+// failed are the nodes, from 0, that did not vote.
+func (b ballot) failed() (nodes []int) {
+	for i, v := range b {
+		if v.err != nil {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
+}
+
+// quorumOr is nil when the nodes that have voted are a majority.
+func (n *Nodes) quorumOr(votes ballot) error {
+	var out []string
+	for _, i := range votes.failed() {
+		out = append(out, fmt.Sprintf("node %d at %s: %v", i+1, n.clients[i].Options().Addr,
+			votes[i].err))
+	}
+	up := len(n.clients) - len(out)
 	if up >= n.Quorum() {
 		return nil
 	}
 	return fmt.Errorf("%w: %d of %d, and %d are needed (%s)",
-		ErrNoQuorum, up, len(n.clients), n.Quorum(), strings.Join(away, "; "))
+		ErrNoQuorum, up, len(n.clients), n.Quorum(), strings.Join(out, "; "))
 }
 
-// explain tells apart the two reasons why redsync did not get a lock: somebody
-// has it, or too few nodes could be asked. Only the second is worth an alarm.
-func (n *Nodes) explain(err error) error {
-	failures := make([]error, len(n.clients))
-	each(err, func(leaf error) {
-		var failed *redsync.RedisError
-		if errors.As(leaf, &failed) && failed.Node < len(failures) {
-			failures[failed.Node] = failed.Err
-		}
-	})
-	if err := n.quorumOr(failures); err != nil {
+// refusal tells apart the two reasons why a lock was not to be had: somebody has it, or
+// too few nodes could vote. Only the second is worth an alarm.
+func (n *Nodes) refusal(votes ballot) error {
+	if err := n.quorumOr(votes); err != nil {
 		return err
 	}
 	return ErrTaken
-}
-
-// each visits the errors that were joined into one.
-func each(err error, visit func(error)) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range joined.Unwrap() {
-			each(one, visit)
-		}
-		return
-	}
-	visit(err)
 }

@@ -13,21 +13,29 @@ import (
 // Settings is what can be set from outside. The zero value is not usable: start
 // from [DefaultSettings].
 type Settings struct {
-	Redis   string // the nodes, separated by commas
-	Nodes   int    // how many of them to use, 0 for all
-	Account string // where the account is served
-	Variant string // of this step: "" is the right one, see wrong.go
+	Redis    string // the nodes, separated by commas
+	Nodes    int    // how many of them to use, 0 for all
+	Account  string // where the account is served
+	Database string // of the account
+	Variant  string // of this step: "" is the right one, see wrong.go
 
 	Expiry  time.Duration // after which a lock is free again, if it is not extended
 	Wait    time.Duration // how long to wait for a lock; 0 tries once
 	Retry   time.Duration // the longest pause between two tries
 	Fencing bool          // whether writes carry a fencing token
+	Redlock string        // whose: by-hand or redsync
 
 	Addr    string        // where to serve HTTP
 	Work    time.Duration // how long billing one order takes
 	Gap     time.Duration // between the last look at the lease and the write
 	Workers int           // orders in hand at a time in one program
 }
+
+// Two implementations of one algorithm.
+const (
+	redlockByHand  = "by-hand"
+	redlockRedsync = "redsync"
+)
 
 // DefaultSettings fit the five nodes of the compose file's profile redlock.
 func DefaultSettings() Settings {
@@ -36,15 +44,17 @@ func DefaultSettings() Settings {
 		nodes = append(nodes, fmt.Sprintf("redis://127.0.0.1:%d/0", port))
 	}
 	return Settings{
-		Redis:   strings.Join(nodes, ","),
-		Account: "http://127.0.0.1:8090",
-		Expiry:  2 * time.Second,
-		Wait:    10 * time.Second,
-		Retry:   20 * time.Millisecond,
-		Fencing: true,
-		Addr:    "127.0.0.1:8080",
-		Work:    20 * time.Millisecond,
-		Workers: 4,
+		Redis:    strings.Join(nodes, ","),
+		Account:  "http://127.0.0.1:8090",
+		Database: "postgres://shop:shop@127.0.0.1:5432/shop?sslmode=disable",
+		Expiry:   2 * time.Second,
+		Wait:     10 * time.Second,
+		Retry:    20 * time.Millisecond,
+		Fencing:  true,
+		Redlock:  redlockByHand,
+		Addr:     "127.0.0.1:8080",
+		Work:     20 * time.Millisecond,
+		Workers:  4,
 	}
 }
 
@@ -69,6 +79,8 @@ func BillerSettings(program string, args []string) (Settings, error) {
 	f.Env("retry", "RETRY")
 	f.BoolVar(&s.Fencing, "fencing", s.Fencing, "whether writes carry a fencing token")
 	f.Env("fencing", "FENCING")
+	f.StringVar(&s.Redlock, "redlock", s.Redlock, "whose Redlock: by-hand or redsync")
+	f.Env("redlock", "REDLOCK")
 	f.DurationVar(&s.Work, "work", s.Work, "how long billing one order takes")
 	f.Env("work", "WORK")
 	f.DurationVar(&s.Gap, "gap", s.Gap, "between the last look at the lock and the write")
@@ -87,8 +99,20 @@ func AccountSettings(args []string) (Settings, error) {
 	s := DefaultSettings()
 	s.Addr = "127.0.0.1:8090"
 	f := shop.NewFlags("account")
+	f.StringVar(&s.Database, "database-url", s.Database, "where the account keeps its pages")
+	f.Env("database-url", "DATABASE_URL")
+	f.BoolVar(&s.Fencing, "fencing", s.Fencing, "whether tokens are checked")
+	f.Env("fencing", "FENCING")
+	f.StringVar(&s.Variant, "variant", s.Variant, "no-fencing asks for no tokens")
+	f.Env("variant", "VARIANT")
 	addAddr(&s, f)
-	return s, f.Parse(args)
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	if s.Variant == "no-fencing" {
+		s.Fencing = false
+	}
+	return s, nil
 }
 
 func addAddr(s *Settings, f *shop.Flags) {
@@ -125,6 +149,9 @@ func (s Settings) Validate() error {
 	}
 	if _, known := variants[s.Variant]; !known {
 		return usagef("variant %q is unknown; there are: %s", s.Variant, variantNames())
+	}
+	if s.Redlock != redlockByHand && s.Redlock != redlockRedsync {
+		return usagef("redlock must be %s or %s, is %q", redlockByHand, redlockRedsync, s.Redlock)
 	}
 	for _, d := range []struct {
 		name            string

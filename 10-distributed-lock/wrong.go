@@ -2,13 +2,10 @@ package lock
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-redsync/redsync/v4"
 )
 
 // variants are the wrong ways, each a change to the right [Locker].
@@ -30,8 +27,7 @@ func variantNames() string {
 	return strings.Join(names[1:], ", ") // without the empty one, which sorts first
 }
 
-// noExpiry sets keys that never go away by themselves. redsync insists on an
-// expiry; a year is as good as none.
+// noExpiry sets keys that never go away by themselves: a year is as good as never.
 //
 // What goes wrong: the holder is killed, and with it the only one who would have
 // deleted the key. Everybody waits for ever. Experiment: kill a holder.
@@ -42,12 +38,9 @@ func noExpiry(l *Locker) { l.expiry = 365 * 24 * time.Hour }
 // What goes wrong: a holder whose lock has expired meanwhile deletes the key of the
 // next one, and lets a third in. Experiment: pause a holder past its expiry.
 func deleteAny(l *Locker) {
-	l.unlock = func(ctx context.Context, mutex *redsync.Mutex) error {
-		var errs []error
-		for _, c := range l.nodes.clients {
-			errs = append(errs, c.Del(ctx, mutex.Name()).Err())
-		}
-		return errors.Join(errs...)
+	l.release = func(ctx context.Context, key string, _ grant) error {
+		l.nodes.ask(ctx, "DEL", key)
+		return nil
 	}
 }
 
@@ -62,4 +55,4 @@ func noExtension(l *Locker) { l.renew = false }
 // What goes wrong: a holder stands still between that look and the write, for
 // longer than the expiry. The next one bills, and then the first wakes up and bills
 // again. Nothing that Redis does can prevent it. Experiment: pause a holder.
-func noFencing(l *Locker) { l.fence = nil }
+func noFencing(l *Locker) { l.sequencer = nil }

@@ -75,7 +75,7 @@ func TestWrongDeleteAnyLetsAThirdIn(t *testing.T) {
 
 func TestWrongNoExtensionHasTwoHolders(t *testing.T) {
 	inBoth(t, "no-extension", func(t *testing.T, s Settings, red bool) {
-		a, id := opened(t)
+		a, id := unfenced(t)
 		ctx := t.Context()
 		first := acquire(t, locker(t, s, nil), id)
 		enter(t, a, id, first.Owner, 0) // and works for longer than the expiry
@@ -97,7 +97,7 @@ func TestWrongNoExtensionHasTwoHolders(t *testing.T) {
 		if err := a.Bill(ctx, id, first.Owner, 0); err != nil {
 			t.Error(err)
 		}
-		if overlaps, _ := a.Overlaps(); (overlaps > 0) != red {
+		if overlaps, _ := overlaps(t, a); (overlaps > 0) != red {
 			t.Errorf("the account saw %d overlaps", overlaps)
 		}
 	})
@@ -108,6 +108,9 @@ func TestWrongNoExtensionHasTwoHolders(t *testing.T) {
 func TestWrongNoFencingBillsTwice(t *testing.T) {
 	inBoth(t, "no-fencing", func(t *testing.T, s Settings, red bool) {
 		a, id := opened(t)
+		if red {
+			a, id = unfenced(t)
+		}
 		ctx := t.Context()
 		late := acquire(t, locker(t, s, a), id)
 		enter(t, a, id, late.Owner, late.Token)

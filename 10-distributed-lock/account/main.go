@@ -1,5 +1,5 @@
 // Command account is the resource behind the lock: it keeps what customers owe, and
-// its own record of who was there when.
+// its own record of who was there when, in Postgres.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 
 	lock "course.example/10-distributed-lock"
 	"course.example/shop"
+	"golang.org/x/sync/errgroup"
 )
 
 func main() { shop.Main(run) }
@@ -17,7 +18,15 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	account := lock.NewAccount()
+	pool, err := lock.OpenDatabase(ctx, settings)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	account := lock.NewAccount(pool, settings.Fencing)
 	defer account.Report(context.WithoutCancel(ctx))
-	return shop.Serve(ctx, settings.Addr, account.Handler())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return account.Prepare(ctx) })
+	group.Go(func() error { return shop.Serve(ctx, settings.Addr, account.Handler()) })
+	return group.Wait()
 }
