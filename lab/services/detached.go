@@ -33,7 +33,9 @@ func Up(ctx context.Context, kinds []Kind, opts Options) (Servers, error) {
 	}
 	c.site.detached = true
 	if len(kinds) == 0 {
-		kinds = slices.DeleteFunc(Kinds(), func(k Kind) bool { return traits[k].native == nil })
+		kinds = slices.DeleteFunc(Kinds(), func(k Kind) bool {
+			return traits[k].native == nil || traits[k].apart
+		})
 	}
 	var all Servers
 	for _, kind := range kinds {

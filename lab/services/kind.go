@@ -10,7 +10,9 @@ import (
 // To add a kind of server, write a file like redis.go and add its entry here. The order is that
 // in which people read them.
 func init() {
-	for _, t := range []trait{rabbitmq, nats, postgres, redis, jaeger, seq} {
+	for _, t := range []trait{
+		rabbitmq, nats, postgres, redis, replicated, sentinel, etcd, jaeger, seq,
+	} {
 		traits[t.kind] = t
 		kinds = append(kinds, t.kind)
 	}
@@ -41,6 +43,8 @@ type trait struct {
 	ports []int
 	// several says that one need may ask for several nodes, cluster that they know each other then.
 	several, cluster bool
+	// apart says that `lab up` starts it only when it is named: few need it.
+	apart bool
 
 	// handshake talks the kind's own protocol to a server, credentials included, and returns the
 	// server's version.
