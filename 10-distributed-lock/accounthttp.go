@@ -62,8 +62,8 @@ func (a *Account) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		all, err := a.totals(r.Context())
 		if err != nil {
-			send(w, http.StatusServiceUnavailable,
-				map[string]any{"status": "not ready", "reason": err.Error()})
+			send(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready",
+				"reason": err.Error(), "error": err.Error()})
 			return
 		}
 		send(w, http.StatusOK, map[string]any{"status": "ready", "details": map[string]any{
@@ -152,6 +152,7 @@ func send(w http.ResponseWriter, status int, body any) {
 // Resource is the account as a holder sees it, near or far.
 type Resource interface {
 	Sequencer
+	Ready(ctx context.Context) error
 	Open(ctx context.Context, order shop.Order) error
 	Pending(ctx context.Context) ([]shop.Order, error)
 	Enter(ctx context.Context, id, owner string, token int64) (settled bool, err error)
@@ -172,6 +173,11 @@ func NewRemote(address string) *Remote {
 		Timeout:   3 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 256},
 	}}
+}
+
+// Ready returns nil when the account and its database answer.
+func (r *Remote) Ready(ctx context.Context) error {
+	return r.call(ctx, http.MethodGet, "/healthz", nil, nil)
 }
 
 // Open writes down what a customer owes.

@@ -213,7 +213,7 @@ func pause(d time.Duration) {
 // Place writes the order down for billing. It refuses while nobody could bill: a
 // customer is better told now than left waiting.
 func (b *Biller) Place(ctx context.Context, order shop.Order) error {
-	if err := b.Ready(ctx); err != nil {
+	if err := b.locker.nodes.Check(ctx); err != nil {
 		return shop.Unavailable(err, time.Second)
 	}
 	if err := b.account.Open(ctx, order); err != nil {
@@ -222,5 +222,10 @@ func (b *Biller) Place(ctx context.Context, order shop.Order) error {
 	return nil
 }
 
-// Ready returns nil when a majority of the nodes answers, so that locks can be had.
-func (b *Biller) Ready(ctx context.Context) error { return b.locker.nodes.Check(ctx) }
+// Ready returns nil when locks can be had, and the account can be asked.
+func (b *Biller) Ready(ctx context.Context) error {
+	if err := b.locker.nodes.Check(ctx); err != nil {
+		return err
+	}
+	return b.account.Ready(ctx)
+}

@@ -104,6 +104,29 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	acquire(t, locker(t, s, nil), id) // and its lock is given back
 }
 
+// What takes longer than the drain is called off: the order stays open, its lock is free.
+func TestDrainHasALimit(t *testing.T) {
+	t.Parallel()
+	s := onRedis(t)
+	s.Work = time.Hour
+	a, id := opened(t)
+	b := NewBiller(s, locker(t, s, a), a)
+	b.drainLimit = 100 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	eventually(t, "in hand", func() bool { return len(entriesOf(t, a, id)) > 0 })
+	cancel()
+	if err := receive(t, "end of Run", ended); err != nil {
+		t.Error(err)
+	}
+	if e := entriesOf(t, a, id); settled(t, a)() || e[0].Left.IsZero() {
+		t.Errorf("the order is settled, or its holder has not left: %+v", e)
+	}
+	s.Wait = 0
+	acquire(t, locker(t, s, nil), id)
+}
+
 // The work is done, and the lease has ended by the clock meanwhile. No token guards
 // the account here: the holder must see it.
 func TestExpiredHolderWritesNothing(t *testing.T) {

@@ -276,6 +276,12 @@ func (a *Account) Entries(ctx context.Context, id string) (entries []Entry, err 
 	return entries, err
 }
 
+// Ready returns nil when the database answers and has the tables.
+func (a *Account) Ready(ctx context.Context) error {
+	_, err := a.totals(ctx)
+	return err
+}
+
 // totals are what the record says of the lock.
 type totals struct{ overlaps, rejected, open int }
 
@@ -317,6 +323,8 @@ func explain(err error) error {
 	case answered && refused.Code == "28P01":
 		return fmt.Errorf("%w: it refuses this user and password: check DATABASE_URL: %s",
 			errDatabase, refused.Message)
+	case answered && refused.Code == "42P01":
+		return fmt.Errorf("%w: its tables are not there yet", errDatabase)
 	case answered && slices.Contains([]string{"22", "23"}, refused.Code[:2]):
 		return &badInput{"cannot be stored: " + refused.Message}
 	case errors.As(err, &opening) && errors.As(err, &network):

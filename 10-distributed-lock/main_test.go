@@ -23,8 +23,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv("LOG") == "" { // LOG=1 shows what the code under test logs
 		slog.SetDefault(slog.New(slog.DiscardHandler))
 	}
-	servicestest.Main(m)
+	code := servicestest.Run(m)
+	if programs != "" {
+		_ = os.RemoveAll(programs)
+	}
+	os.Exit(code)
 }
+
+// programs is the folder of those that a test has built, if one has.
+var programs string
 
 // onRedis returns settings for one node, on which the test has a part of its own.
 func onRedis(t testing.TB) Settings {
