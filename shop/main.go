@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Exit codes of every program of the course.
@@ -83,5 +84,27 @@ func exitCode(err error, signalled bool) int {
 	default:
 		slog.Error("stopped by an error", "error", err)
 		return exitError
+	}
+}
+
+// CloseTimeout bounds how long [Close] waits.
+const CloseTimeout = 5 * time.Second
+
+// Close calls end, which lets go of something as a program ends, and waits for
+// [CloseTimeout] at most. A library may want to part from a server in order, and the
+// server may not answer any more: what is still open then, the operating system closes.
+func Close(what string, end func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		end()
+	}()
+	late := time.NewTimer(CloseTimeout)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		slog.Warn("not closed in order: ending all the same", "what", what,
+			"after", CloseTimeout)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -215,4 +216,21 @@ func TestHelpNamesTheVariable(t *testing.T) {
 	if err := exitCode(flag.ErrHelp, false); err != 0 {
 		t.Errorf("help exits with %d", err)
 	}
+}
+
+func TestCloseDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		never := make(chan struct{})
+		began := time.Now()
+		Close("a server", func() {})
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it waited %s for nothing", took)
+		}
+		Close("a server that is gone", func() { <-never })
+		if took := time.Since(began); took != CloseTimeout {
+			t.Errorf("it waited %s", took)
+		}
+		close(never)
+	})
 }
