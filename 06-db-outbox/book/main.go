@@ -25,7 +25,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	book, err := outbox.ReadBook(ctx, pool)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	if err := outbox.Inject(ctx, pool, *kind, *count); err != nil {
 		return err
 	}

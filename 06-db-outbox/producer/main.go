@@ -22,7 +22,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	producer := outbox.NewProducer(pool, settings)
 	counter := shop.Counter{Place: producer.Place, Ready: producer.Ready}
 
