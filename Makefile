@@ -25,7 +25,8 @@ help: ## this list
 STEPS = $(sort $(patsubst %/lab.yaml,%,$(wildcard [0-9][0-9]-*/lab.yaml)))
 # The parts of a step are folders in it, with experiments of their own.
 PARTS = $(sort $(patsubst %/lab.yaml,%,$(wildcard [0-9][0-9]-*/*/lab.yaml)))
-MODULES = $(shell $(GO) list -m -f '{{.Dir}}')
+# MODULES prints the folder of each module on a line of its own: there may be a space in it.
+MODULES = $(GO) list -m -f '{{.Dir}}'
 
 run-%: ## run a step and watch it: make run-07
 	@$(LAB) run $*$(PART:%=/%) $(ARGS)
@@ -85,10 +86,10 @@ doctor: ## what this machine has, what it lacks, and the command that mends it
 	@$(LAB) doctor $(ARGS)
 
 fmt: ## format the code of every module
-	@for dir in $(MODULES); do (cd $$dir && $(GO) fmt ./...) || exit 1; done
+	@dirs=$$($(MODULES)) && echo "$$dirs" | while IFS= read -r dir; do (cd "$$dir" && $(GO) fmt ./...) || exit 1; done
 
 tidy: ## tidy the go.mod of every module
-	@for dir in $(MODULES); do (cd $$dir && GOWORK=off $(GO) mod tidy) || exit 1; done
+	@dirs=$$($(MODULES)) && echo "$$dirs" | while IFS= read -r dir; do (cd "$$dir" && GOWORK=off $(GO) mod tidy) || exit 1; done
 
 clean: ## stop what up has started, and remove what the lab has left behind
 	@status=$$($(LAB) status) && case "$$status" in *"run  "*) \

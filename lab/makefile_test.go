@@ -74,3 +74,42 @@ func TestMakeTakesOneDigit(t *testing.T) {
 		}
 	}
 }
+
+// A checkout may lie in a folder with a space in its name.
+func TestMakeFmtInAFolderWithASpace(t *testing.T) {
+	t.Parallel()
+	root, err := home.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "a course")
+	for name, text := range map[string]string{
+		"Makefile": string(makefile), "go.work": "go 1.26\nuse (\n./a\n./b\n)\n",
+		"a/go.mod": "module example/a\ngo 1.26\n", "a/a.go": "package   a\n",
+		"b/go.mod": "module example/b\ngo 1.26\n", "b/b.go": "package   b\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "make", "fmt")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=", "GOWORK=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make fmt: %v\n%s", err, out)
+	}
+	for _, name := range []string{"a", "b"} {
+		text, err := os.ReadFile(filepath.Join(dir, name, name+".go"))
+		if err != nil || string(text) != "package "+name+"\n" {
+			t.Errorf("%s is %q, %v", name, text, err)
+		}
+	}
+}
