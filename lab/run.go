@@ -382,7 +382,11 @@ func (s *show) printHeader(variant string, services []string) {
 	}
 	lines = append(lines, "", "Type in another terminal:",
 		"  curl -X POST "+s.bench.ShopURL()+"/orders", "  "+do+" burst 100")
-	for _, hint := range s.step.Hints {
+	hints, err := s.bench.Hints()
+	if err != nil {
+		hints = []string{err.Error()}
+	}
+	for _, hint := range hints {
 		lines = append(lines, "  "+hint)
 	}
 	lines = append(lines, "")

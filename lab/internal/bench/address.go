@@ -89,3 +89,16 @@ func (s *supervisor) freeAddr(takesOrders bool) (string, error) {
 	}
 	return fmt.Sprintf("127.0.0.1:%d", ports[0]), nil
 }
+
+// Hints are those of the step, with the addresses of this run.
+func (s *supervisor) Hints() ([]string, error) {
+	var all []string
+	for _, hint := range s.cfg.Step.Hints {
+		text, err := manifest.Expand(hint, s.places(""))
+		if err != nil {
+			return nil, fmt.Errorf("hint: %w", err)
+		}
+		all = append(all, text)
+	}
+	return all, nil
+}

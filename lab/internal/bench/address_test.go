@@ -35,3 +35,28 @@ func TestAddressesAreKnownBeforeTheStart(t *testing.T) {
 		t.Error("there is no kind nobody, and it has addresses")
 	}
 }
+
+// Two runs have two addresses, and the hints of each name its own.
+func TestHintsNameTheAddressOfTheirRun(t *testing.T) {
+	t.Parallel()
+	door := manifest.Process{Name: "shop", HTTP: true, Orders: true, Count: 1}
+	step := &manifest.Step{Processes: []manifest.Process{door},
+		Hints: []string{"lab do burst 9", `curl {{url "shop"}}/stock`}}
+	seen := map[string]bool{}
+	for range 2 {
+		b := &supervisor{cfg: Config{Step: step}}
+		address, err := b.nextAddr(door)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hints, err := b.Hints()
+		want := []string{"lab do burst 9", "curl http://" + address + "/stock"}
+		if err != nil || !slices.Equal(hints, want) {
+			t.Errorf("got %q, %v; want %q", hints, err, want)
+		}
+		seen[address] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("two runs at %v", seen)
+	}
+}

@@ -32,6 +32,15 @@ var plainName = regexp.MustCompile(`^[a-z0-9]+([-_.][a-z0-9]+)*$`)
 // variable is the name of an environment variable.
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+func (s *Step) checkHints() error {
+	for i, hint := range s.Hints {
+		if err := s.checkURL(hint); err != nil {
+			return under(err, "hints", strconv.Itoa(i))
+		}
+	}
+	return nil
+}
+
 // ours are the variables that the lab sets itself: by them it knows what a process does.
 var ours = []string{"LOG_FORMAT", "LOG_LEVEL", "ADDR", "PROCESS"}
 
@@ -47,7 +56,7 @@ func (s *Step) check(src *source) error {
 	}
 	for _, check := range []func() error{
 		s.checkNeeds, s.checkProcesses, s.checkVariants, s.checkRun, s.checkGauges,
-		s.checkInject, s.checkWaiting, s.checkAudit, s.checkExperiments, s.checkBreaks,
+		s.checkInject, s.checkHints, s.checkWaiting, s.checkAudit, s.checkExperiments, s.checkBreaks,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -38,10 +38,12 @@ type Step struct {
 	Inject    Injections `yaml:"inject"`
 	// Gauges are attributes of log lines whose highest value experiments may judge:
 	// what each is, by its name. One that no process logs in a run is unknown.
-	Gauges  map[string]string `yaml:"gauges"`
-	Hints   []string          `yaml:"hints"`
-	Waiting *Waiting          `yaml:"waiting"`
-	Audit   *Audit            `yaml:"audit"`
+	Gauges map[string]string `yaml:"gauges"`
+	// Hints are what a reader may try while the step runs. The address of a process is not the
+	// same in every run: {{url "website"}}.
+	Hints   []string `yaml:"hints"`
+	Waiting *Waiting `yaml:"waiting"`
+	Audit   *Audit   `yaml:"audit"`
 	// Settle is how long nothing may happen, while nothing waits, before a run is over. What is
 	// still open then is lost. It must be longer than the step's longest pause that nobody can
 	// be asked about, such as that before a retry. Default: 500ms with waiting, 2s without.

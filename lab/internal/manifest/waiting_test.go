@@ -58,6 +58,7 @@ func TestMistakesInHowARunEnds(t *testing.T) {
 		{"settle", "title: x\n", "title: x\nsettle: -1s\n", "cannot be negative"},
 		{"two books", "audit:\n", "audit:\n  command: [./audit]\n", "either a command or a url"},
 		{"no book", "  url: '{{url \"shop\"}}/audit'\n", "  command: []\n", "either a command or a url"},
+		{"nobody's page", "title: x\n", "title: x\nhints: ['see {{url \"clerk\"}}']\n", "serves http"},
 		{"nobody's book", `{{url "shop"}}/audit`, `{{url "clerk"}}/audit`, "serves http"},
 	} {
 		_, err := Read(write(t, strings.Replace(waitingStep, c.old, c.new, 1)))
