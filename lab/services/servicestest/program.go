@@ -109,10 +109,11 @@ func (p *program) await(
 	}
 }
 
-func (p *program) processed() map[string]int {
+// said counts by order how often the program has said this of it.
+func (p *program) said(message string) map[string]int {
 	times := map[string]int{}
 	for _, r := range p.records() {
-		if r["msg"] == "order processed" {
+		if r["msg"] == message {
 			times[fmt.Sprint(r["order"])]++
 		}
 	}

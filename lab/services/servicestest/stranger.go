@@ -42,9 +42,11 @@ type WorkQueue struct {
 	Reason  string // the header that says why; default x-reason
 	// Order returns a good order as the producer publishes it, and its identity.
 	Order func(t testing.TB) (id string, message amqp.Publishing)
-	// JSON says that its body is the order as JSON.
-	JSON bool
-	More []Stranger // of this step's own
+	// JSON says that its body is the order as JSON, or has it as the member named Member.
+	JSON   bool
+	Member string
+	Says   string     // the message of the log that an order was done; default order processed
+	More   []Stranger // of this step's own
 }
 
 // strangers are the same for every consumer. A step that joins the course gets them by one
@@ -94,32 +96,46 @@ var strangers = []Stranger{
 	{"no message id", func(m *amqp.Publishing) { m.MessageId = "" }, Either},
 }
 
-// inJSON are for bodies in JSON.
-var inJSON = []Stranger{
-	{"a quantity of 130,900 digits", field("quantity", json.RawMessage("7"+
-		strings.Repeat("1", 130_899))), Dead},
-	{"an e-mail of 100 kB", field("user_email", strings.Repeat("€", 33_000)), Dead},
-	{"no identity", field("order_id", nil), Dead},
-	{"an identity that is a number", field("order_id", 7), Dead},
-	{"an identity that is none", field("order_id", "seven"), Dead},
-	{"an identity with a NUL", field("order_id", "0199d3a0-7c1e-7000-8000-00000000000\x00"), Dead},
-	{"an identity with an escape sequence", field("order_id", "\x1b]0;owned\x07"), Dead},
-	{"an identity as a URN", respelled(func(id string) string { return "urn:uuid:" + id }), Done},
-	{"an identity in braces", respelled(func(id string) string { return "{" + id + "}" }), Done},
-	{"an identity in upper case", respelled(strings.ToUpper), Done},
-	{"an identity without dashes", respelled(func(id string) string {
-		return strings.ReplaceAll(id, "-", "")
-	}), Done},
-	{"no items", field("items", []int{}), Dead},
-	{"nested without end", func(m *amqp.Publishing) {
-		m.Body = bytes.Repeat([]byte("["), 100_000)
-	}, Dead},
-	{"two orders in one", func(m *amqp.Publishing) {
-		m.Body = append(bytes.Clone(m.Body), m.Body...)
-	}, Dead},
-	{"a parameter in the content type", func(m *amqp.Publishing) {
-		m.ContentType = "application/json; charset=utf-8"
-	}, Done},
+// inJSON are for bodies in JSON: an order, or a message that has one as a member.
+func inJSON(member string) []Stranger {
+	field := func(name string, value any) func(*amqp.Publishing) {
+		return func(m *amqp.Publishing) {
+			edit(m, member, func(order map[string]any) { set(order, name, value) })
+		}
+	}
+	respelled := func(spell func(id string) string) func(*amqp.Publishing) {
+		return func(m *amqp.Publishing) {
+			edit(m, member, func(order map[string]any) {
+				order["order_id"] = spell(fmt.Sprint(order["order_id"]))
+			})
+		}
+	}
+	return []Stranger{
+		{"a quantity of 130,900 digits", field("quantity", json.RawMessage("7"+
+			strings.Repeat("1", 130_899))), Dead},
+		{"an e-mail of 100 kB", field("user_email", strings.Repeat("€", 33_000)), Dead},
+		{"no identity", field("order_id", nil), Dead},
+		{"an identity that is a number", field("order_id", 7), Dead},
+		{"an identity that is none", field("order_id", "seven"), Dead},
+		{"an identity with a NUL", field("order_id", "0199d3a0-7c1e-7000-8000-00000000000\x00"), Dead},
+		{"an identity with an escape sequence", field("order_id", "\x1b]0;owned\x07"), Dead},
+		{"an identity as a URN", respelled(func(id string) string { return "urn:uuid:" + id }), Done},
+		{"an identity in braces", respelled(func(id string) string { return "{" + id + "}" }), Done},
+		{"an identity in upper case", respelled(strings.ToUpper), Done},
+		{"an identity without dashes", respelled(func(id string) string {
+			return strings.ReplaceAll(id, "-", "")
+		}), Done},
+		{"no items", field("items", []int{}), Dead},
+		{"nested without end", func(m *amqp.Publishing) {
+			m.Body = bytes.Repeat([]byte("["), 100_000)
+		}, Dead},
+		{"two orders in one", func(m *amqp.Publishing) {
+			m.Body = append(bytes.Clone(m.Body), m.Body...)
+		}, Dead},
+		{"a parameter in the content type", func(m *amqp.Publishing) {
+			m.ContentType = "application/json; charset=utf-8"
+		}, Done},
+	}
 }
 
 // also adds headers: those that the producer writes may be what makes it readable.
@@ -132,39 +148,31 @@ func also(m *amqp.Publishing, headers amqp.Table) {
 	m.Headers = all
 }
 
-// field replaces a field of the order, or of each of its items; nil takes it away.
-func field(name string, value any) func(*amqp.Publishing) {
-	return func(m *amqp.Publishing) {
-		edit(m, func(order map[string]any) {
-			if items, ok := order["items"].([]any); ok && name == "quantity" {
-				for _, item := range items {
-					item.(map[string]any)[name] = value
-				}
-				return
-			}
-			order[name] = value
-			if value == nil {
-				delete(order, name)
-			}
-		})
+// set replaces a field of the order, or of each of its items; nil takes it away.
+func set(order map[string]any, name string, value any) {
+	if items, ok := order["items"].([]any); ok && name == "quantity" {
+		for _, item := range items {
+			item.(map[string]any)[name] = value
+		}
+		return
+	}
+	order[name] = value
+	if value == nil {
+		delete(order, name)
 	}
 }
 
-func respelled(spell func(id string) string) func(*amqp.Publishing) {
-	return func(m *amqp.Publishing) {
-		edit(m, func(order map[string]any) {
-			order["order_id"] = spell(fmt.Sprint(order["order_id"]))
-		})
-	}
-}
-
-func edit(m *amqp.Publishing, change func(order map[string]any)) {
-	var order map[string]any
-	if err := json.Unmarshal(m.Body, &order); err != nil {
+func edit(m *amqp.Publishing, member string, change func(order map[string]any)) {
+	var message map[string]any
+	if err := json.Unmarshal(m.Body, &message); err != nil {
 		return // the caller has said that it is JSON; the message stays a good one
 	}
+	order := message
+	if member != "" {
+		order, _ = message[member].(map[string]any)
+	}
 	change(order)
-	if body, err := json.Marshal(order); err == nil {
+	if body, err := json.Marshal(message); err == nil {
 		m.Body = body
 	}
 }
@@ -181,7 +189,7 @@ func Strangers(t *testing.T, q WorkQueue) {
 	t.Parallel()
 	all := slices.Concat(strangers, q.More)
 	if q.JSON {
-		all = slices.Concat(all, inJSON)
+		all = slices.Concat(all, inJSON(q.Member))
 	}
 	broker := RabbitMQ(t)
 	program := start(t, "consumer", build(t, q.Package), append(slices.Clip(q.Env),
@@ -209,7 +217,7 @@ func Strangers(t *testing.T, q WorkQueue) {
 	var dead int
 	ends := time.Now().Add(strangerPatience)
 	for settled := false; !settled; {
-		processed = program.processed()
+		processed = program.said(cmp.Or(q.Says, "order processed"))
 		missing := map[string]string{}
 		maps.Copy(missing, done)
 		maps.DeleteFunc(missing, func(id, _ string) bool { return processed[id] > 0 })
