@@ -7,9 +7,15 @@ import (
 
 // Audit is what the book says of all that was charged.
 type Audit struct {
-	Processed  int     `json:"processed"`  // orders that were charged
-	Duplicated int     `json:"duplicated"` // charges beyond an order's first
-	Charges    []Stood `json:"charges"`
+	Sums
+	Charges []Stood `json:"charges"`
+}
+
+// Sums are the book in two numbers: the truth about a run, whatever the processes have
+// said in their logs before they were killed.
+type Sums struct {
+	Processed  int `json:"processed"`  // orders that were charged
+	Duplicated int `json:"duplicated"` // charges beyond an order's first
 }
 
 // Stood is a charge in the book.
@@ -34,7 +40,7 @@ func (p *Payment) Audit() (Audit, error) {
 	for _, c := range charges {
 		times[c.OrderID]++
 	}
-	a := Audit{Processed: len(times), Duplicated: len(charges) - len(times), Charges: []Stood{}}
+	a := Audit{Sums{len(times), len(charges) - len(times)}, []Stood{}}
 	for _, c := range charges {
 		a.Charges = append(a.Charges, Stood{c.Key, c.OrderID, c.AmountCents, times[c.OrderID]})
 	}

@@ -296,6 +296,9 @@ func TestBookOverHTTP(t *testing.T) {
 	if code, body := get("/charges"); code != 200 || body != want {
 		t.Errorf("%d %s", code, body)
 	}
+	if code, body := get("/audit"); code != 200 || body != `{"processed":1,"duplicated":0}`+"\n" {
+		t.Errorf("%d %s", code, body)
+	}
 	if code, body := get("/healthz"); code != 200 {
 		t.Errorf("well: %d %s", code, body)
 	}

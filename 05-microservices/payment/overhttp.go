@@ -21,18 +21,23 @@ type Charger interface {
 //
 //	POST /charges   with Idempotency-Key; 200 with a receipt
 //	GET  /charges   what stands in the book
+//	GET  /audit     the same in two numbers
 //	GET  /healthz   ready, or why nothing can be charged
 func HTTPHandler(p *Payment) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("POST /charges", ChargeHandler(p))
-	mux.HandleFunc("GET /charges", func(w http.ResponseWriter, _ *http.Request) {
-		audit, err := p.Audit()
-		if err != nil {
-			refuse(w, err)
-			return
+	tell := func(what func(Audit) any) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			audit, err := p.Audit()
+			if err != nil {
+				refuse(w, err)
+				return
+			}
+			answer(w, http.StatusOK, what(audit))
 		}
-		answer(w, http.StatusOK, audit)
-	})
+	}
+	mux.HandleFunc("GET /charges", tell(func(a Audit) any { return a }))
+	mux.HandleFunc("GET /audit", tell(func(a Audit) any { return a.Sums }))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := p.book.Check(); err != nil {
 			answer(w, http.StatusServiceUnavailable,
