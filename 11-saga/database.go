@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"course.example/shop"
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,7 +42,7 @@ func openDatabase(ctx context.Context, s Settings, name string) (*pgxpool.Pool, 
 	if err := retry(ctx, "create the tables", wrongSetting, func(ctx context.Context) error {
 		return migrate(ctx, pool)
 	}); err != nil {
-		pool.Close()
+		shop.Close("the database", pool.Close)
 		return nil, err
 	}
 	return pool, nil

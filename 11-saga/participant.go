@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"course.example/shop"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
@@ -83,7 +84,7 @@ func newParticipant(ctx context.Context, name string, s Settings) (*participant,
 // hand are finished, and then what both have put into the outbox is published. A
 // program that is stopped in order leaves nothing for its next life to find.
 func (p *participant) run(ctx context.Context, more ...func(context.Context) error) error {
-	defer p.pool.Close()
+	defer shop.Close("the database", p.pool.Close)
 	group, ctx := errgroup.WithContext(ctx)
 	var front sync.WaitGroup
 	for _, m := range more {

@@ -20,7 +20,7 @@ func ResumeParked(ctx context.Context, s Settings, order string, byHand bool) (i
 	if err != nil {
 		return 0, err
 	}
-	defer w.pool.Close()
+	defer shop.Close("the database", w.pool.Close)
 	return w.Resume(ctx, order, byHand)
 }
 

@@ -1,6 +1,6 @@
 // Command auditor adds up money and stock over all services, again and again, and
 // says what does not balance. With -once it writes the books as one line of JSON
-// and ends, with exit code 1 if they do not balance.
+// and ends.
 package main
 
 import (
