@@ -22,7 +22,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	account := lock.NewAccount(pool, settings.Fencing)
 	defer account.Report(context.WithoutCancel(ctx))
 	group, ctx := errgroup.WithContext(ctx)
