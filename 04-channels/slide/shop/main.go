@@ -1,0 +1,60 @@
+// Command shop is the slide's: a producer, a channel, and consumers in the same process.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"course.example/shop"
+	"golang.org/x/sync/errgroup"
+)
+
+func main() { shop.Main(run) }
+
+func run(ctx context.Context) error {
+	f := shop.NewFlags("shop")
+	capacity, workers := f.Int("queue", 64, "they wait"), f.Int("workers", 2, "at a time")
+	f.Env("queue", "QUEUE")
+	f.Env("workers", "WORKERS")
+	work := f.Duration("work", 20*time.Millisecond, "for one order")
+	f.Env("work", "WORK")
+	if err := f.Parse(os.Args[1:]); err != nil {
+		return err
+	}
+	orders := make(chan shop.Order, *capacity)
+	produce := func(_ context.Context, order shop.Order) error {
+		orders <- order
+		return nil
+	}
+	counter := shop.Counter{Place: produce, Details: func(context.Context) map[string]any {
+		return map[string]any{"depth": len(orders), "in_hand": inHand.Load()}
+	}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return shop.Serve(ctx, os.Getenv("ADDR"), counter.Handler()) })
+	for range *workers {
+		group.Go(func() error { return consume(ctx, orders, *work) })
+	}
+	return group.Wait()
+}
+
+var inHand atomic.Int64 // orders in work
+
+func consume(ctx context.Context, orders <-chan shop.Order, work time.Duration) error {
+	for {
+		select {
+		case order := <-orders:
+			shop.Received(ctx, order.ID, 1, slog.Int("depth", len(orders)))
+			inHand.Add(1)
+			if err := shop.Work(ctx, order, work); err != nil {
+				return err
+			}
+			inHand.Add(-1)
+			shop.Processed(ctx, order.ID)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
