@@ -48,7 +48,7 @@ func nsPerOp(b *testing.B) float64 {
 
 var receivers = []Elaborator{&Consumer{}, Multiplier{}}
 
-// The README's last column: only the mailbox allocates, and only the channel for
+// The last column of MEASUREMENTS.md: only the mailbox allocates, and only the channel for
 // the reply. Not parallel, since the allocations of other tests would count.
 func TestWhatAMessageAllocates(t *testing.T) {
 	mailbox, consumer, receiver := NewMailbox(), &Consumer{}, receivers[0]

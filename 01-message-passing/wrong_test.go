@@ -47,7 +47,7 @@ func TestSharedMemoryByChance(t *testing.T) {
 }
 
 // TestRaceDetector: the detector finds the race in the wrong variant, in the lines
-// that the README says, and none in the right one. It needs cgo, and cgo a C
+// that MEASUREMENTS.md says, and none in the right one. It needs cgo, and cgo a C
 // compiler; go run ./lab test provides one, and go run ./lab doctor says how to
 // get one.
 func TestRaceDetector(t *testing.T) {
@@ -58,13 +58,13 @@ func TestRaceDetector(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != 66 { // its own exit code
 		t.Errorf("the detector let the shared counter pass: %v", err)
 	}
-	page, err := os.ReadFile("README.md")
+	page, err := os.ReadFile("MEASUREMENTS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := regexp.MustCompile(`wrong\.go:\d+`).FindAllString(string(page), -1)
 	if len(lines) != 2 {
-		t.Errorf("the README shows %q, want a read and a write", lines)
+		t.Errorf("MEASUREMENTS.md shows %q, want a read and a write", lines)
 	}
 	for _, want := range append(lines, "WARNING: DATA RACE") {
 		if !strings.Contains(out, want) {
