@@ -1,0 +1,7 @@
+setTimeout(() => console.log("A"), 0)
+Promise.resolve()
+  .then(() => { console.log("B"); setTimeout(() => console.log("C"), 0) })
+  .then(() => console.log("D"))
+setTimeout(() => Promise.resolve().then(() => console.log("E")), 0)
+new Promise(done => { console.log("F"); done() }).then(() => console.log("G"))
+console.log("H")
