@@ -6,10 +6,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
+	"strings"
 	"time"
 
 	"course.example/shop"
+	"go.uber.org/goleak"
 )
 
 func main() { shop.Main(run) }
@@ -24,7 +25,7 @@ func run(ctx context.Context) error {
 		go func() { time.Sleep(delay); result <- a + b }()
 		return result
 	}
-	before := runtime.NumGoroutine()
+	running := goleak.IgnoreCurrent()
 	for range 10 { // callers who lose their patience
 		select {
 		case <-elaborateAsync(1, 1):
@@ -42,7 +43,8 @@ func run(ctx context.Context) error {
 		fmt.Println(<-first, <-second)
 	})
 	fmt.Printf("sequence %.0f ×, chain %.0f ×, parallel %.0f ×\n", sequence, chain, parallel)
-	fmt.Printf("goroutines left behind: %d\n", runtime.NumGoroutine()-before)
+	left := fmt.Sprint(goleak.Find(running)) // gives those a moment that are about to end
+	fmt.Printf("goroutines left behind: %d\n", strings.Count(left, " in state "))
 
 	bought := shop.Order{UserEmail: "nobody@" + shop.BounceDomain}
 	sent := make(chan error, 1)
