@@ -27,7 +27,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout)
+	err := run(ctx, os.Args[1:], os.Stdout, nil)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "otlp: %v\n", err)
 		os.Exit(1)
@@ -37,8 +37,9 @@ func main() {
 // drainTimeout bounds how long requests in hand may take at the end.
 const drainTimeout = 3 * time.Second
 
-// run receives until ctx ends. It writes nothing to out but finished traces.
-func run(ctx context.Context, args []string, out io.Writer) error {
+// run receives until ctx ends. It writes nothing to out but finished traces, and says to at, which
+// may be nil, where it listens for HTTP.
+func run(ctx context.Context, args []string, out io.Writer, at chan<- string) error {
 	flags := flag.NewFlagSet("otlp", flag.ContinueOnError)
 	web := flags.String("http", "127.0.0.1:4318", "where to take OTLP over HTTP, and the page")
 	rpc := flags.String("grpc", "127.0.0.1:4317", "where to take OTLP over gRPC")
@@ -55,9 +56,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return errors.Join(fmt.Errorf("listen for gRPC; -grpc takes another address: %w", err),
 			webListener.Close())
 	}
+	if at != nil {
+		at <- webListener.Addr().String()
+	}
 	store := newStore(defaultLimits)
 	server := &http.Server{
-		Handler: newHandler(store), ReadHeaderTimeout: 5 * time.Second,
+		Handler: guard(webListener.Addr(), newHandler(store)), ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	rpcServer := newGRPC(store)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -24,9 +26,9 @@ type metric struct {
 type Series struct {
 	Instance  string     `json:"instance"`
 	Attrs     []Attr     `json:"attrs,omitempty"`
-	Value     float64    `json:"value"`           // of histograms the sum
+	Value     number     `json:"value"`           // of histograms the sum
 	Count     uint64     `json:"count,omitempty"` // of histograms
-	Bounds    []float64  `json:"bounds,omitempty"`
+	Bounds    []number   `json:"bounds,omitempty"`
 	Buckets   []uint64   `json:"buckets,omitempty"`
 	Exemplars []Exemplar `json:"exemplars,omitempty"`
 	seen      time.Time
@@ -34,8 +36,20 @@ type Series struct {
 
 // Exemplar is one measurement with the trace it was made in: the way from a chart to a cause.
 type Exemplar struct {
-	Value float64 `json:"value"`
-	Trace string  `json:"trace"`
+	Value number `json:"value"`
+	Trace string `json:"trace"`
+}
+
+// number is null in JSON where it is none: a share of nothing (0/0) is a good measurement, and
+// JSON cannot say NaN.
+type number float64
+
+// MarshalJSON implements [json.Marshaler].
+func (n number) MarshalJSON() ([]byte, error) {
+	if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
 }
 
 // Metric is a metric as the page's API has it.
@@ -51,26 +65,28 @@ type Metric struct {
 
 var seed = maphash.MakeSeed()
 
-func (s *store) addMetrics(md pmetric.Metrics) {
+// addMetrics returns how many points there was no room for.
+func (s *store) addMetrics(md pmetric.Metrics) (rejected int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, rm := range md.ResourceMetrics().All() {
 		_, instance := s.origin(rm.Resource())
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
-				s.addMetric(m, instance)
+				rejected += s.addMetric(m, instance)
 			}
 		}
 	}
+	return rejected
 }
 
-func (s *store) addMetric(in pmetric.Metric, instance string) {
+func (s *store) addMetric(in pmetric.Metric, instance string) (rejected int) {
 	name := s.cut(in.Name())
 	m := s.metrics[name]
 	if m == nil {
 		if len(s.metrics) >= s.limits.metrics {
 			s.counts.DroppedParts++
-			return
+			return points(in)
 		}
 		m = &metric{unit: s.cut(in.Unit()), about: s.cut(in.Description()),
 			kind: in.Type().String(), series: map[uint64]*Series{}}
@@ -80,11 +96,12 @@ func (s *store) addMetric(in pmetric.Metric, instance string) {
 		for _, p := range points.All() {
 			series := s.seriesOf(m, instance, p.Attributes())
 			if series == nil {
+				rejected++
 				continue
 			}
-			series.Value = p.DoubleValue()
+			series.Value = number(p.DoubleValue())
 			if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
-				series.Value = float64(p.IntValue())
+				series.Value = number(p.IntValue())
 			}
 			series.keepExemplars(p.Exemplars())
 		}
@@ -97,24 +114,49 @@ func (s *store) addMetric(in pmetric.Metric, instance string) {
 	case pmetric.MetricTypeHistogram:
 		for _, p := range in.Histogram().DataPoints().All() {
 			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
-				series.Value, series.Count = p.Sum(), p.Count()
+				series.Value, series.Count = number(p.Sum()), p.Count()
 				s.keepBuckets(series, p)
 				series.keepExemplars(p.Exemplars())
+			} else {
+				rejected++
 			}
 		}
 	case pmetric.MetricTypeExponentialHistogram:
 		for _, p := range in.ExponentialHistogram().DataPoints().All() {
 			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
-				series.Value, series.Count = p.Sum(), p.Count()
+				series.Value, series.Count = number(p.Sum()), p.Count()
 				series.keepExemplars(p.Exemplars())
+			} else {
+				rejected++
 			}
 		}
 	case pmetric.MetricTypeSummary:
 		for _, p := range in.Summary().DataPoints().All() {
 			if series := s.seriesOf(m, instance, p.Attributes()); series != nil {
-				series.Value, series.Count = p.Sum(), p.Count()
+				series.Value, series.Count = number(p.Sum()), p.Count()
+			} else {
+				rejected++
 			}
 		}
+	}
+	return rejected
+}
+
+// points is how many points a metric has.
+func points(in pmetric.Metric) int {
+	switch in.Type() {
+	case pmetric.MetricTypeGauge:
+		return in.Gauge().DataPoints().Len()
+	case pmetric.MetricTypeSum:
+		return in.Sum().DataPoints().Len()
+	case pmetric.MetricTypeHistogram:
+		return in.Histogram().DataPoints().Len()
+	case pmetric.MetricTypeExponentialHistogram:
+		return in.ExponentialHistogram().DataPoints().Len()
+	case pmetric.MetricTypeSummary:
+		return in.Summary().DataPoints().Len()
+	default:
+		return 0
 	}
 }
 
@@ -176,7 +218,10 @@ func (s *store) keepBuckets(series *Series, p pmetric.HistogramDataPoint) {
 		return
 	}
 	s.metricBytes -= series.size()
-	series.Bounds, series.Buckets = p.ExplicitBounds().AsRaw(), p.BucketCounts().AsRaw()
+	series.Bounds, series.Buckets = nil, p.BucketCounts().AsRaw()
+	for _, bound := range p.ExplicitBounds().All() {
+		series.Bounds = append(series.Bounds, number(bound))
+	}
 	s.metricBytes += series.size()
 }
 
@@ -192,7 +237,7 @@ func (s *Series) keepExemplars(in pmetric.ExemplarSlice) {
 		if e.ValueType() == pmetric.ExemplarValueTypeInt {
 			value = float64(e.IntValue())
 		}
-		kept := Exemplar{value, e.TraceID().String()}
+		kept := Exemplar{number(value), e.TraceID().String()}
 		if slices.Contains(s.Exemplars, kept) {
 			continue
 		}

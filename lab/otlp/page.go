@@ -28,7 +28,7 @@ func addPage(mux *http.ServeMux, s *store) {
 			return (q.Get("failed") == "" || t.Failed) &&
 				(q.Get("orders") == "" || len(t.Orders) > 0)
 		}
-		answerJSON(w, s.search(q.Get("q"), keep, number(q.Get("limit"), 200, 5000)))
+		answerJSON(w, s.search(q.Get("q"), keep, whole(q.Get("limit"), 200, 5000)))
 	})
 	mux.HandleFunc("GET /api/traces/{id}", func(w http.ResponseWriter, r *http.Request) {
 		t, ok := s.find(r.PathValue("id"))
@@ -59,7 +59,8 @@ func addPage(mux *http.ServeMux, s *store) {
 	})
 }
 
-func number(text string, usual, most int) int {
+// whole reads a number of the query.
+func whole(text string, usual, most int) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		return usual

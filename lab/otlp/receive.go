@@ -48,8 +48,9 @@ type request interface {
 
 // receive answers one signal over HTTP (OpenTelemetry Protocol, section OTLP/HTTP): 200 when the
 // batch is kept, 4xx when sending it again would not help, 503 when the client is to come again.
+// The answer says what of it is not kept (section "Partial Success").
 func receive[R request](
-	tickets chan struct{}, empty func() R, answer func() message, keep func(R),
+	tickets chan struct{}, empty func() R, keep func(R) message,
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -83,8 +84,7 @@ func receive[R request](
 			refuse(w, kind, http.StatusBadRequest, fmt.Errorf("cannot read the batch: %w", err))
 			return
 		}
-		keep(in)
-		accept(w, kind, answer())
+		accept(w, kind, keep(in))
 	}
 }
 
@@ -148,14 +148,11 @@ func newHandler(s *store) http.Handler {
 	mux := http.NewServeMux()
 	tickets := make(chan struct{}, maxAtOnce)
 	traces := receive(tickets, ptraceotlp.NewExportRequest,
-		func() message { return ptraceotlp.NewExportResponse() },
-		func(r ptraceotlp.ExportRequest) { s.addTraces(r.Traces()) })
+		func(r ptraceotlp.ExportRequest) message { return keepTraces(s, r) })
 	logs := receive(tickets, plogotlp.NewExportRequest,
-		func() message { return plogotlp.NewExportResponse() },
-		func(r plogotlp.ExportRequest) { s.addLogs(r.Logs()) })
+		func(r plogotlp.ExportRequest) message { return keepLogs(s, r) })
 	metrics := receive(tickets, pmetricotlp.NewExportRequest,
-		func() message { return pmetricotlp.NewExportResponse() },
-		func(r pmetricotlp.ExportRequest) { s.addMetrics(r.Metrics()) })
+		func(r pmetricotlp.ExportRequest) message { return keepMetrics(s, r) })
 	for _, prefix := range []string{"", "/ingest/otlp"} {
 		mux.Handle("POST "+prefix+"/v1/traces", traces)
 		mux.Handle("POST "+prefix+"/v1/logs", logs)
@@ -163,6 +160,33 @@ func newHandler(s *store) http.Handler {
 	}
 	addPage(mux, s)
 	return mux
+}
+
+func keepTraces(s *store, r ptraceotlp.ExportRequest) ptraceotlp.ExportResponse {
+	answer := ptraceotlp.NewExportResponse()
+	if rejected, why := s.addTraces(r.Traces()); rejected > 0 {
+		answer.PartialSuccess().SetRejectedSpans(int64(rejected))
+		answer.PartialSuccess().SetErrorMessage(why)
+	}
+	return answer
+}
+
+func keepLogs(s *store, r plogotlp.ExportRequest) plogotlp.ExportResponse {
+	answer := plogotlp.NewExportResponse()
+	if rejected := s.addLogs(r.Logs()); rejected > 0 {
+		answer.PartialSuccess().SetRejectedLogRecords(int64(rejected))
+		answer.PartialSuccess().SetErrorMessage(noRoom)
+	}
+	return answer
+}
+
+func keepMetrics(s *store, r pmetricotlp.ExportRequest) pmetricotlp.ExportResponse {
+	answer := pmetricotlp.NewExportResponse()
+	if rejected := s.addMetrics(r.Metrics()); rejected > 0 {
+		answer.PartialSuccess().SetRejectedDataPoints(int64(rejected))
+		answer.PartialSuccess().SetErrorMessage(noRoom)
+	}
+	return answer
 }
 
 // newGRPC takes the three signals over gRPC.
@@ -183,8 +207,7 @@ type traceService struct {
 func (t *traceService) Export(
 	_ context.Context, r ptraceotlp.ExportRequest,
 ) (ptraceotlp.ExportResponse, error) {
-	t.s.addTraces(r.Traces())
-	return ptraceotlp.NewExportResponse(), nil
+	return keepTraces(t.s, r), nil
 }
 
 type logService struct {
@@ -195,8 +218,7 @@ type logService struct {
 func (l *logService) Export(
 	_ context.Context, r plogotlp.ExportRequest,
 ) (plogotlp.ExportResponse, error) {
-	l.s.addLogs(r.Logs())
-	return plogotlp.NewExportResponse(), nil
+	return keepLogs(l.s, r), nil
 }
 
 type metricService struct {
@@ -207,6 +229,5 @@ type metricService struct {
 func (m *metricService) Export(
 	_ context.Context, r pmetricotlp.ExportRequest,
 ) (pmetricotlp.ExportResponse, error) {
-	m.s.addMetrics(r.Metrics())
-	return pmetricotlp.NewExportResponse(), nil
+	return keepMetrics(m.s, r), nil
 }

@@ -357,14 +357,14 @@ func TestRun(t *testing.T) {
 	}
 	defer free.Close()
 	taken := []string{"-http", free.Addr().String(), "-grpc", "127.0.0.1:0"}
-	err = run(t.Context(), taken, io.Discard)
+	err = run(t.Context(), taken, io.Discard, nil)
 	if err == nil || !strings.Contains(err.Error(), "-http takes another address") {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"-http", "127.0.0.1:0", "-grpc", "127.0.0.1:0"}, io.Discard)
+		ended <- run(ctx, []string{"-http", "127.0.0.1:0", "-grpc", "127.0.0.1:0"}, io.Discard, nil)
 	}()
 	cancel()
 	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {

@@ -72,10 +72,13 @@ type trace struct {
 	logs   []Log
 	orders []string
 	bytes  int
-	first  time.Time // when the first part arrived
-	last   time.Time // when the last part arrived
-	shown  bool      // printed since then
-	place  *list.Element
+	// sampled says that there are spans of it, somewhere. Lines are sent of every trace, also of
+	// one that nobody draws.
+	sampled bool
+	first   time.Time // when the first part arrived
+	last    time.Time // when the last part arrived
+	shown   bool      // printed since then
+	place   *list.Element
 }
 
 // limits bound what the store keeps. Those in bytes are what bounds the memory; the others keep
@@ -137,7 +140,8 @@ func newStore(l limits) *store {
 	}
 }
 
-func (s *store) addTraces(td ptrace.Traces) {
+// addTraces returns how many spans were not kept, and why.
+func (s *store) addTraces(td ptrace.Traces) (rejected int, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, rs := range td.ResourceSpans().All() {
@@ -147,14 +151,20 @@ func (s *store) addTraces(td ptrace.Traces) {
 				s.counts.Spans++
 				if span.TraceID().IsEmpty() || span.SpanID().IsEmpty() {
 					s.counts.DroppedParts++ // invalid by the specification
+					rejected, why = rejected+1, "a span must have an identity and one of its trace"
 					continue
 				}
-				s.addSpan(span.TraceID().String(), s.span(span, service, instance))
+				if !s.addSpan(span.TraceID().String(), s.span(span, service, instance)) {
+					rejected, why = rejected+1, noRoom
+				}
 			}
 		}
 	}
 	s.evict()
+	return rejected, why
 }
+
+const noRoom = "there is no room for more of it: this receiver keeps a bounded part"
 
 // origin names where something comes from: the service, and which of its processes.
 func (s *store) origin(r pcommon.Resource) (service, instance string) {
@@ -200,7 +210,7 @@ func (s *store) span(in ptrace.Span, service, instance string) *Span {
 
 // addSpan is called with the lock held. A span that comes twice, from a client that had no
 // answer the first time, takes the place of the first.
-func (s *store) addSpan(id string, span *Span) {
+func (s *store) addSpan(id string, span *Span) (kept bool) {
 	t := s.trace(id)
 	size := span.size()
 	old, again := t.spans[span.ID]
@@ -209,11 +219,12 @@ func (s *store) addSpan(id string, span *Span) {
 	}
 	if !again && len(t.spans) >= s.limits.perTrace || t.bytes+size > s.limits.traceBytes {
 		s.counts.DroppedParts++
-		return
+		return false
 	}
-	t.spans[span.ID] = span
+	t.spans[span.ID], t.sampled = span, true
 	s.grow(t, size)
 	s.touch(t, span.Attrs)
+	return true
 }
 
 func (s *store) grow(t *trace, size int) {
@@ -254,7 +265,8 @@ func (s *store) evict() {
 	}
 }
 
-func (s *store) addLogs(ld plog.Logs) {
+// addLogs returns how many records were not kept.
+func (s *store) addLogs(ld plog.Logs) (rejected int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, rl := range ld.ResourceLogs().All() {
@@ -262,11 +274,14 @@ func (s *store) addLogs(ld plog.Logs) {
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, record := range sl.LogRecords().All() {
 				s.counts.Logs++
-				s.addLog(s.log(record, service, instance))
+				if !s.addLog(s.log(record, service, instance), record.Flags().IsSampled()) {
+					rejected++
+				}
 			}
 		}
 	}
 	s.evict()
+	return rejected
 }
 
 func (s *store) log(in plog.LogRecord, service, instance string) Log {
@@ -290,19 +305,21 @@ func (s *store) log(in plog.LogRecord, service, instance string) Log {
 	return out
 }
 
-func (s *store) addLog(l Log) {
+func (s *store) addLog(l Log, sampled bool) (kept bool) {
 	if l.Trace == "" {
 		s.addLoose(l)
-		return
+		return true
 	}
 	t := s.trace(l.Trace)
+	t.sampled = t.sampled || sampled
 	if len(t.logs) >= s.limits.perTrace || t.bytes+l.size() > s.limits.traceBytes {
 		s.counts.DroppedParts++
-		return
+		return false
 	}
 	t.logs = append(t.logs, l)
 	s.grow(t, l.size())
 	s.touch(t, l.Attrs)
+	return true
 }
 
 // addLoose keeps a record of no trace, in place of the oldest ones when there is no room.

@@ -19,14 +19,16 @@ type Summary struct {
 	Logs     int      `json:"logs"`
 	Services []string `json:"services"`
 	Failed   bool     `json:"failed"` // one of its spans says that it failed
-	Whole    bool     `json:"whole"`  // its root and every parent have arrived
+	// Whole says that its root and every parent have arrived, or that none was ever sent.
+	Whole   bool `json:"whole"`
+	Sampled bool `json:"sampled"` // otherwise there are lines of it, and no spans anywhere
 }
 
 // Row is a span in its place in the waterfall, with the log records written within it.
 type Row struct {
 	*Span
 	Depth int   `json:"depth"`
-	Lost  bool  `json:"lost,omitempty"` // its parent has not arrived
+	Lost  bool  `json:"lost,omitempty"` // its parent has not arrived, or is below it
 	Logs  []Log `json:"logs,omitempty"`
 }
 
@@ -63,28 +65,45 @@ func (t *trace) view() Trace {
 			logs[l.Span] = append(logs[l.Span], l)
 		}
 	}
+	seen := map[string]bool{}
 	var walk func([]*Span, int)
 	walk = func(spans []*Span, depth int) {
 		slices.SortFunc(spans, func(a, b *Span) int {
 			return cmp.Or(cmp.Compare(a.Start, b.Start), strings.Compare(a.ID, b.ID))
 		})
 		for _, s := range spans {
+			if seen[s.ID] {
+				continue
+			}
+			seen[s.ID] = true
 			own := logs[s.ID]
 			slices.SortStableFunc(own, func(a, b Log) int { return cmp.Compare(a.Time, b.Time) })
 			out.Rows = append(out.Rows, Row{
-				Span: s, Depth: depth, Lost: s.Parent != "" && t.spans[s.Parent] == nil, Logs: own})
+				Span: s, Depth: depth, Lost: depth == 0 && s.Parent != "", Logs: own})
 			walk(children[s.ID], depth+1)
 		}
 	}
 	walk(tops, 0)
-	out.Summary = t.summary(rooted && !lost, out.Rows)
+	// What is left is its own ancestor. It is shown all the same, from where it began.
+	for len(seen) < len(t.spans) {
+		lost = true
+		var first *Span
+		for _, s := range t.spans {
+			if !seen[s.ID] && (first == nil ||
+				cmp.Or(cmp.Compare(s.Start, first.Start), strings.Compare(s.ID, first.ID)) < 0) {
+				first = s
+			}
+		}
+		walk([]*Span{first}, 0)
+	}
+	out.Summary = t.summary(rooted && !lost || !t.sampled, out.Rows)
 	return out
 }
 
 func (t *trace) summary(whole bool, rows []Row) Summary {
 	out := Summary{
 		Trace: t.id, Orders: slices.Clone(t.orders), Spans: len(t.spans), Logs: len(t.logs),
-		Whole: whole, Services: []string{},
+		Whole: whole, Sampled: t.sampled, Services: []string{},
 	}
 	var end int64
 	for i, r := range rows {

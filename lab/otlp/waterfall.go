@@ -120,7 +120,7 @@ func waterfall(t Trace) []string {
 			line += " ✗"
 		}
 		lines = append(lines, line)
-		for _, note := range notes(r) {
+		for _, note := range notes(r, t.Trace) {
 			lines = append(lines, fmt.Sprintf("  %s %s%s", pad("", wideWho),
 				strings.Repeat("  ", min(r.Depth, 6)), note))
 		}
@@ -128,8 +128,9 @@ func waterfall(t Trace) []string {
 	return lines
 }
 
-// notes are what happened within a span, in the order of time: log lines, errors, links.
-func notes(r Row) []string {
+// notes are what happened within a span, in the order of time: log lines, errors, links to other
+// traces.
+func notes(r Row, trace string) []string {
 	type note struct {
 		at   int64
 		text string
@@ -153,8 +154,14 @@ func notes(r Row) []string {
 		}
 		all = append(all, note{e.Time, text})
 	}
-	if n := len(r.Links); n > 0 {
-		all = append(all, note{r.Start, fmt.Sprintf("↗ linked to %s", plural(n, "other span"))})
+	others := 0
+	for _, l := range r.Links {
+		if l.Trace != trace {
+			others++
+		}
+	}
+	if others > 0 {
+		all = append(all, note{r.Start, "↗ linked to " + plural(others, "other trace")})
 	}
 	slices.SortStableFunc(all, func(a, b note) int { return int(min(1, max(-1, a.at-b.at))) })
 	var lines []string
