@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -68,11 +68,8 @@ func (b *batcher) ship(one *batch) {
 	b.mu.Unlock()
 
 	ctx, span := b.tracer.Start(context.Background(), "ship parcels", trace.WithNewRoot(),
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(one.links...),
-		trace.WithAttributes(semconv.MessagingSystemRabbitMQ,
-			semconv.MessagingDestinationName(EmailedTopic), semconv.MessagingOperationTypeProcess,
-			semconv.MessagingOperationName("ship"),
-			semconv.MessagingBatchMessageCount(len(one.events))))
+		trace.WithLinks(one.links...),
+		trace.WithAttributes(attribute.Int("parcels", len(one.events))))
 	defer span.End()
 	if one.err = b.work(ctx, one.events); one.err != nil {
 		fail(span, one.err)

@@ -5,108 +5,184 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
-	wmamqp "github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp"
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/cenkalti/backoff/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The queues. To Watermill they are topics; with [wmamqp.NewDurableQueueConfig] each is a queue
-// of the same name, for which consumers compete.
+// The queues. To Watermill they are topics.
 const (
 	OrdersTopic  = "orders"
 	EmailedTopic = "orders.emailed" // the follow-up event
 	PoisonTopic  = "orders.poison"
 )
 
-// prefetch is how many messages the broker pushes to one worker ahead of its work.
-const prefetch = 10
+// deliveryLimit is the net below everything else: a message that ends its consumer each time it
+// is delivered goes to the poison queue at last. It is high because the broker counts what was
+// only prefetched, too.
+const deliveryLimit = 100
 
-// Broker is RabbitMQ behind Watermill's interfaces. Its methods are safe for concurrent use.
+const (
+	connectTimeout = 5 * time.Second
+	answerTimeout  = 5 * time.Second // of one question on a connection that is there
+	confirmTimeout = 5 * time.Second
+	writeTimeout   = 3 * time.Second
+	closeTimeout   = time.Second
+)
+
+// Broker is RabbitMQ behind Watermill's two interfaces. They have a connection each: a broker
+// that is low on memory or disk stops reading from connections that publish, and the
+// acknowledgements, which free memory, would be stuck behind the messages. Its methods are safe
+// for concurrent use.
 type Broker struct {
-	conn       *wmamqp.ConnectionWrapper
-	publisher  *wmamqp.Publisher
-	subscriber *wmamqp.Subscriber
+	publisher  *Publisher
+	subscriber *Subscriber
+
+	mu     sync.Mutex
+	asking *session // for questions, nil while there are none
 }
 
-// brokerConfig says what Watermill must be told for nothing to be lost. Its defaults do not say
-// it.
-func brokerConfig(s Settings) wmamqp.Config {
-	config := wmamqp.NewDurableQueueConfig(s.URL)
-	// Publish returns nil only once the broker has the message on disk. Without this line it
-	// returns when the bytes are written to the socket.
-	config.Publish.ConfirmDelivery = true
-	// A channel for each message, not a pool of them: the pool loses a channel for good when it
-	// cannot be opened again at once, and once all are lost every Publish waits for ever.
-	config.Publish.ChannelPoolSize = 0
-	config.Queue.Arguments = amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
-	config.Consume.Qos.PrefetchCount = prefetch
-	config.Marshaler = marshaler{wmamqp.DefaultMarshaler{PostprocessPublishing: withType}}
-	config.Connection.AmqpConfig = &amqp.Config{Heartbeat: s.Heartbeat, Locale: "en_US"}
-	config.Connection.Reconnect = &wmamqp.ReconnectConfig{
-		BackoffInitialInterval: 100 * time.Millisecond, BackoffMultiplier: 2,
-		BackoffRandomizationFactor: 0.5, BackoffMaxInterval: 2 * time.Second,
-	}
-	return config
+// Connect begins to connect, and goes on until [Broker.Close]: that the broker comes up after the
+// application is nothing unusual. Meanwhile [Broker.Ready] says what is missing.
+func Connect(s Settings) *Broker {
+	p := newPublisher(s)
+	return &Broker{publisher: p, subscriber: newSubscriber(s, p)}
 }
 
-func withType(p amqp.Publishing) amqp.Publishing {
-	p.ContentType = "application/json"
-	return p
+// Ready returns why nothing can be published now, or nil.
+func (b *Broker) Ready(context.Context) error { return b.publisher.ready() }
+
+// Depth asks the broker how many messages wait in a queue. The answer takes [answerTimeout] at
+// the most.
+func (b *Broker) Depth(queue string) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	if b.asking == nil || b.asking.channel.IsClosed() {
+		on, err := connect(ctx, b.publisher.settings, "questions")
+		if err != nil {
+			return 0, err
+		}
+		b.asking = on
+	}
+	defer b.asking.closeUnless(ctx)()
+	state, err := b.asking.channel.QueueDeclarePassive(queue, true, false, false, false, nil)
+	if err != nil {
+		return 0, errors.Join(fmt.Errorf("ask for the depth of %s: %w", queue, err),
+			b.asking.close())
+	}
+	return state.Messages, nil
 }
 
-// Connect connects and declares the queues. It tries again until ctx ends: that the broker
-// comes up after the application is nothing unusual.
-//
-// The queues are declared before the first order. With the default exchange a message that no
-// queue wants is confirmed and dropped, and Watermill's publisher does not ask to be told.
-func Connect(ctx context.Context, s Settings) (*Broker, error) {
-	config, logger := brokerConfig(s), frameworkLog()
-	conn, err := backoff.Retry(ctx, func() (*wmamqp.ConnectionWrapper, error) {
-		conn, err := wmamqp.NewConnection(config.Connection, logger)
-		return conn, hopeless(err)
-	}, backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, in time.Duration) {
-		slog.Warn("the broker does not answer yet", "reason", err.Error(), "again_in", in)
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+// Close ends the subscriptions, once what is in hand is settled, then the connections.
+func (b *Broker) Close() error {
+	err := errors.Join(b.subscriber.end(), b.publisher.end())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.asking != nil {
+		err = errors.Join(err, b.asking.close())
 	}
-	// One connection for both directions: a consumer that gets messages and cannot publish the
-	// follow-up would do each of them again and again.
-	publisher, err := wmamqp.NewPublisherWithConnection(config, logger, conn)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make the publisher: %w", err), conn.Close())
+	return err
+}
+
+// session is one connection and the one channel on it. When either dies, a new session is made
+// from nothing.
+type session struct {
+	tcp     net.Conn
+	conn    *amqp.Connection
+	channel *amqp.Channel
+}
+
+// connect opens a session and declares the queues, in bounded time: a broker that is starting up,
+// or frozen, takes the connection and then says nothing.
+func connect(ctx context.Context, settings Settings, name string) (*session, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout,
+		fmt.Errorf("no answer within %s", connectTimeout))
+	defer cancel()
+	s := new(session)
+	stop := func() bool { return true }
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(settings.Process + ": " + name)
+	var err error
+	s.conn, err = amqp.DialConfig(settings.URL, amqp.Config{
+		Heartbeat: settings.Heartbeat, Properties: properties,
+		Dial: func(network, at string) (net.Conn, error) {
+			tcp, err := new(net.Dialer).DialContext(ctx, network, at)
+			if err != nil {
+				return nil, err
+			}
+			// amqp091-go has no contexts: to close the socket is what ends a call that the
+			// broker does not answer.
+			stop = context.AfterFunc(ctx, func() { _ = tcp.Close() })
+			s.tcp = newSocket(tcp)
+			return s.tcp, nil
+		},
+	})
+	defer func() { stop() }()
+	if err == nil {
+		s.channel, err = s.conn.Channel()
 	}
-	subscriber, err := wmamqp.NewSubscriberWithConnection(config, logger, conn)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make the subscriber: %w", err), conn.Close())
+	if err == nil {
+		err = declare(s.channel)
 	}
-	b := &Broker{conn, publisher, subscriber}
-	for _, topic := range []string{OrdersTopic, EmailedTopic, PoisonTopic} {
-		if err := subscriber.SubscribeInitialize(topic); err != nil {
-			return nil, errors.Join(mismatch(topic, err), b.Close())
+	if err == nil {
+		return s, nil
+	}
+	if late := context.Cause(ctx); late != nil {
+		err = late
+	}
+	if s.tcp != nil { // the library leaves it open when the handshake fails
+		err = errors.Join(err, ignoreClosed(s.tcp.Close()))
+	}
+	return nil, explain(err)
+}
+
+// declare creates what is missing, before the first order. Whoever comes first finds a broker
+// without queues.
+func declare(channel *amqp.Channel) error {
+	work := amqp.Table{
+		amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
+		"x-delivery-limit":          deliveryLimit,
+		"x-dead-letter-exchange":    amqp.DefaultExchange,
+		"x-dead-letter-routing-key": PoisonTopic,
+		"x-dead-letter-strategy":    "at-least-once",
+		amqp.QueueOverflowArg:       amqp.QueueOverflowRejectPublish,
+	}
+	for _, q := range []struct {
+		topic string
+		args  amqp.Table
+	}{
+		{PoisonTopic, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}},
+		{OrdersTopic, work},
+		{EmailedTopic, work},
+	} {
+		_, err := channel.QueueDeclare(q.topic, true, false, false, false, q.args)
+		if err != nil {
+			return mismatch(q.topic, err)
 		}
 	}
-	return b, nil
+	return nil
 }
 
-// hopeless makes an error that no second try mends one that is not tried again.
-func hopeless(err error) error {
+// explain adds to an error of [connect] what a reader can do about it.
+func explain(err error) error {
 	refused := new(amqp.Error)
 	switch {
-	case !errors.As(err, &refused):
-		return err
-	case refused.Code == amqp.AccessRefused:
-		return backoff.Permanent(fmt.Errorf(
-			"the broker refuses the user or password: check AMQP_URL: %w", err))
-	case refused.Code == amqp.NotAllowed:
-		return backoff.Permanent(fmt.Errorf(
-			"the broker has no such vhost for this user: check the end of AMQP_URL: %w", err))
+	case errors.Is(err, amqp.ErrCredentials):
+		return fmt.Errorf("the broker refuses the user or password: check AMQP_URL: %w", err)
+	case errors.As(err, &refused) && refused.Code == amqp.NotAllowed:
+		return fmt.Errorf(
+			"the broker has no such vhost for this user: check the end of AMQP_URL: %w", err)
+	case errors.As(err, &refused) && refused.Server:
+		return err // it speaks for itself
 	default:
-		return err
+		return fmt.Errorf("no RabbitMQ answers (AMQP_URL): %w", withoutPassword(err))
 	}
 }
 
@@ -121,59 +197,76 @@ func mismatch(topic string, err error) error {
 	return fmt.Errorf("declare %s: %w", topic, err)
 }
 
-// Ready returns why nothing can be published now, or nil.
-func (b *Broker) Ready(context.Context) error {
-	if !b.conn.IsConnected() {
-		return errors.New("not connected to the broker")
+// lost is why a session died, once its channel says so.
+func lost(err *amqp.Error) error {
+	if err == nil { // it was closed in order
+		return fmt.Errorf("the connection was lost: %w", amqp.ErrClosed)
 	}
-	return nil
+	return fmt.Errorf("the connection was lost: %w", err)
 }
 
-// Depth asks the broker how many messages wait in a queue.
-func (b *Broker) Depth(queue string) (depth int, err error) {
-	if !b.conn.IsConnected() {
-		return 0, errors.New("not connected to the broker")
-	}
-	channel, err := b.conn.Connection().Channel()
-	if err != nil {
-		return 0, fmt.Errorf("ask for the depth of %s: %w", queue, err)
-	}
-	defer func() { err = errors.Join(err, channel.Close()) }()
-	state, err := channel.QueueDeclarePassive(queue, true, false, false, false, nil)
-	return state.Messages, err
+// close ends the session in a second, come what may. CloseDeadline alone does not: under an alarm
+// the broker reads nothing and answers nothing, but it sends heartbeats, and with each of them
+// the library sets the deadline anew.
+func (s *session) close() error {
+	defer time.AfterFunc(closeTimeout, func() { _ = s.tcp.Close() }).Stop()
+	return ignoreClosed(s.conn.CloseDeadline(time.Now().Add(closeTimeout)))
 }
 
-// Close ends the subscriptions, then the connection.
-func (b *Broker) Close() error {
-	return errors.Join(b.subscriber.Close(), b.publisher.Close(), b.conn.Close())
+// closeUnless closes the session if ctx ends, or [answerTimeout] is over, before the caller has
+// said, with the function it returns, that it has its answer. A queue that has lost its leader
+// does not answer, and meanwhile the connection is as alive as any.
+func (s *session) closeUnless(ctx context.Context) (answered func()) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	stop := context.AfterFunc(ctx, func() { _ = s.close() })
+	return func() { stop(); cancel() }
 }
 
-// marshaler is Watermill's, without two surprises.
-type marshaler struct{ wmamqp.DefaultMarshaler }
-
-// Unmarshal takes headers that are no text, such as x-delivery-count, which a quorum queue adds
-// to what it delivers again. Watermill's own refuses such a message, puts it back, and gets it
-// again, for ever. And it refuses the empty delivery that a lost connection leaves behind.
-func (m marshaler) Unmarshal(d amqp.Delivery) (*message.Message, error) {
-	if d.Acknowledger == nil {
-		return nil, errors.New("the connection was lost")
+func ignoreClosed(err error) error {
+	if errors.Is(err, amqp.ErrClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	headers := make(amqp.Table, len(d.Headers)+1)
-	for key, value := range d.Headers {
-		headers[key] = fmt.Sprint(value)
-	}
-	d.Headers = headers
-	return m.DefaultMarshaler.Unmarshal(d)
+	return err
 }
 
-// draining lets a worker finish the message in its hand. Watermill's router closes its
-// subscribers first of all, and this one then puts the message back that its handler is still
-// working on: each SIGTERM would do an order twice. The router ends its context besides, on
-// which the subscriber stops between two messages; that is all it takes.
-type draining struct{ message.Subscriber }
+// keepConnected runs one session after the other until ctx ends, with growing pauses between them
+// (step 07, reconnect.go). Only one that lived makes them short again.
+func keepConnected(ctx context.Context, name string, session func(context.Context) error) error {
+	const steady = 5 * time.Second
+	pauses := &backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, MaxInterval: 2 * time.Second,
+		Multiplier: 2, RandomizationFactor: 0.5,
+	}
+	once := func() (struct{}, error) {
+		began := time.Now()
+		err := session(ctx)
+		if err == nil && ctx.Err() == nil {
+			err = errors.New("the session ended by itself")
+		}
+		if time.Since(began) > steady {
+			pauses.Reset()
+		}
+		return struct{}{}, err
+	}
+	_, err := backoff.Retry(ctx, once, backoff.WithBackOff(pauses),
+		backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, pause time.Duration) {
+			slog.WarnContext(ctx, "not connected", "connection", name, "reason", err,
+				"next_try_in", pause.Round(time.Millisecond))
+		}))
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
 
-// Close leaves it to [Broker.Close], which comes when the router has drained.
-func (draining) Close() error { return nil }
+// withoutPassword strips the address from the error of a parser that quotes it.
+func withoutPassword(err error) error {
+	if quoting := new(url.Error); errors.As(err, &quoting) {
+		return quoting.Err
+	}
+	return err
+}
 
 // frameworkLog lets Watermill's lines through to where ours go. What it calls news is detail
 // here.

@@ -3,9 +3,12 @@ package observability
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"course.example/lab/services/servicestest"
@@ -16,39 +19,51 @@ import (
 )
 
 // Does Watermill's publisher keep the promise that nothing accepted is lost? Asked of a queue
-// that is full before the first message and refuses it (basic.nack): as we configure it, yes;
-// with its defaults, no.
+// that is full before the first message and refuses it (basic.nack), and of a queue that is not
+// there: with its defaults, no; with confirms, half. Ours does.
 func TestPublishWaitsForTheConfirm(t *testing.T) {
 	t.Parallel()
 	w := newUnseenWorld(t)
-	ours, defaults := brokerConfig(w.s), brokerConfig(w.s)
-	defaults.Publish = wmamqp.NewDurableQueueConfig(w.s.URL).Publish
-	for name, config := range map[string]wmamqp.Config{"ours": ours, "defaults": defaults} {
+	on, err := connect(t.Context(), w.s, "test")
+	must(t, err)
+	_, err = on.channel.QueueDeclare("full", true, false, false, false, amqp.Table{
+		amqp.QueueMaxLenArg: 0, amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,
+	})
+	must(t, err)
+	must(t, on.close())
+	theirs := func(confirms bool) message.Publisher {
+		config := wmamqp.NewDurableQueueConfig(w.s.URL)
+		config.Publish.ConfirmDelivery = confirms
 		p, err := wmamqp.NewPublisher(config, frameworkLog())
 		must(t, err)
-		channel, err := p.Connection().Channel()
-		must(t, err)
-		_, err = channel.QueueDeclare("full", true, false, false, false, amqp.Table{
-			amqp.QueueMaxLenArg: 0, amqp.QueueOverflowArg: amqp.QueueOverflowRejectPublish,
-		})
-		must(t, err)
-		err = p.Publish("full", message.NewMessage("1", nil))
-		if lost := err == nil; lost != (name == "defaults") {
-			t.Errorf("%s: a message into a queue for none: %v", name, err)
+		t.Cleanup(func() { check(t, p.Close()) })
+		return p
+	}
+	for name, c := range map[string]struct {
+		message.Publisher
+		losesRefused, losesUnroutable bool
+	}{
+		"ours":                      {w.connect2(t).publisher, false, false},
+		"Watermill's":               {theirs(false), true, true},
+		"Watermill's, and confirms": {theirs(true), false, true},
+	} {
+		for range 3 {
+			for queue, loses := range map[string]bool{
+				"full": c.losesRefused, "nowhere": c.losesUnroutable, OrdersTopic: true,
+			} {
+				err := c.Publish(queue, message.NewMessage("1", nil))
+				if taken := err == nil; taken != loses {
+					t.Errorf("%s: a message into %s: %v", name, queue, err)
+				}
+			}
 		}
-		must(t, p.Close())
 	}
 }
 
-// What the confirm does not say: that a queue has the message. The broker confirms what nobody
-// wants, and Watermill does not ask to be told. That is why [Connect] declares the queues.
-func TestAMessageThatNoQueueWantsIsConfirmed(t *testing.T) {
+func TestQueuesAreDeclared(t *testing.T) {
 	t.Parallel()
 	w := newUnseenWorld(t)
 	b := w.connect2(t)
-	if err := b.publisher.Publish("nowhere", message.NewMessage("1", nil)); err != nil {
-		t.Errorf("Watermill has learned to tell: use it. %v", err)
-	}
 	for _, queue := range []string{OrdersTopic, EmailedTopic, PoisonTopic} {
 		if _, err := b.Depth(queue); err != nil {
 			t.Errorf("Connect did not declare %s: %v", queue, err)
@@ -57,6 +72,9 @@ func TestAMessageThatNoQueueWantsIsConfirmed(t *testing.T) {
 	if _, err := b.Depth("nowhere"); err == nil {
 		t.Error("the depth of a queue that is not there")
 	}
+	if n, err := b.Depth(OrdersTopic); n != 0 || err != nil {
+		t.Errorf("asked again after an error: %d, %v", n, err)
+	}
 }
 
 // A header that is no text comes with what a quorum queue delivers again. Watermill's own
@@ -64,21 +82,114 @@ func TestAMessageThatNoQueueWantsIsConfirmed(t *testing.T) {
 func TestAMessageThatIsDeliveredAgainCanBeRead(t *testing.T) {
 	t.Parallel()
 	d := amqp.Delivery{
-		Acknowledger: new(amqp.Channel), Body: []byte("{}"),
-		Headers: amqp.Table{"x-delivery-count": int64(3), "traceparent": "00-1-2-01"},
+		Acknowledger: new(amqp.Channel), Body: []byte("{}"), MessageId: "1", CorrelationId: "2",
+		Headers: amqp.Table{"x-delivery-count": int64(3), "traceparent": "00-1-2-01",
+			"x-number": int64(7), "x-long": strings.Repeat("x", 2*maxHeaders)},
 	}
 	if _, err := (wmamqp.DefaultMarshaler{}).Unmarshal(d); err == nil {
 		t.Error("Watermill reads it by itself now: ours is not needed any more")
 	}
-	m, err := marshaler{}.Unmarshal(d)
-	must(t, err)
-	if m.Metadata.Get("x-delivery-count") != "3" || m.Metadata.Get("traceparent") != "00-1-2-01" {
-		t.Errorf("read %v", m.Metadata)
+	m := unmarshal(d)
+	want := message.Metadata{"traceparent": "00-1-2-01", "x-number": "7", "correlation_id": "2"}
+	if !maps.Equal(m.Metadata, want) || m.UUID != "1" {
+		t.Errorf("read %v of %s", m.Metadata, m.UUID)
 	}
-	if _, err := (marshaler{}).Unmarshal(amqp.Delivery{}); err == nil {
-		t.Error("what a lost connection leaves behind was taken for a message")
+	if again := marshal(m); again.MessageId != "1" || again.CorrelationId != "2" ||
+		again.DeliveryMode != amqp.Persistent {
+		t.Errorf("written again: %+v", again)
 	}
 }
+
+// A count on a first delivery was written by a stranger.
+func TestForgedCountIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	d := amqp.Delivery{Headers: amqp.Table{
+		"x-delivery-count": int64(50), "x-acquired-count": int64(7)}}
+	if n := roundsOf(d); n != 0 {
+		t.Errorf("a first delivery has come back %d times", n)
+	}
+	d.Redelivered = true
+	if n := roundsOf(d); n != 50 {
+		t.Errorf("it has come back %d times, want 50", n)
+	}
+}
+
+// answers takes the place of the broker at the end of a delivery.
+type answers chan string
+
+func (a answers) Ack(uint64, bool) error        { a <- "ack"; return nil }
+func (a answers) Nack(uint64, bool, bool) error { a <- "nack"; return nil }
+func (a answers) Reject(_ uint64, requeue bool) error {
+	a <- fmt.Sprint("requeue ", requeue)
+	return nil
+}
+
+// What nobody can finish comes again after a pause, and in the end the broker moves it. As long
+// as nothing can be moved, it is not the message's fault.
+func TestWhatCannotBeFinishedGoesRoundNotForEver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rounds int64
+		ready  error
+		acked  bool
+		want   string
+		after  time.Duration
+	}{
+		"finished":              {0, nil, true, "ack", 0},
+		"at first":              {0, nil, false, "requeue true", putBackPause},
+		"in the end":            {maxRounds, nil, false, "requeue false", 0},
+		"as long as it must be": {maxRounds, errBlocked, false, "requeue true", putBackPause},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSubscriber(DefaultSettings(), &Publisher{notReady: c.ready})
+				told := make(answers, 1)
+				d := amqp.Delivery{Acknowledger: told, Redelivered: true,
+					Headers: amqp.Table{"x-delivery-count": c.rounds}}
+				m := message.NewMessage("1", nil)
+				if m.Nack(); c.acked {
+					m = message.NewMessage("1", nil)
+					m.Ack()
+				}
+				began := time.Now()
+				s.await(t.Context(), m, d)
+				if got := <-told; got != c.want || time.Since(began) != c.after {
+					t.Errorf("the broker was told %s after %v, want %s after %v", got,
+						time.Since(began), c.want, c.after)
+				}
+			})
+		})
+	}
+}
+
+// Work that is done is not done again because the event that follows cannot be published.
+func TestWhatFollowsIsPublishedInTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		tries := 0
+		err := insisting{publishes(func() error {
+			if tries++; tries < 20 {
+				return errBlocked
+			}
+			return nil
+		}), ctx}.Publish(EmailedTopic)
+		if err != nil || tries != 20 {
+			t.Errorf("after %d tries: %v", tries, err)
+		}
+		err = insisting{publishes(func() error { return errBlocked }), ctx}.Publish(EmailedTopic)
+		if err == nil || ctx.Err() == nil {
+			t.Errorf("it gave up before it had to: %v", err)
+		}
+	})
+}
+
+type publishes func() error
+
+func (p publishes) Publish(string, ...*message.Message) error { return p() }
+func (publishes) Close() error                                { return nil }
 
 // A process that is asked to end finishes the message in its hand, once. Without our draining
 // the framework gives it back while its handler is still working.
@@ -135,27 +246,20 @@ func (o overheard) Close() error {
 	return o.Subscriber.Close()
 }
 
-// A process that is asked to end while it begins ends, too: here the broker is gone before the
-// router has subscribed.
+// A process that is asked to end while it begins ends, too: here there is no broker.
 func TestDrainOfARouterThatCannotBegin(t *testing.T) {
 	t.Parallel()
-	w := newUnseenWorld(t)
-	tel, b := w.telemetry("consumer", "consumer-1"), w.connect()
+	w := &world{t: t, s: DefaultSettings()}
+	w.s.URL = "amqp://guest:guest@127.0.0.1:1/"
+	tel, b := w.telemetry("consumer", "consumer-1"), Connect(w.s)
 	router, err := NewConsumer(b, tel, w.s)
 	must(t, err)
-	must(t, b.Close())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- Drain(ctx, router) }()
-	select {
-	case err := <-ended:
-		if err == nil {
-			t.Error("it ran without a broker")
-		}
-	case <-time.After(patience):
-		t.Error("it does not end")
-	}
+	check(t, receive(t, "the end", ended))
+	check(t, b.Close())
 	tel.Stop()
 }
 
@@ -176,16 +280,27 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		must(t, err)
 		c.change(u)
 		wrong.URL = u.String()
-		if _, err := Connect(t.Context(), wrong); err == nil ||
-			!strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", c.name, err)
-		}
+		saysOfHealth(t, wrong, c.want)
 	}
 	wrong.URL = "amqp://guest:guest@127.0.0.1:1/"
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := Connect(ctx, wrong); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a dead broker, and no more time: %v", err)
+	saysOfHealth(t, wrong, "AMQP_URL")
+}
+
+// saysOfHealth waits until a program that is started with these settings says what is wrong.
+func saysOfHealth(t *testing.T, s Settings, want string) {
+	t.Helper()
+	b := Connect(s)
+	var last error
+	eventually(t, want, func() bool {
+		last = b.Ready(t.Context())
+		return last != nil && strings.Contains(last.Error(), want)
+	})
+	check(t, b.Close())
+	if u, err := url.Parse(s.URL); err == nil {
+		if password, _ := u.User.Password(); password == "wrong" &&
+			strings.Contains(last.Error(), password) {
+			t.Errorf("it tells the password: %v", last)
+		}
 	}
 }
 
@@ -201,10 +316,7 @@ func TestConnectMeetsAnotherQueue(t *testing.T) {
 	_, err = channel.QueueDeclare(OrdersTopic, true, false, false, false, nil) // a classic one
 	must(t, err)
 	must(t, conn.Close())
-	if _, err := Connect(t.Context(), s); err == nil ||
-		!strings.Contains(err.Error(), `another queue named "orders"`) {
-		t.Errorf("said %v", err)
-	}
+	saysOfHealth(t, s, `another queue named "orders"`)
 }
 
 func TestInjectSaysWhatIsWrong(t *testing.T) {

@@ -22,10 +22,7 @@ func Consume(
 		return err
 	}
 	defer telemetry.Stop()
-	broker, err := Connect(ctx, s)
-	if err != nil {
-		return err
-	}
+	broker := Connect(s)
 	defer func() { err = errors.Join(err, broker.Close()) }()
 	unobserve, err := telemetry.Observe(broker, queue)
 	if err != nil {
@@ -49,7 +46,7 @@ func status(b *Broker, router *message.Router, t *Telemetry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", t.Metrics.Handler)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		err := b.Ready(r.Context())
+		err := errors.Join(b.Ready(r.Context()), b.subscriber.ready())
 		if !router.IsRunning() {
 			err = errors.New("the router does not run yet")
 		}

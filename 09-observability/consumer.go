@@ -8,6 +8,8 @@ import (
 	"course.example/shop"
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/google/uuid"
 )
 
 // Emailed is the follow-up event: the customer of an order has been told.
@@ -44,21 +46,25 @@ func emails(t *Telemetry, s Settings) Handler {
 		if err != nil {
 			return nil, fmt.Errorf("order %s: %w", order.ID, err)
 		}
-		return []*message.Message{message.NewMessage(watermill.NewUUID(), event)}, nil
+		follows := message.NewMessage(watermill.NewUUID(), event)
+		middleware.SetCorrelationID(order.ID, follows) // whatever a stranger wrote beside it
+		return []*message.Message{follows}, nil
 	}
 }
 
 func decodeOrder(payload []byte) (shop.Order, error) {
 	var order shop.Order
-	err := json.Unmarshal(payload, &order)
-	if err == nil {
-		err = order.Validate()
-	}
-	if err == nil && order.ID == "" {
-		err = fmt.Errorf("order_id: is missing")
-	}
-	if err != nil {
+	if err := json.Unmarshal(payload, &order); err != nil {
 		return order, unreadable(err)
 	}
+	if err := order.Validate(); err != nil {
+		return order, unreadable(err)
+	}
+	// One identity has several spellings. Everybody behind this line sees one.
+	id, err := uuid.Parse(order.ID)
+	if err != nil {
+		return order, unreadable(fmt.Errorf("order_id: %q is no UUID: %w", order.ID, err))
+	}
+	order.ID = id.String()
 	return order, nil
 }

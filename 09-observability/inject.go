@@ -24,11 +24,11 @@ func Inject(ctx context.Context, s Settings, kind string, count int) (err error)
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	b, err := Connect(ctx, s)
-	if err != nil {
-		return err
-	}
+	b := Connect(s)
 	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.publisher.untilConnected(ctx); err != nil {
+		return fmt.Errorf("inject: %w", err)
+	}
 	for range count {
 		if kind == "garbage" {
 			m := message.NewMessage(watermill.NewUUID(), []byte("not an order"))

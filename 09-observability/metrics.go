@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"course.example/shop"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/google/uuid"
 	client "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
@@ -20,6 +23,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	"go.opentelemetry.io/otel/semconv/v1.41.0/messagingconv"
 )
 
 // Metrics are numbers about all orders together. Of one order they say nothing, and that is
@@ -29,13 +33,18 @@ type Metrics struct {
 	Handler http.Handler
 
 	accepted, processed, failed metric.Int64Counter
-	took                        metric.Float64Histogram
 	meter                       metric.Meter
 	lag                         atomic.Int64 // nanoseconds
 
+	// The conventions' own: whoever knows one application's dashboard knows this one's.
+	sent, consumed metric.Int64Counter
+	operation      metric.Float64Histogram // what the broker is asked or told
+	process        metric.Float64Histogram // one attempt
+
 	// labels are the attributes of a measurement. Each different set of them is a series, which
 	// is kept for ever: there must be few. See wrong.go.
-	labels func(order string, more ...attribute.KeyValue) metric.MeasurementOption
+	labels func(order string, few attribute.Set) metric.MeasurementOption
+	sets   sync.Map // of labels, by what they are about: to make one is dearer than to measure
 }
 
 // newMetrics makes the instruments and two ways to read them: one sends by OTLP, the other
@@ -58,22 +67,29 @@ func newMetrics(
 		meter: meter,
 		// Exemplars, which lead from a measurement to its trace, are in this format only.
 		Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
-		labels: func(_ string, more ...attribute.KeyValue) metric.MeasurementOption {
-			return metric.WithAttributes(more...)
+		labels: func(_ string, few attribute.Set) metric.MeasurementOption {
+			return metric.WithAttributeSet(few)
 		},
 	}
-	var errs [5]error
+	var errs [8]error
 	m.accepted, errs[0] = meter.Int64Counter("shop.orders.accepted",
 		metric.WithUnit("{order}"), metric.WithDescription("orders the customer was told yes to"))
 	m.processed, errs[1] = meter.Int64Counter("shop.orders.processed",
 		metric.WithUnit("{order}"), metric.WithDescription("orders whose e-mail was sent"))
 	m.failed, errs[2] = meter.Int64Counter("shop.orders.failed",
 		metric.WithUnit("{order}"), metric.WithDescription("orders that were given up"))
-	m.took, errs[3] = meter.Float64Histogram("shop.process.duration",
-		metric.WithUnit("s"), metric.WithDescription("time that one attempt took"),
-		metric.WithExplicitBucketBoundaries(
-			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
-	errs[4] = runtime.Start(runtime.WithMeterProvider(provider))
+	sent, err := messagingconv.NewClientSentMessages(meter)
+	m.sent, errs[3] = sent.Inst(), err
+	consumed, err := messagingconv.NewClientConsumedMessages(meter)
+	m.consumed, errs[4] = consumed.Inst(), err
+	// The first buckets are ours: the conventions begin with 5 ms.
+	seconds := metric.WithExplicitBucketBoundaries(
+		.001, .0025, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10)
+	operation, err := messagingconv.NewClientOperationDuration(meter, seconds)
+	m.operation, errs[5] = operation.Inst(), err
+	process, err := messagingconv.NewProcessDuration(meter, seconds)
+	m.process, errs[6] = process.Inst(), err
+	errs[7] = runtime.Start(runtime.WithMeterProvider(provider))
 	return provider, m, errors.Join(errs[:]...)
 }
 
@@ -114,54 +130,60 @@ func (t *Telemetry) Observe(b *Broker, queue string) (end func() error, err erro
 }
 
 func (t *Telemetry) accepted(ctx context.Context, o shop.Order) {
-	t.Metrics.accepted.Add(ctx, 1, t.Metrics.labels(o.ID))
+	t.Metrics.accepted.Add(ctx, 1, t.Metrics.labels(o.ID, attribute.Set{}))
 }
 
 func (t *Telemetry) processed(ctx context.Context, o shop.Order) {
-	t.Metrics.processed.Add(ctx, 1, t.Metrics.labels(o.ID))
+	t.Metrics.processed.Add(ctx, 1, t.Metrics.labels(o.ID, attribute.Set{}))
 }
 
 // failed is the end of an order that was given up: the line for the ledger, and the counter.
 func (t *Telemetry) failed(ctx context.Context, m *message.Message, reason string) {
-	id := middleware.MessageCorrelationID(m)
-	if id != "" {
-		shop.Failed(ctx, id, reason)
+	name := middleware.MessageCorrelationID(m)
+	id, err := uuid.Parse(name)
+	if err != nil {
+		slog.ErrorContext(ctx, "a message without an order's name was given up",
+			"message", m.UUID, "correlation", name, "reason", reason)
+	} else {
+		shop.Failed(ctx, id.String(), reason)
 	}
-	t.Metrics.failed.Add(ctx, 1, t.Metrics.labels(id))
+	t.Metrics.failed.Add(ctx, 1, t.Metrics.labels(name, attribute.Set{}))
 }
 
-// receive is [Tracing.receive], and how long the message has waited.
-func (t *Telemetry) receive(topic string) message.HandlerMiddleware {
-	return func(h message.HandlerFunc) message.HandlerFunc {
-		traced := t.Tracing.receive(topic, h)
-		return func(m *message.Message) ([]*message.Message, error) {
-			if at, err := time.Parse(time.RFC3339Nano, m.Metadata.Get(publishedAt)); err == nil {
-				t.Metrics.lag.Store(int64(max(0, time.Since(at))))
-			}
-			return traced(m)
-		}
-	}
+// about is what a series is told apart by.
+type about struct {
+	operation, topic, failure string
 }
 
-// process is [Tracing.process], and how long the attempt took. The measurement is made within
-// the span: that is how an exemplar comes to know its trace.
-func (t *Telemetry) process(topic string) message.HandlerMiddleware {
-	return func(h message.HandlerFunc) message.HandlerFunc {
-		return func(m *message.Message) ([]*message.Message, error) {
-			return t.Tracing.process(topic,
-				func(m *message.Message) ([]*message.Message, error) {
-					began := time.Now()
-					events, err := h(m)
-					outcome := "done"
-					if err != nil {
-						outcome = "failed"
-					}
-					t.Metrics.took.Record(m.Context(), time.Since(began).Seconds(),
-						t.Metrics.labels(middleware.MessageCorrelationID(m),
-							semconv.MessagingDestinationName(topic),
-							attribute.String("outcome", outcome)))
-					return events, err
-				})(m)
-		}
+// measure says how long an operation on a message took, and how it ended.
+func (t *Telemetry) measure(
+	ctx context.Context, op operation, topic string, m *message.Message,
+	took time.Duration, err error,
+) {
+	key := about{operation: op.name, topic: topic}
+	if err != nil {
+		key.failure = errorType(err)
 	}
+	set, known := t.Metrics.sets.Load(key)
+	if !known {
+		attrs := t.Tracing.about(op, topic)
+		if err != nil {
+			attrs = append(attrs, semconv.ErrorTypeKey.String(key.failure))
+		}
+		if op.kind != processing.kind {
+			attrs = append(attrs, op.kind)
+		}
+		set, _ = t.Metrics.sets.LoadOrStore(key, attribute.NewSet(attrs...))
+	}
+	labels := t.Metrics.labels(middleware.MessageCorrelationID(m), set.(attribute.Set))
+	switch op.kind {
+	case publishing.kind:
+		t.Metrics.sent.Add(ctx, 1, labels)
+	case receiving.kind:
+		t.Metrics.consumed.Add(ctx, 1, labels)
+	case processing.kind:
+		t.Metrics.process.Record(ctx, took.Seconds(), labels)
+		return
+	}
+	t.Metrics.operation.Record(ctx, took.Seconds(), labels)
 }

@@ -24,7 +24,7 @@ func findOnThePage(t *testing.T, w *world, order, trace string) {
 		page.sees(`all('tr.go').length === 1 && all('tr.go')[0].innerText.includes('POST /orders')`)
 	}
 	page.does(`all('tr.go')[0].click()`)
-	page.sees(`all('.row').length === 7`)
+	page.sees(`all('.row').length === 9`)
 	for _, line := range []string{"order accepted", "order processed", "parcel packed"} {
 		page.sees(`all('.note').some(n => n.innerText.includes(%q))`, line)
 	}

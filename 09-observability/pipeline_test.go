@@ -81,12 +81,11 @@ func TestTheTraceCrossesTheQueue(t *testing.T) {
 	tel, to := onPaper(t, DefaultSettings())
 	wire := new(caught)
 	m := message.NewMessage("1", nil)
-	must(t, tel.Tracing.Publisher(wire).Publish(OrdersTopic, m))
+	must(t, tel.Publisher(wire).Publish(OrdersTopic, m))
 	arrived := message.NewMessage("1", nil)
 	arrived.Metadata = wire.all[0].Metadata
-	_, err := tel.Tracing.receive(OrdersTopic, message.PassthroughHandler)(arrived)
+	_, err := tel.receive(OrdersTopic)(message.PassthroughHandler)(arrived)
 	must(t, err)
-	arrived.Ack()
 	tel.Stop()
 	sent, received := to.find("publish orders"), to.find("receive orders")
 	if sent == nil || received == nil {
@@ -107,59 +106,35 @@ func TestTheEndDoesNotInterruptAHandler(t *testing.T) {
 	cancel()
 	m := message.NewMessage("1", nil)
 	m.SetContext(ctx)
-	_, err := tel.Tracing.receive(OrdersTopic,
+	_, err := tel.receive(OrdersTopic)(
 		func(m *message.Message) ([]*message.Message, error) { return nil, m.Context().Err() })(m)
 	check(t, err)
-	m.Ack()
 	tel.Stop()
 }
 
-// The last span of a message ends with its acknowledgement. A process that ends waits for it, and
-// for the backend, but for no longer than its deadline.
-func TestStopWaitsForWhatIsStillOpen(t *testing.T) {
+// A process that ends waits for the backend, but for no longer than its deadline.
+func TestStopSendsWhatIsLeftInTime(t *testing.T) {
 	t.Parallel()
-	flush := DefaultSettings().Flush
-	for name, c := range map[string]struct {
-		acked, hangs bool
-		took         time.Duration
-	}{
-		"acknowledged":       {true, false, 0},
-		"never":              {false, false, flush / 2},
-		"the backend hangs":  {true, true, flush},
-		"both of them do so": {false, true, flush},
-	} {
+	for name, hangs := range map[string]bool{"as it should": false, "the backend hangs": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				tel, to := onPaper(t, DefaultSettings())
-				if c.hangs {
-					to.hangs = make(chan struct{})
+				want := time.Duration(0)
+				if hangs {
+					to.hangs, want = make(chan struct{}), DefaultSettings().Flush
 					defer close(to.hangs)
 				}
-				_, span := tel.Tracing.tracer.Start(t.Context(), "another")
+				_, span := tel.Tracing.tracer.Start(t.Context(), "the last")
 				span.End()
-				m := message.NewMessage("1", nil)
-				_, err := tel.Tracing.receive(OrdersTopic, message.PassthroughHandler)(m)
-				must(t, err)
 				began := time.Now()
-				stopped := make(chan struct{})
-				go func() {
-					defer close(stopped)
-					tel.Stop()
-				}()
-				synctest.Wait()
-				if c.acked {
-					m.Ack()
+				tel.Stop()
+				if took := time.Since(began); took != want {
+					t.Errorf("it took %s, want %s", took, want)
 				}
-				<-stopped
-				if took := time.Since(began); took != c.took {
-					t.Errorf("it took %s, want %s", took, c.took)
+				if !hangs && !to.has("the last") {
+					t.Error("the last span was not sent")
 				}
-				if !c.hangs && (to.has("receive orders") != c.acked || !to.has("another")) {
-					t.Errorf("sent what was open: %t, and what was not: %t",
-						to.has("receive orders"), to.has("another"))
-				}
-				m.Ack() // so that nothing is left in the bubble
 			})
 		})
 	}
@@ -226,7 +201,7 @@ func TestOnlyWhatTheBrokerHasIsAccepted(t *testing.T) {
 	must(t, err)
 	for _, refusal := range []error{nil, errors.New("the broker refuses")} {
 		tel, _ := onPaper(t, DefaultSettings())
-		p := &Producer{telemetry: tel, publisher: tel.Tracing.Publisher(&caught{err: refusal})}
+		p := &Producer{telemetry: tel, publisher: tel.Publisher(&caught{err: refusal})}
 		if err := p.Place(t.Context(), order); !errors.Is(err, refusal) {
 			t.Errorf("got %v, want %v", err, refusal)
 		}

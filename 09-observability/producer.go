@@ -24,7 +24,7 @@ type Producer struct {
 
 // NewProducer returns a producer on the broker.
 func NewProducer(b *Broker, t *Telemetry) *Producer {
-	return &Producer{b, t, t.Tracing.Publisher(b.publisher)}
+	return &Producer{b, t, t.Publisher(b.publisher)}
 }
 
 // Place publishes the order and returns nil once the broker has confirmed it. Otherwise the

@@ -35,9 +35,10 @@ func retrying(s Settings) message.HandlerMiddleware {
 // NewRouter wires a handler between two topics. The work of a distributed application is in the
 // order of these lines: the first is the outermost, and each sees what those below it return.
 //
-//	receive     a span from the delivery to the acknowledgement
+//	receive     the message's trace goes on here
 //	correlate   what follows from an order carries the order's identity
 //	poison      what failed for good goes to a queue of its own, with the reason
+//	handFree    whatever is left to be done is the broker's: the worker takes the next message
 //	retry       what failed is tried again, with growing pauses
 //	process     a span, a measurement and a verdict for each attempt
 //	recover     a panic is a failed attempt
@@ -49,7 +50,7 @@ func NewRouter(
 	if err != nil {
 		return nil, fmt.Errorf("make the router: %w", err)
 	}
-	publisher := t.Tracing.Publisher(b.publisher)
+	publisher := t.Publisher(b.publisher)
 	poison, err := middleware.PoisonQueue(givenUp{publisher, t}, PoisonTopic)
 	if err != nil {
 		return nil, fmt.Errorf("make the router: %w", err)
@@ -58,29 +59,48 @@ func NewRouter(
 		t.receive(from),
 		middleware.CorrelationID,
 		poison,
+		handFree,
 		retrying(s),
 		t.process(from),
 		middleware.Recoverer,
 	)
-	// One subscription works on one message at a time: several of them work side by side.
-	for i := range s.Workers {
-		name := fmt.Sprintf("%s-%d", from, i+1)
-		if to == "" {
-			router.AddConsumerHandler(name, from, draining{b.subscriber},
-				func(m *message.Message) error { _, err := handle(m); return err })
-			continue
-		}
-		router.AddHandler(name, from, draining{b.subscriber}, to, unclosed{publisher},
-			message.HandlerFunc(handle))
+	b.subscriber.settle = t.settle(from)
+	if to == "" {
+		router.AddConsumerHandler(from, from, b.subscriber,
+			func(m *message.Message) error { _, err := handle(m); return err })
+		return router, nil
 	}
+	router.AddHandler(from, from, b.subscriber, to, insisting{publisher, b.subscriber.ctx},
+		message.HandlerFunc(handle))
 	return router, nil
 }
 
-// unclosed keeps the router from closing the publisher that all its workers share.
-type unclosed struct{ message.Publisher }
+// handFree lets the worker take the next message while the broker's confirm for the last one is
+// on its way. Without it a worker stands still for a round trip and a write to disk per message.
+func handFree(h message.HandlerFunc) message.HandlerFunc {
+	return func(m *message.Message) ([]*message.Message, error) {
+		defer deliveryOf(m.Context()).free()
+		return h(m)
+	}
+}
 
-// Close leaves it to [Broker.Close].
-func (unclosed) Close() error { return nil }
+// insisting publishes what follows from work that has been done: to give up would put the message
+// back, and have the work done again. It goes on until the process is asked to end.
+type insisting struct {
+	message.Publisher
+	ctx context.Context
+}
+
+// Publish tries again, with growing pauses.
+func (p insisting) Publish(topic string, messages ...*message.Message) error {
+	once := func() (struct{}, error) { return struct{}{}, p.Publisher.Publish(topic, messages...) }
+	_, err := backoff.Retry(p.ctx, once, backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(&backoff.ExponentialBackOff{
+			InitialInterval: 100 * time.Millisecond, MaxInterval: 2 * time.Second,
+			Multiplier: 2, RandomizationFactor: 0.5,
+		}))
+	return err
+}
 
 // givenUp is the way into the poison queue. An order has failed once its message is safe there.
 type givenUp struct {
@@ -88,14 +108,18 @@ type givenUp struct {
 	t *Telemetry
 }
 
-// Publish says of which order and why.
+// Publish says of which order and why. A reason that quotes what a stranger has sent is cut: with
+// all of it, the headers would not fit into a frame.
 func (g givenUp) Publish(topic string, messages ...*message.Message) error {
+	for _, m := range messages {
+		reason := shop.Reason(errors.New(m.Metadata.Get(middleware.ReasonForPoisonedKey)))
+		m.Metadata.Set(middleware.ReasonForPoisonedKey, reason)
+	}
 	if err := g.Publisher.Publish(topic, messages...); err != nil {
 		return err
 	}
 	for _, m := range messages {
-		reason := m.Metadata.Get(middleware.ReasonForPoisonedKey)
-		g.t.failed(m.Context(), m, reason)
+		g.t.failed(m.Context(), m, m.Metadata.Get(middleware.ReasonForPoisonedKey))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package observability
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -113,14 +112,6 @@ func (s Settings) Validate() error {
 		}
 	}
 	return nil
-}
-
-// withoutPassword strips the address from the error of a parser that quotes it.
-func withoutPassword(err error) error {
-	if quoting := new(url.Error); errors.As(err, &quoting) {
-		return quoting.Err
-	}
-	return err
 }
 
 func usagef(format string, args ...any) error {

@@ -11,10 +11,12 @@ import (
 	"sync"
 	"time"
 
+	"course.example/shop"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -115,7 +117,10 @@ func newTelemetry(service string, s Settings, to sinks) (*Telemetry, error) {
 		semconv.ServiceNamespace("shop"))
 	// The sampler is OTEL_TRACES_SAMPLER's, which the provider reads itself; without it every
 	// trace is kept.
-	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(who)}
+	limits := sdktrace.NewSpanLimits()
+	limits.AttributeValueLengthLimit = shop.MaxReason // a stranger's words are cut
+	options := []sdktrace.TracerProviderOption{
+		sdktrace.WithResource(who), sdktrace.WithRawSpanLimits(limits)}
 	for _, exporter := range to.traces {
 		// The batcher's queue holds 2048 spans (OTEL_BSP_MAX_QUEUE_SIZE). A span that finds it
 		// full is dropped; an order never waits for it.
@@ -125,9 +130,10 @@ func newTelemetry(service string, s Settings, to sinks) (*Telemetry, error) {
 		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
 	}
 	t := &Telemetry{traces: sdktrace.NewTracerProvider(options...), deadline: s.Flush}
-	t.Tracing = newTracing(t.traces)
+	t.Tracing = newTracing(t.traces, s.URL)
 
-	logOptions := []sdklog.LoggerProviderOption{sdklog.WithResource(who)}
+	logOptions := []sdklog.LoggerProviderOption{sdklog.WithResource(who),
+		sdklog.WithAttributeValueLengthLimit(shop.MaxReason)}
 	if to.logs != nil {
 		logOptions = append(logOptions, sdklog.WithProcessor(sdklog.NewBatchProcessor(to.logs)))
 	}
@@ -187,7 +193,10 @@ func (t *Telemetry) HTTP(next http.Handler) http.Handler {
 	})
 	return otelhttp.NewHandler(many, "shop",
 		otelhttp.WithTracerProvider(t.traces), otelhttp.WithMeterProvider(t.meters),
-		otelhttp.WithPropagators(t.Tracing.propagator),
+		// A public door: whoever comes in has a trace of his own, of which neither the identity
+		// nor the decision to keep it nor the baggage is ours. It gets a link.
+		otelhttp.WithPropagators(propagation.TraceContext{}),
+		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true }),
 		otelhttp.WithFilter(func(r *http.Request) bool {
 			return r.URL.Path != "/healthz" && r.URL.Path != "/metrics"
 		}),
@@ -212,10 +221,6 @@ func (t *Telemetry) Stop() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), t.deadline)
 	defer cancel()
-	// Half of the time is for what is still open, so that what has ended can be sent at any rate.
-	half, done := context.WithTimeout(ctx, t.deadline/2)
-	defer done()
-	t.Tracing.wait(half)
 	// Side by side: a deadline for three is one for each of them.
 	var all sync.WaitGroup
 	errs := make([]error, 3)

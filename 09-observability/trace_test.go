@@ -38,11 +38,13 @@ func TestOneOrderIsOneTrace(t *testing.T) {
 	tr := found[0]
 	want := `POST /orders Server
   publish orders Producer
-    receive orders Consumer
+    receive orders Client
       process orders Consumer
-      publish orders.emailed Producer
-        receive orders.emailed Consumer
-          process orders.emailed Consumer`
+        publish orders.emailed Producer
+          receive orders.emailed Client
+            process orders.emailed Consumer
+            ack orders.emailed Client
+      ack orders Client`
 	if got := names(tr.Rows); got != want {
 		t.Errorf("the trace is\n%s\nwant\n%s", got, want)
 	}
@@ -85,7 +87,7 @@ func TestOneOrderIsOneTrace(t *testing.T) {
 	batches := w.traces("ship+parcels")
 	if len(batches) != 1 || len(batches[0].Rows[0].Links) != 1 ||
 		batches[0].Rows[0].Links[0].Trace != tr.Trace ||
-		batches[0].Rows[0].attr("messaging.batch.message_count") != "1" {
+		batches[0].Rows[0].attr("parcels") != "1" {
 		t.Errorf("the batch: %+v", batches)
 	}
 	// The numbers know of it, and people find it.
@@ -162,7 +164,7 @@ func TestUnreadableAndPanicking(t *testing.T) {
 		"no JSON":  {"not an order", nil, 1, "not an order of ours"},
 		"no order": {`{"user_email": "ada@example.com"}`, nil, 1, "items: must hold"},
 		"no id": {`{"user_email": "ada@example.com",
-			"items": [{"sku": "X", "quantity": 1, "price_cents": 1}]}`, nil, 1, "order_id: is missing"},
+			"items": [{"sku": "X", "quantity": 1, "price_cents": 1}]}`, nil, 1, `order_id: "" is no UUID`},
 		"panic": {"{}", func(*message.Message) ([]*message.Message, error) {
 			panic("out of paper")
 		}, 3, "out of paper"},

@@ -165,7 +165,7 @@ func TestPageForPrometheus(t *testing.T) {
 		text = read()
 		return threeProcessed.MatchString(text)
 	})
-	for _, want := range []string{"shop_process_duration_seconds_bucket{", "# {", `trace_id="`,
+	for _, want := range []string{"messaging_process_duration_seconds_bucket{", "# {", `trace_id="`,
 		"shop_queue_lag_seconds{", "go_memory_used_bytes"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %s:\n%s", want, text)
@@ -183,7 +183,7 @@ func TestPageForPrometheus(t *testing.T) {
 		Series []struct{ Exemplars []struct{ Trace string } }
 	}
 	all := ask[[]metric](t, w.receiver+"/api/metrics")
-	i := slices.IndexFunc(all, func(m metric) bool { return m.Name == "shop.process.duration" })
+	i := slices.IndexFunc(all, func(m metric) bool { return m.Name == "messaging.process.duration" })
 	if i < 0 || len(all[i].Series[0].Exemplars) == 0 {
 		t.Fatalf("no exemplars have arrived: %+v", all)
 	}

@@ -70,15 +70,16 @@ func newUnseenWorld(t testing.TB) *world {
 	w := &world{t: t, s: s}
 	// On a busy machine a quorum queue that has just been declared refuses the first messages.
 	b := w.connect()
-	channel, err := b.conn.Connection().Channel()
+	on, err := connect(t.Context(), s, "test")
 	must(t, err)
 	for _, topic := range []string{OrdersTopic, EmailedTopic, PoisonTopic} {
 		eventually(t, topic+" takes messages", func() bool {
 			return b.publisher.Publish(topic, message.NewMessage("1", nil)) == nil
 		})
-		_, err := channel.QueuePurge(topic, false)
+		_, err := on.channel.QueuePurge(topic, false)
 		must(t, err)
 	}
+	must(t, on.close())
 	must(t, b.Close())
 	t.Cleanup(w.end)
 	return w
@@ -110,8 +111,10 @@ func (w *world) telemetry(service, process string) *Telemetry {
 
 func (w *world) connect() *Broker {
 	w.t.Helper()
-	b, err := Connect(w.t.Context(), w.s)
-	must(w.t, err)
+	b := Connect(w.s)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	must(w.t, b.publisher.untilConnected(ctx))
 	return b
 }
 
@@ -147,6 +150,7 @@ func (w *world) consume(
 	ended := make(chan error, 1)
 	go func() { ended <- Drain(ctx, running) }()
 	<-running.Running()
+	eventually(w.t, "it consumes", func() bool { return b.subscriber.ready() == nil })
 	w.ends = append(w.ends, func() {
 		cancel()
 		check(w.t, <-ended)

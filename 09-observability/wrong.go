@@ -57,8 +57,8 @@ func noFlush(t *Telemetry) { t.quiet = true }
 // the database, and none of them ever ends. What happened to one order is a question for a
 // trace.
 func highCardinality(t *Telemetry) {
-	t.Metrics.labels = func(order string, more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributes(append(more, attribute.String(orderKey, order))...)
+	t.Metrics.labels = func(order string, few attribute.Set) metric.MeasurementOption {
+		return metric.WithAttributes(append(few.ToSlice(), attribute.String(orderKey, order))...)
 	}
 }
 

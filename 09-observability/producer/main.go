@@ -22,10 +22,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer telemetry.Stop() // the last of all: the drain is worth seeing too
-	broker, err := observability.Connect(ctx, s)
-	if err != nil {
-		return err
-	}
+	broker := observability.Connect(s)
 	defer func() { err = errors.Join(err, broker.Close()) }()
 	return shop.Serve(ctx, s.Addr, observability.NewProducer(broker, telemetry).Handler())
 }
