@@ -29,6 +29,7 @@ const (
 	connectTimeout = 5 * time.Second
 	answerTimeout  = 5 * time.Second // of one question on a connection that is there
 	confirmTimeout = 5 * time.Second
+	refusedFor     = 5 * time.Second // then another channel is tried
 	writeTimeout   = 3 * time.Second
 	closeTimeout   = time.Second
 	maxPause       = 2 * time.Second

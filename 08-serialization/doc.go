@@ -18,7 +18,9 @@
 //	breaking.go    which change of a schema breaks whom
 //	limits.go      bytes from strangers: size, depth, length, UTF-8
 //	publisher.go   from the order to the queue
-//	consumer.go    from the queue to the effect, or to the dead letters
+//	consumer.go    from the queue to the effect
+//	deadletter.go  or to the dead letters
+//	sender.go      publishing, and whether a queue has it
 //	broker.go      one connection after the other
 //	wrong.go       the wrong variants
 //	bench/         from a benchmark's output to the table and the picture

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -130,6 +131,9 @@ type line struct {
 	*session
 	ended chan struct{}      // when the session has
 	asks  chan returnedQuery // to the goroutine that knows what was returned
+
+	mu      sync.Mutex
+	refused time.Time // since when nothing was taken, zero if something was
 }
 
 type returnedQuery struct {
@@ -138,7 +142,7 @@ type returnedQuery struct {
 }
 
 func newLine(ctx context.Context, on *session) (*line, error) {
-	l := &line{on, make(chan struct{}), make(chan returnedQuery)}
+	l := &line{session: on, ended: make(chan struct{}), asks: make(chan returnedQuery)}
 	returns := on.channel.NotifyReturn(make(chan amqp.Return))
 	go l.listen(returns)
 	defer on.closeUnless(ctx)()
@@ -171,6 +175,24 @@ func (l *line) listen(returns <-chan amqp.Return) {
 	}
 }
 
+// note gives the session up once the broker has refused everything for [refusedFor].
+// A queue that was full does not always tell the channels that refuse on its behalf
+// when it has room again (RabbitMQ 3.10, when the limit is taken away while it is
+// full): a new channel asks it.
+func (l *line) note(taken bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case taken:
+		l.refused = time.Time{}
+	case l.refused.IsZero():
+		l.refused = time.Now()
+	case time.Since(l.refused) > refusedFor:
+		l.refused = time.Now()
+		go func() { _ = l.close() }()
+	}
+}
+
 // routed says whether a queue has the message that the broker has confirmed.
 func (l *line) routed(id string) error {
 	answer := make(chan bool, 1)
@@ -198,8 +220,10 @@ func (l *line) put(ctx context.Context, queue string, m amqp.Publishing) error {
 	ok, err := confirm.WaitContext(ctx)
 	switch {
 	case ok:
+		l.note(true)
 		return l.routed(m.MessageId)
 	case err == nil && !l.channel.IsClosed(): // a connection that dies answers false, too
+		l.note(false)
 		return errRefused
 	default:
 		return errors.Join(errUnconfirmed, err)

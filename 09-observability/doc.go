@@ -17,6 +17,10 @@
 //	telemetry.go   the SDK: where the three signals go, and that they never stand in the way
 //	logs.go        one line to the console for people, and one with its trace to the backend
 //	metrics.go     counters, a histogram with exemplars, observed gauges
-//	broker.go      RabbitMQ behind Watermill, and what it takes for nothing to be lost
+//	publisher.go   Watermill's Publisher: one channel, deferred confirms, a deadline
+//	subscriber.go  Watermill's Subscriber: workers, an end, and no circle without one
+//	marshal.go     a message of Watermill's as one of AMQP
+//	broker.go      one connection after the other, and the queues
+//	socket.go      many messages in one write (step 07's)
 //	wrong.go       the wrong variants, each a small change to the right one
 package observability

@@ -155,6 +155,10 @@ type about struct {
 	operation, topic, failure string
 }
 
+// sets are the labels of a series, without the type of the operation and with it: only one of
+// the conventions' metrics has that.
+type sets struct{ plain, typed attribute.Set }
+
 // measure says how long an operation on a message took, and how it ended.
 func (t *Telemetry) measure(
 	ctx context.Context, op operation, topic string, m *message.Message,
@@ -164,26 +168,24 @@ func (t *Telemetry) measure(
 	if err != nil {
 		key.failure = errorType(err)
 	}
-	set, known := t.Metrics.sets.Load(key)
-	if !known {
+	known, ok := t.Metrics.sets.Load(key)
+	if !ok {
 		attrs := t.Tracing.about(op, topic)
 		if err != nil {
 			attrs = append(attrs, semconv.ErrorTypeKey.String(key.failure))
 		}
-		if op.kind != processing.kind {
-			attrs = append(attrs, op.kind)
-		}
-		set, _ = t.Metrics.sets.LoadOrStore(key, attribute.NewSet(attrs...))
+		both := sets{attribute.NewSet(attrs...), attribute.NewSet(append(attrs, op.kind)...)}
+		known, _ = t.Metrics.sets.LoadOrStore(key, both)
 	}
-	labels := t.Metrics.labels(middleware.MessageCorrelationID(m), set.(attribute.Set))
+	both, order := known.(sets), middleware.MessageCorrelationID(m)
 	switch op.kind {
 	case publishing.kind:
-		t.Metrics.sent.Add(ctx, 1, labels)
+		t.Metrics.sent.Add(ctx, 1, t.Metrics.labels(order, both.plain))
 	case receiving.kind:
-		t.Metrics.consumed.Add(ctx, 1, labels)
+		t.Metrics.consumed.Add(ctx, 1, t.Metrics.labels(order, both.plain))
 	case processing.kind:
-		t.Metrics.process.Record(ctx, took.Seconds(), labels)
+		t.Metrics.process.Record(ctx, took.Seconds(), t.Metrics.labels(order, both.plain))
 		return
 	}
-	t.Metrics.operation.Record(ctx, took.Seconds(), labels)
+	t.Metrics.operation.Record(ctx, took.Seconds(), t.Metrics.labels(order, both.typed))
 }

@@ -3,11 +3,13 @@ package observability
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"course.example/shop"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
 )
 
 // A parcel service comes when there is a batch for it, or after a while.
@@ -24,9 +26,9 @@ func NewShipper(b *Broker, t *Telemetry, s Settings) (*message.Router, error) {
 			return shop.Work(ctx, shop.Order{ID: "parcels"}, s.Work/4)
 		})
 	pack := func(m *message.Message) ([]*message.Message, error) {
-		var event Emailed
-		if err := json.Unmarshal(m.Payload, &event); err != nil {
-			return nil, unreadable(err)
+		event, err := decodeEmailed(m.Payload)
+		if err != nil {
+			return nil, err
 		}
 		if err := parcels.add(m.Context(), event); err != nil {
 			return nil, err
@@ -35,4 +37,17 @@ func NewShipper(b *Broker, t *Telemetry, s Settings) (*message.Router, error) {
 		return nil, nil
 	}
 	return NewRouter(b, t, s, EmailedTopic, "", pack)
+}
+
+func decodeEmailed(payload []byte) (Emailed, error) {
+	var event Emailed
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return event, unreadable(err)
+	}
+	id, err := uuid.Parse(event.OrderID)
+	if err != nil {
+		return event, unreadable(fmt.Errorf("order_id: %q is no UUID: %w", event.OrderID, err))
+	}
+	event.OrderID = id.String()
+	return event, nil
 }

@@ -68,6 +68,28 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// What is packed is an order, under one spelling of its identity.
+func TestEventsOfStrangers(t *testing.T) {
+	t.Parallel()
+	const id = "0199d3a0-7c1e-7000-8000-000000000008"
+	for payload, good := range map[string]bool{
+		`{"order_id": "` + id + `"}`:                           true,
+		`{"order_id": "URN:UUID:` + strings.ToUpper(id) + `"}`: true,
+		`{"order_id": "seven"}`:                                false,
+		`{"order_id": "` + id + `\u0000"}`:                     false,
+		`{"order_id": 7}`:                                      false,
+		`{}`:                                                   false,
+		`null`:                                                 false,
+		``:                                                     false,
+	} {
+		event, err := decodeEmailed([]byte(payload))
+		if (err == nil) != good || good && event.OrderID != id ||
+			!good && !errors.Is(err, errUnreadable) {
+			t.Errorf("%s: %+v, %v", payload, event, err)
+		}
+	}
+}
+
 // The pauses double from the first. They are random by a half, so that consumers that fail
 // together do not come back together.
 func TestPausesDouble(t *testing.T) {

@@ -1,0 +1,15 @@
+package observability
+
+import (
+	"testing"
+
+	"course.example/lab/services/servicestest"
+)
+
+// Whatever ails the broker, nobody waits without end and nothing is lost.
+func TestSickBroker(t *testing.T) {
+	servicestest.SickRabbitMQ(t, servicestest.Shop{
+		Door: "./producer", Others: []string{"./consumer", "./shipper"}, Queue: OrdersTopic,
+		Publishes: true, // the consumer answers with an event
+	})
+}
