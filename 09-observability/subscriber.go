@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// prefetch is how many messages the broker pushes to one worker ahead of its work.
-	prefetch = 10
+	// prefetch is how many messages the broker pushes ahead of their acknowledgements, if that is
+	// enough for the workers. It is more than step 07's: most of them are done, and wait for the
+	// confirm of the event that follows.
+	prefetch = 30
 	// putBackPause keeps a message that cannot be finished from going round in a circle at full
 	// speed, and maxRounds from going round for ever.
 	putBackPause = time.Second
@@ -165,7 +167,7 @@ func (s *Subscriber) subscribe(
 	ctx context.Context, on *session, topic string,
 ) (<-chan amqp.Delivery, error) {
 	defer on.closeUnless(ctx)()
-	if err := on.channel.Qos(prefetch*s.settings.Workers, 0, false); err != nil {
+	if err := on.channel.Qos(max(prefetch, 2*s.settings.Workers), 0, false); err != nil {
 		return nil, fmt.Errorf("set the prefetch: %w", err)
 	}
 	deliveries, err := on.channel.Consume(topic, consumerTag, false, false, false, false, nil)

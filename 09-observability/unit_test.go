@@ -234,7 +234,7 @@ func TestLagOfAConsumer(t *testing.T) {
 	b, tel := w.connect(), w.telemetry("consumer", "consumer-1")
 	unobserve, err := tel.Observe(b, OrdersTopic)
 	must(t, err)
-	w.order("?count=30", "") // more than the broker pushes ahead
+	w.order("?count=60", "") // more than the broker pushes ahead
 	goOn := make(chan struct{})
 	router, err := NewRouter(b, tel, w.s, OrdersTopic, "",
 		func(*message.Message) ([]*message.Message, error) { <-goOn; return nil, nil })
