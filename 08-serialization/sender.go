@@ -87,15 +87,15 @@ func (s *sender) set(l *line, notReady error) {
 	s.changed = make(chan struct{})
 }
 
-func (s *sender) state() (l *line, notReady error, changed <-chan struct{}) {
+func (s *sender) state() (l *line, changed <-chan struct{}, notReady error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.line, s.notReady, s.changed
+	return s.line, s.changed, s.notReady
 }
 
 // ready returns why nothing can be sent now, or nil.
 func (s *sender) ready() error {
-	_, notReady, _ := s.state()
+	_, _, notReady := s.state()
 	return notReady
 }
 
@@ -103,7 +103,7 @@ func (s *sender) ready() error {
 // before. One that is blocked counts: it is the consumers who free memory.
 func (s *sender) untilConnected(ctx context.Context) error {
 	for {
-		l, notReady, changed := s.state()
+		l, changed, notReady := s.state()
 		if l != nil {
 			return nil
 		}
@@ -119,7 +119,7 @@ func (s *sender) untilConnected(ctx context.Context) error {
 // above otherwise: at once while nothing can be sent, and after [confirmTimeout] at
 // the latest.
 func (s *sender) put(ctx context.Context, queue string, m amqp.Publishing) error {
-	l, notReady, _ := s.state()
+	l, _, notReady := s.state()
 	if notReady != nil {
 		return notReady
 	}
