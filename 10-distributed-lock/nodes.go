@@ -32,13 +32,21 @@ const answerShare = 0.1
 type Nodes struct {
 	clients  []*redis.Client
 	patience time.Duration // how long all of them together may take for one answer
+	acks     int           // how many replicas must have what was written, see failover.go
 }
 
 // Connect returns clients for the nodes of the settings. It connects to none of
 // them yet: a node that is away today may be back tomorrow.
 func Connect(s Settings) (*Nodes, error) {
 	ownLog()
-	n := &Nodes{patience: min(nodeTimeout, time.Duration(answerShare*float64(s.Expiry)))}
+	n := &Nodes{
+		patience: min(nodeTimeout, time.Duration(answerShare*float64(s.Expiry))), acks: s.Acks,
+	}
+	if s.Sentinels != "" {
+		client, err := failoverClient(s)
+		n.clients = []*redis.Client{client}
+		return n, err
+	}
 	for _, address := range s.addresses() {
 		options, err := redis.ParseURL(address)
 		if err != nil {
@@ -121,14 +129,20 @@ func (n *Nodes) ask(ctx context.Context, command ...any) ballot {
 	votes := make(ballot, len(n.clients))
 	var all sync.WaitGroup
 	for i, c := range n.clients {
-		all.Go(func() { votes[i] = askOne(ctx, c, command) })
+		all.Go(func() {
+			if n.acks > 0 {
+				votes[i] = n.askAcknowledged(ctx, c, command)
+			} else {
+				votes[i] = voteOf(c.Do(ctx, command...))
+			}
+		})
 	}
 	all.Wait()
 	return votes
 }
 
-func askOne(ctx context.Context, node *redis.Client, command []any) vote {
-	said, err := node.Do(ctx, command...).Result()
+func voteOf(cmd *redis.Cmd) vote {
+	said, err := cmd.Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return vote{answer: no}

@@ -13,11 +13,13 @@ import (
 // Settings is what can be set from outside. The zero value is not usable: start
 // from [DefaultSettings].
 type Settings struct {
-	Redis    string // the nodes, separated by commas
-	Nodes    int    // how many of them to use, 0 for all
-	Account  string // where the account is served
-	Database string // of the account
-	Variant  string // of this step: "" is the right one, see wrong.go
+	Redis     string // the nodes, separated by commas
+	Nodes     int    // how many of them to use, 0 for all
+	Sentinels string // of a pair, in place of the nodes
+	Acks      int    // how many replicas must have confirmed a lock
+	Account   string // where the account is served
+	Database  string // of the account
+	Variant   string // of this step: "" is the right one, see wrong.go
 
 	Expiry  time.Duration // after which a lock is free again, if it is not extended
 	Wait    time.Duration // how long to wait for a lock; 0 tries once
@@ -66,6 +68,11 @@ func BillerSettings(program string, args []string) (Settings, error) {
 	f.Env("redis-url", "REDIS_URL")
 	f.IntVar(&s.Nodes, "nodes", s.Nodes, "how many of the nodes to use; 0 for all")
 	f.Env("nodes", "NODES")
+	f.StringVar(&s.Sentinels, "sentinel-url", s.Sentinels,
+		"Sentinels that know the primary of a pair, used in place of the nodes")
+	f.Env("sentinel-url", "SENTINEL_URL")
+	f.IntVar(&s.Acks, "acks", s.Acks, "how many replicas must have confirmed a lock")
+	f.Env("acks", "ACKS")
 	f.StringVar(&s.Account, "account-url", s.Account, "where the account is served")
 	f.Env("account-url", "ACCOUNT_URL")
 	f.StringVar(&s.Variant, "variant", s.Variant,
@@ -140,6 +147,11 @@ func (s Settings) Validate() error {
 				"separated by commas", err)
 		}
 	}
+	if s.Sentinels != "" {
+		if _, _, err := s.sentinels(); err != nil {
+			return err
+		}
+	}
 	if have := len(strings.Split(s.Redis, ",")); s.Nodes < 0 || s.Nodes > have {
 		return usagef("nodes must be 0 (all) to %d, the number of addresses in REDIS_URL, "+
 			"is %d", have, s.Nodes)
@@ -149,6 +161,9 @@ func (s Settings) Validate() error {
 	}
 	if _, known := variants[s.Variant]; !known {
 		return usagef("variant %q is unknown; there are: %s", s.Variant, variantNames())
+	}
+	if s.Acks < 0 || s.Acks > 9 || s.Acks > 0 && s.Redlock != redlockByHand {
+		return usagef("acks must be 0 to 9, and Redlock by hand to wait for them, is %d", s.Acks)
 	}
 	if s.Redlock != redlockByHand && s.Redlock != redlockRedsync {
 		return usagef("redlock must be %s or %s, is %q", redlockByHand, redlockRedsync, s.Redlock)

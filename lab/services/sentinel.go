@@ -38,10 +38,11 @@ var sentinel = trait{
 		return address{URL: fmt.Sprintf("redis-sentinel://127.0.0.1:%d#%s", ports[0], sentinelName)}
 	},
 	handshake: func(ctx context.Context, a address) (string, error) {
-		host, _, _ := strings.Cut(strings.TrimPrefix(a.URL, "redis-sentinel://"), "#")
-		return redisHandshake(ctx, address{URL: "redis://" + host})
+		return redisHandshake(ctx, address{URL: plainRedis(a.URL)})
 	},
-	boot: startSlack / 2, image: redis.image, packages: redis.packages,
+	place:  firstIsPrimary,
+	remove: func(context.Context, address, string) error { return nil },
+	boot:   startSlack / 2, image: redis.image, packages: redis.packages,
 	native: &native{find: findRedis, prepare: prepareSentinel},
 }
 
@@ -54,6 +55,8 @@ func prepareReplicated(_ context.Context, n node) (*process, error) {
 		"--daemonize", "no", "--save", "", "--repl-diskless-sync-delay", "0"}
 	if first := n.all[0][0]; n.ports[0] != first {
 		args = append(args, "--replicaof", fmt.Sprintf("127.0.0.1 %d", first))
+	} else {
+		args = append(args, "--replica-priority", firstPriority)
 	}
 	n.site.mu.Lock()
 	defer n.site.mu.Unlock()
@@ -117,3 +120,47 @@ sentinel failover-timeout %[4]s 1000
 
 // sentinelID are the 40 hexadecimal digits by which Sentinels tell each other apart.
 func sentinelID(port int) string { return fmt.Sprintf("%x", sha1.Sum([]byte(strconv.Itoa(port)))) }
+
+// firstPriority marks the node with the number 1, which is the primary at first.
+const firstPriority = "1"
+
+// firstIsPrimary is what a run finds on Sentinels that others have used before it: the primary is
+// the node with the number 1 again.
+func firstIsPrimary(ctx context.Context, a address, _ string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startSlack/4)
+	defer cancel()
+	for {
+		var primary, priority string
+		err := withRedis(ctx, plainRedis(a.URL), func(do redisDo) (err error) {
+			primary, err = do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelName)
+			return err
+		})
+		if err == nil {
+			at := "redis://" + strings.ReplaceAll(primary, " ", ":")
+			err = withRedis(ctx, at, func(do redisDo) (err error) {
+				priority, err = do("CONFIG", "GET", "replica-priority")
+				return err
+			})
+		}
+		if err == nil && priority == "replica-priority "+firstPriority {
+			return a.URL, nil
+		}
+		if err == nil {
+			err = withRedis(ctx, plainRedis(a.URL), func(do redisDo) error {
+				_, err := do("SENTINEL", "FAILOVER", sentinelName)
+				return err // also one that is under way
+			})
+		}
+		wait(ctx, 10*poll)
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("make the first node the primary again: %w",
+				errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+// plainRedis is a Sentinel's address for a client that knows nothing of Sentinels.
+func plainRedis(url string) string {
+	host, _, _ := strings.Cut(strings.TrimPrefix(url, "redis-sentinel://"), "#")
+	return "redis://" + host
+}

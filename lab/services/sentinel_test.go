@@ -10,18 +10,12 @@ import (
 	"time"
 )
 
-// The primary is killed: Sentinels make the replica the primary, and the old one is its replica
-// when it comes back.
+// Sentinels make the replica the primary, when they are told to and when the primary is killed.
+// Who uses them next finds the first node as the primary again.
 func TestSentinelsPromoteTheReplica(t *testing.T) {
 	c, _ := bench(t, LinkPort, LinkDocker)
 	pair := provide(t, c, Need{Kind: Replicated, Count: 2})
 	sentinels := provide(t, c, Need{Kind: Sentinel, Count: 3})
-	if env := sentinels.Env()["SENTINEL_URL"]; strings.Count(env, "#shop") != 3 {
-		t.Errorf("addresses %q", env)
-	}
-	if got := ask(t, pair[0], "SET k v"); got != "OK" {
-		t.Errorf("the primary answers %q", got)
-	}
 	role := func(s *Server, want string) {
 		t.Helper()
 		deadline := time.Now().Add(startSlack)
@@ -33,13 +27,33 @@ func TestSentinelsPromoteTheReplica(t *testing.T) {
 		}
 	}
 	role(pair[1], "slave")
+	for deadline := time.Now().Add(startSlack); ; wait(t.Context(), poll) {
+		err := withRedis(t.Context(), plainRedis(sentinels[0].URL), func(do redisDo) error {
+			_, err := do("SENTINEL", "FAILOVER", sentinelName)
+			return err
+		})
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	role(pair[1], "master")
+	role(pair[0], "slave")
+
+	env, cleanup, err := sentinels.Isolate(t.Context(), "next")
+	must(t, err, cleanup(t.Context()))
+	if got := env["SENTINEL_URL"]; strings.Count(got, "#shop") != 3 {
+		t.Errorf("addresses %q", got)
+	}
+	role(pair[0], "master")
+	role(pair[1], "slave")
+	if got := ask(t, pair[0], "SET k v"); got != "OK" {
+		t.Errorf("the primary answers %q", got)
+	}
 	must(t, pair[0].Kill(t.Context()))
 	role(pair[1], "master")
-	must(t, pair[0].Start(t.Context()))
-	role(pair[0], "slave")
-	if got := ask(t, pair[1], "GET k"); got != "v" {
-		t.Errorf("the new primary has %q", got)
-	}
 }
 
 func TestSentinelsNeedAPair(t *testing.T) {
