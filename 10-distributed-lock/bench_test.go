@@ -20,7 +20,7 @@ import (
 type taker func(ctx context.Context) (unlock func(context.Context) error, err error)
 
 // The benchmarks measure in one run, on the same nodes: the least that a lock in
-// Redis can be (bare), redsync alone, this step, and the lock of a database.
+// Redis can be (bare), redsync alone, this step, the lock of a database, and that of etcd.
 
 // BenchmarkLock locks and unlocks a key that nobody else wants, one goroutine,
 // and reports how many times a second, and as a share of the bare lock.
@@ -40,6 +40,7 @@ func BenchmarkLock(b *testing.B) {
 		{"ours-5", oursOn(b, s, 5)},
 		{"ours-5-durable", oursOn(b, durable, 5)},
 		{"postgres", advisory(b, servicestest.Postgres(b))},
+		{"etcd", etcdOn(b)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			reference := bare(b, s, time.Millisecond)
@@ -84,6 +85,9 @@ func BenchmarkRetry(b *testing.B) {
 		url := servicestest.Postgres(b)
 		contend(b, 8, 0, func() taker { return advisory(b, url) })
 	})
+	b.Run("etcd/queue", func(b *testing.B) {
+		contend(b, 8, 0, func() taker { return etcdOn(b) })
+	})
 }
 
 // BenchmarkContention is the same for 1 to 64 contenders that hold the lock for a
@@ -98,6 +102,9 @@ func BenchmarkContention(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("postgres/contenders=%d", n), func(b *testing.B) {
 			contend(b, n, time.Millisecond, func() taker { return advisory(b, url) })
+		})
+		b.Run(fmt.Sprintf("etcd/contenders=%d", n), func(b *testing.B) {
+			contend(b, n, time.Millisecond, func() taker { return etcdOn(b) })
 		})
 	}
 }
@@ -124,6 +131,7 @@ func BenchmarkHandover(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+	b.Run("etcd/lease=2s", benchmarkEtcdHandover)
 }
 
 // contend lets contenders take one lock b.N times in all, each as often as it can,

@@ -37,12 +37,10 @@ var sentinel = trait{
 	address: func(ports []int) address {
 		return address{URL: fmt.Sprintf("redis-sentinel://127.0.0.1:%d#%s", ports[0], sentinelName)}
 	},
-	handshake: func(ctx context.Context, a address) (string, error) {
-		return redisHandshake(ctx, address{URL: plainRedis(a.URL)})
-	},
-	place:  firstIsPrimary,
-	remove: func(context.Context, address, string) error { return nil },
-	boot:   startSlack / 2, image: redis.image, packages: redis.packages,
+	handshake: sentinelHandshake,
+	place:     firstIsPrimary,
+	remove:    func(context.Context, address, string) error { return nil },
+	boot:      startSlack / 2, image: redis.image, packages: redis.packages,
 	native: &native{find: findRedis, prepare: prepareSentinel},
 }
 
@@ -120,6 +118,20 @@ sentinel failover-timeout %[4]s 1000
 
 // sentinelID are the 40 hexadecimal digits by which Sentinels tell each other apart.
 func sentinelID(port int) string { return fmt.Sprintf("%x", sha1.Sum([]byte(strconv.Itoa(port)))) }
+
+// sentinelHandshake has a Sentinel look around each second. Left alone it does so every ten, and
+// so long is an old primary that has come back no replica yet.
+func sentinelHandshake(ctx context.Context, a address) (string, error) {
+	at := plainRedis(a.URL)
+	version, err := redisHandshake(ctx, address{URL: at})
+	if err != nil {
+		return "", err
+	}
+	return version, withRedis(ctx, at, func(do redisDo) error {
+		_, _ = do("SENTINEL", "DEBUG", "INFO-PERIOD", "1000", "PUBLISH-PERIOD", "500") // since 7.0
+		return nil
+	})
+}
 
 // firstPriority marks the node with the number 1, which is the primary at first.
 const firstPriority = "1"
