@@ -287,8 +287,10 @@ type totals struct{ overlaps, rejected, open int }
 
 func (a *Account) totals(ctx context.Context) (all totals, err error) {
 	err = a.inTime(ctx, func(ctx context.Context) error {
+		// Each from an index that has nothing else in it: monitors ask often.
 		return a.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM stays WHERE overlap),
-			coalesce(sum(rejected), 0), count(*) FILTER (WHERE NOT settled) FROM orders`,
+			(SELECT coalesce(sum(rejected), 0) FROM orders WHERE rejected > 0),
+			(SELECT count(*) FROM orders WHERE NOT settled)`,
 		).Scan(&all.overlaps, &all.rejected, &all.open)
 	})
 	return all, err

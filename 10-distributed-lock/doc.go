@@ -7,11 +7,15 @@
 //
 // Where to look, one idea per file:
 //
-//	lock.go         taking the lock: redsync, backoff, a deadline or a single try
+//	redlock.go      the algorithm by hand: take, extend and give back, on a majority
+//	library.go      the same, as a library has it
+//	lock.go         waiting with backoff or a single try, and the token
 //	lease.go        holding it: expiry, the watchdog, its loss, release by the owner
-//	account.go      the resource: who was in it when, and the fencing token
+//	fence.go        the sequencer, which gives out tokens, and the fence, which checks them
+//	account.go      the resource: who was in it when
 //	biller.go       what both programs do with lock and account
-//	nodes.go        the Redis nodes, their majority, and errors that say which is away
-//	accounthttp.go  the account over HTTP, both sides
+//	nodes.go        the Redis nodes, their votes, and errors that say which cannot lock
+//	failover.go     a primary with a replica in place of the nodes
+//	database.go     the account in Postgres, accounthttp.go over HTTP, both sides
 //	wrong.go        the wrong variants, each a small change to the right one
 package lock

@@ -6,6 +6,7 @@ require (
 	course.example/lab v0.0.0-00010101000000-000000000000
 	course.example/shop v0.0.0
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/go-redsync/redsync/v4 v4.18.1
 	github.com/google/uuid v1.6.0

@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS orders (
     settled  boolean NOT NULL DEFAULT false  -- billed or given up
 );
 CREATE INDEX IF NOT EXISTS orders_open ON orders (number) WHERE NOT settled;
+CREATE INDEX IF NOT EXISTS orders_rejected ON orders (rejected) WHERE rejected > 0;
 
 -- One row for each holder of an order's lock that came here.
 CREATE TABLE IF NOT EXISTS stays (
@@ -22,3 +23,4 @@ CREATE TABLE IF NOT EXISTS stays (
     overlap  boolean NOT NULL DEFAULT false, -- another had entered before this one was done
     PRIMARY KEY (order_id, owner)
 );
+CREATE INDEX IF NOT EXISTS stays_overlap ON stays (order_id) WHERE overlap;

@@ -141,11 +141,17 @@ func (s Settings) addresses() []string {
 
 // Validate returns a [*shop.UsageError] for the first setting that cannot work.
 func (s Settings) Validate() error {
+	seen := map[string]bool{}
 	for _, address := range s.addresses() {
-		if _, err := redis.ParseURL(address); err != nil {
+		options, err := redis.ParseURL(address)
+		if err != nil {
 			return usagef("REDIS_URL: %v; want redis://host:port/number, several "+
 				"separated by commas", err)
 		}
+		if seen[options.Addr] {
+			return usagef("REDIS_URL has %s twice: a majority must be of different nodes", options.Addr)
+		}
+		seen[options.Addr] = true
 	}
 	if s.Sentinels != "" {
 		if _, _, err := s.sentinels(); err != nil {

@@ -30,6 +30,10 @@ func TestMistakesInSettingsAreUsageErrors(t *testing.T) {
 	}{
 		"other protocol":  {"-redis-url=http://localhost/", "redis://host:port/number"},
 		"one bad of two":  {"-redis-url=redis://localhost:1/0,redis", "REDIS_URL"},
+		"one node twice":  {"-redis-url=redis://a:1/0,redis://a:1/1", "a:1 twice"},
+		"no such redlock": {"-redlock=fast", "by-hand or redsync"},
+		"acks by redsync": {"-acks=1 -redlock=redsync", "Redlock by hand"},
+		"no pair's name":  {"-sentinel-url=redis-sentinel://a:1", "redis-sentinel://host:port#"},
 		"too many nodes":  {"-redis-url=redis://a:1,redis://b:2 -nodes=3", "nodes must be 0 (all) to 2"},
 		"no account":      {"-account-url=8090", "ACCOUNT_URL"},
 		"unknown variant": {"-variant=sloppy", "delete-any, no-expiry, no-extension, no-fencing"},
