@@ -1,5 +1,5 @@
-// Package services provides the servers the lessons run on: RabbitMQ, NATS, Postgres, Redis, and for
-// looking inside Jaeger and Seq.
+// Package services provides the servers the lessons run on: RabbitMQ, NATS, Postgres, Redis, alone or
+// as a pair with Sentinels, etcd, and for looking inside Jaeger and Seq.
 //
 // A machine that has only Go must do, and one that has more must not be asked for less. So each
 // server is provided by the first link of a chain that holds: an address in the environment, a
