@@ -149,7 +149,9 @@ func (b *Biller) drop(id string) {
 func (b *Biller) bill(ctx, working context.Context, order shop.Order) {
 	lease, err := b.locker.Acquire(ctx, order.ID)
 	if err != nil {
-		b.doubt.Store(errors.Is(err, ErrNoQuorum))
+		if errors.Is(err, ErrNoQuorum) {
+			b.doubt.Store(true)
+		}
 		level := slog.LevelDebug // somebody else has it: that is what a lock is for
 		if !errors.Is(err, ErrTaken) && ctx.Err() == nil {
 			level = slog.LevelWarn

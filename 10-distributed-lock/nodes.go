@@ -44,8 +44,11 @@ func Connect(s Settings) (*Nodes, error) {
 	}
 	if s.Sentinels != "" {
 		client, err := failoverClient(s)
+		if err != nil {
+			return nil, err
+		}
 		n.clients = []*redis.Client{client}
-		return n, err
+		return n, nil
 	}
 	for _, address := range s.addresses() {
 		options, err := redis.ParseURL(address)

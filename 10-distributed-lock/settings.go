@@ -183,7 +183,7 @@ func (s Settings) Validate() error {
 		{"wait", s.Wait, 0, time.Hour},
 		{"retry", s.Retry, time.Microsecond, time.Minute},
 		{"work", s.Work, 0, time.Hour},
-		{"gap", s.Gap, 0, time.Minute},
+		{"gap", s.Gap, 0, 5 * time.Second}, // nothing ends it, and a drain has its limit
 	} {
 		if d.value < d.min || d.value > d.max {
 			return usagef("%s must be %s to %s, is %s", d.name, d.min, d.max, d.value)

@@ -7,3 +7,5 @@ import (
 )
 
 func TestExperiments(t *testing.T) { labtest.Experiments(t) }
+
+func TestPage(t *testing.T) { labtest.Page(t, "../README.md") }
