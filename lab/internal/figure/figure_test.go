@@ -38,6 +38,7 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 		},
 		Once: &Once{Exit: 25, Took: 26 * time.Second, Lines: []string{"one", "two"}},
 	}
+	facts.History.Started = time.Now()
 	facts.History.Lives = []history.Life{{Process: "consumer-2"}, {Process: "idle"}}
 	facts.History.Events = events(ledger.Processed, 0, 27, 1)
 	for i := range facts.History.Events {
@@ -49,7 +50,15 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 	for _, accepted := range []bool{true, true, true, false} {
 		facts.History.Answers = append(facts.History.Answers, history.Answer{
 			Accepted: accepted, Took: time.Second + time.Duration(len(facts.History.Answers)),
+			Time: facts.History.Started.Add(time.Duration(len(facts.History.Answers)) * time.Second),
 		})
+	}
+	// The second customer comes as the two seconds have passed, and one of three is refused.
+	facts.History.Marks = []history.Mark{
+		{Time: facts.History.Started.Add(-2*time.Second - time.Nanosecond)},
+		{Time: facts.History.Started.Add(-time.Hour)},
+		{Time: facts.History.Started, Act: history.LoadEnds},
+		{Time: facts.History.Started.Add(time.Hour), Act: "heal everybody"},
 	}
 	want := map[string]float64{
 		"accepted": 1, "processed": 2, "failed": 3, "duplicated": 5, "ghosts": 6,
@@ -58,7 +67,7 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 		"untraced": 0.5, "traces": 18, "spans per trace": 19, "services per trace": 20,
 		"broken traces": 21, "failing traces": 22, "series": 23, "loose log lines": 24,
 		"exits": 25, "ends": 26, "processed by consumer-2": 27, "processed by idle": 0,
-		"availability": 75, "amplification": 2,
+		"availability": 75, "availability at the end": 200.0 / 3, "amplification": 2,
 		"answer p50": 1 + 1e-9, "answer p100": 1 + 3e-9, "refusal p50": 1 + 3e-9,
 	}
 	for name, want := range want {

@@ -6,7 +6,9 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"time"
 
+	"course.example/lab/internal/history"
 	"course.example/lab/internal/ledger"
 )
 
@@ -119,6 +121,12 @@ var Table = []Figure{
 			yes, _ := customers(f, true)
 			return 100 * yes / max(all, 1), err
 		},
+	},
+	{
+		Name:  "availability at the end",
+		About: "the same of those who came two seconds or more after the last act",
+		Of:    Singles, Rule: Percent, Machine: true,
+		Value: func(f *Facts, _ Ask) (float64, error) { return lateAvailability(f) },
 	},
 	{
 		Name:  "amplification",
@@ -298,6 +306,34 @@ func customers(f *Facts, accepted bool) (float64, error) {
 		return 0, errors.New("no customer has placed a single order")
 	}
 	return float64(n), nil
+}
+
+// lateAvailability is how it is when what was done to a run lies behind it: a shop that
+// stands still for good has an availability, too, from before.
+func lateAvailability(f *Facts) (float64, error) {
+	var since time.Time
+	for _, m := range f.History.Marks {
+		if m.Act == history.LoadEnds {
+			break // what is mended then is mended for nobody
+		}
+		if m.Time.After(since) {
+			since = m.Time
+		}
+	}
+	all, yes := 0.0, 0.0
+	for _, a := range f.History.Answers {
+		if a.Time.Add(-a.Took).Before(since.Add(2 * time.Second)) {
+			continue
+		}
+		all++
+		if a.Accepted {
+			yes++
+		}
+	}
+	if all == 0 {
+		return 0, errors.New("no customer has come two seconds after the last act")
+	}
+	return 100 * yes / all, nil
 }
 
 func matches(f *Facts, a Ask) (float64, error) {
