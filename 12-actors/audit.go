@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"course.example/12-actors/engine"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
 )
@@ -184,7 +185,7 @@ func (a *audit) last() verdict {
 func (n *Node) count(try time.Duration) func(context.Context, string) (*CountReply, error) {
 	return func(ctx context.Context, sku string) (*CountReply, error) {
 		stock := GetStockGrainClient(n.cluster, sku)
-		return Call(ctx, n.budget, "Stock/"+sku, try,
+		return engine.Call(ctx, n.retries, "Stock/"+sku, try,
 			func(how ...cluster.GrainCallOption) (*CountReply, error) {
 				return stock.Count(&CountRequest{}, how...)
 			})

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"course.example/12-actors/engine"
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/asynkron/protoactor-go/actor"
-	"github.com/asynkron/protoactor-go/cluster"
 )
 
 // Bounds of what a silo tells: the table is read several times a second.
@@ -122,95 +120,36 @@ func newWindow() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Minute.Microseconds(), 2)
 }
 
-// middleware sees every message to a grain, and every answer.
-func (c *counter) middleware() []actor.PropsOption {
-	return []actor.PropsOption{
-		actor.WithReceiverMiddleware(func(next actor.ReceiverFunc) actor.ReceiverFunc {
-			return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
-				c.receive(ctx, envelope, next)
-			}
-		}),
-		actor.WithSenderMiddleware(func(next actor.SenderFunc) actor.SenderFunc {
-			return func(ctx actor.SenderContext, to *actor.PID, e *actor.MessageEnvelope) {
-				_, failed := e.Message.(*cluster.GrainErrorResponse)
-				if grain, ok := ctx.(actor.ExtensionContext); ok && failed {
-					id := cluster.GetClusterIdentity(grain)
-					c.count(id.Kind, func(k *kindCounter) { k.errs++ })
-				}
-				next(ctx, to, e)
-			}
-		}),
-	}
-}
-
-func (c *counter) receive(
-	ctx actor.ReceiverContext, envelope *actor.MessageEnvelope, next actor.ReceiverFunc,
-) {
-	id := cluster.GetClusterIdentity(ctx)
-	switch envelope.Message.(type) {
-	case *actor.Started:
-		c.activated(id)
-		next(ctx, envelope)
-	case *actor.Stopped:
-		next(ctx, envelope)
-		c.deactivated(id)
-	case *cluster.GrainRequest:
-		start := time.Now()
-		c.begin()
-		defer func() { c.called(id.Kind, time.Since(start)) }()
-		defer recovered(ctx, envelope)
-		next(ctx, envelope)
-	default:
-		next(ctx, envelope)
-	}
-}
-
-// recovered turns a panic in a grain into an answer: without one, the caller would
-// wait in vain. What the panic has left of the grain's memory is not to be trusted,
-// so the activation ends.
-func recovered(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
-	reason := recover()
-	if reason == nil {
-		return
-	}
-	slog.Error("a grain panicked", "grain", ctx.Self().GetId(), "reason", reason)
-	slog.Debug("where it panicked", "stack", string(debug.Stack()))
-	end(ctx.ActorSystem(), ctx.Self())
-	if envelope.Sender != nil {
-		ctx.ActorSystem().Root.Send(envelope.Sender, cluster.NewGrainErrorResponse(
-			cluster.ErrorReason_INTERNAL, fmt.Sprintf("the grain panicked: %v", reason)))
-	}
-}
-
-// end stops an activation after the call in hand, before those that wait. From now on
-// it cannot be reached: the engine stops it a moment later, and forgets without a
-// word what came into its mailbox in between.
-func end(system *actor.ActorSystem, grain *actor.PID) {
-	system.Root.Stop(grain)
-	system.ProcessRegistry.Remove(grain)
-}
-
 func (c *counter) count(kind string, change func(*kindCounter)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change(c.of(kind))
 }
 
-func (c *counter) activated(id *cluster.ClusterIdentity) {
-	slog.Debug("activated", "grain", id.Kind+"/"+id.Identity)
-	c.count(id.Kind, func(k *kindCounter) {
-		k.active[id.Identity] = time.Now()
+// Activated is told by the engine, as are the four methods after it.
+func (c *counter) Activated(grain engine.Name) {
+	slog.Debug("activated", "grain", grain.String())
+	c.count(grain.Kind, func(k *kindCounter) {
+		k.active[grain.ID] = time.Now()
 		k.activated++
-		c.note(Event{Event: "activated", Grain: id.Kind + "/" + id.Identity})
+		c.note(Event{Event: "activated", Grain: grain.String()})
 	})
 }
 
-func (c *counter) deactivated(id *cluster.ClusterIdentity) {
-	slog.Debug("deactivated", "grain", id.Kind+"/"+id.Identity)
-	c.count(id.Kind, func(k *kindCounter) {
-		delete(k.active, id.Identity)
-		c.note(Event{Event: "deactivated", Grain: id.Kind + "/" + id.Identity})
+func (c *counter) Deactivated(grain engine.Name) {
+	slog.Debug("deactivated", "grain", grain.String())
+	c.count(grain.Kind, func(k *kindCounter) {
+		delete(k.active, grain.ID)
+		c.note(Event{Event: "deactivated", Grain: grain.String()})
 	})
+}
+
+func (c *counter) Began(engine.Name) { c.begin() }
+
+func (c *counter) Ended(grain engine.Name, took time.Duration) { c.called(grain.Kind, took) }
+
+func (c *counter) Failed(grain engine.Name) {
+	c.count(grain.Kind, func(k *kindCounter) { k.errs++ })
 }
 
 // note keeps an event for the next renewal. It is called with the lock held.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/asynkron/protoactor-go/cluster"
+	"course.example/12-actors/engine"
 )
 
 // What a silo tells is bounded, and says so: of a thousand activations at once
@@ -14,10 +14,10 @@ func TestCensusOfMany(t *testing.T) {
 	t.Parallel()
 	c := newCounter("silo-1")
 	for i := range 1000 {
-		c.activated(cluster.NewClusterIdentity(fmt.Sprint(i), "Order"))
+		c.Activated(engine.Name{Kind: "Order", ID: fmt.Sprint(i)})
 	}
 	for i := range 10 {
-		c.deactivated(cluster.NewClusterIdentity(fmt.Sprint(i), "Order"))
+		c.Deactivated(engine.Name{Kind: "Order", ID: fmt.Sprint(i)})
 	}
 	census, events := c.take(time.Now())
 	order := census.Kinds[0]

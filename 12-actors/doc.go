@@ -11,13 +11,11 @@
 //	grains.proto   what the grains understand
 //	order.go       the grain of one order: the work, the stock, done
 //	stock.go       the grain of one product's stock
-//	state.go       State[T]: what a grain remembers, and its version
 //	redis.go       the store, in Redis, as in the lecture
 //	postgres.go    the store, in Postgres
-//	call.go        a call that is tried again, and ends when its context does
-//	overload.go    what keeps the shop going when too many call
 //	membership.go  who is in the cluster: a lease in Redis for every silo
-//	engine.go      a silo or a client of protoactor-go
+//	node.go        a process takes part in the cluster, and leaves it
+//	engine/        what calls, places, recovers and remembers, for all parts alike
 //	census.go      what a silo can tell of itself
 //	view.go        GET /cluster: what all of them tell
 //	audit.go       does every order that was accepted stand in the books?

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -61,41 +62,53 @@ const (
 	keyPulse   = "cluster:pulse"
 	keyLog     = "cluster:log"
 	keyBorn    = "cluster:born"
+	keyVersion = "cluster:version"
 )
 
-// visit does one of the four things above and returns the members there are. While
-// the table is forming, there may be others. For a member that renews a lease which
-// was taken from it the error is [ErrLeaseLost].
+// List is what a visit to the table tells.
+type List struct {
+	Members []Member
+	Version int64 // grows whenever somebody comes or goes
+	Forming bool  // there may be others
+}
+
+// visit does one of the four things above and returns the members there are. For a
+// member that renews a lease which was taken from it the error is [ErrLeaseLost].
 func (t *Table) visit(
 	ctx context.Context, what string, me Member, events []Event,
-) (members []Member, forming bool, err error) {
+) (list List, err error) {
 	record, err := json.Marshal(me)
 	if err != nil {
-		return nil, false, fmt.Errorf("encode the member: %w", err)
+		return list, fmt.Errorf("encode the member: %w", err)
 	}
 	args := []any{what, me.ID, t.lease.Milliseconds(), record}
 	for _, e := range events {
 		line, err := json.Marshal(e)
 		if err != nil {
-			return nil, false, fmt.Errorf("encode an event: %w", err)
+			return list, fmt.Errorf("encode an event: %w", err)
 		}
 		args = append(args, line)
 	}
 	answer, err := t.script.Run(ctx, t.client,
-		[]string{keyLeases, keyRecords, keyPulse, keyLog, keyBorn}, args...).StringSlice()
+		[]string{keyLeases, keyRecords, keyPulse, keyLog, keyBorn, keyVersion},
+		args...).StringSlice()
 	if err != nil {
-		return nil, false, fmt.Errorf("the table of members: %w", err)
+		return list, fmt.Errorf("the table of members: %w", err)
 	}
-	members = make([]Member, len(answer)-1)
-	for i, record := range answer[1:] {
-		if err := json.Unmarshal([]byte(record), &members[i]); err != nil {
-			return nil, false, fmt.Errorf("the table of members: %q: %w", record, err)
+	list.Forming = answer[0] == "forming"
+	if list.Version, err = strconv.ParseInt(answer[1], 10, 64); err != nil {
+		return list, fmt.Errorf("the table of members: its version: %w", err)
+	}
+	list.Members = make([]Member, len(answer)-2)
+	for i, record := range answer[2:] {
+		if err := json.Unmarshal([]byte(record), &list.Members[i]); err != nil {
+			return list, fmt.Errorf("the table of members: %q: %w", record, err)
 		}
 	}
 	if answer[0] == "lost" {
-		return members, false, ErrLeaseLost
+		return list, ErrLeaseLost
 	}
-	return members, answer[0] == "forming", nil
+	return list, nil
 }
 
 // Log returns the newest of what happened in the cluster, newest first.
@@ -119,7 +132,7 @@ func (t *Table) Log(ctx context.Context, limit int64) ([]Event, error) {
 // It returns nil then, and [ErrLeaseLost] when the lease is lost.
 func (t *Table) keep(
 	ctx context.Context, what string, me func() (Member, []Event),
-	tell func(members []Member, forming bool),
+	tell func(List),
 ) error {
 	tick := time.NewTicker(t.lease / 6)
 	defer tick.Stop()
@@ -141,7 +154,7 @@ func (t *Table) keep(
 		last = time.Now()
 		self, events := me()
 		kept = append(kept, events...)
-		members, forming, err := t.visit(ctx, what, self, kept)
+		list, err := t.visit(ctx, what, self, kept)
 		switch {
 		case errors.Is(err, ErrLeaseLost):
 			return err
@@ -153,6 +166,6 @@ func (t *Table) keep(
 			continue
 		}
 		kept = nil
-		tell(members, forming)
+		tell(list)
 	}
 }

@@ -18,11 +18,11 @@ func member(name string) Member { return Member{ID: "id-of-" + name, Name: name}
 // visits makes one visit that must succeed, and returns who is there.
 func visits(t *testing.T, table *Table, what string, m Member) []string {
 	t.Helper()
-	members, _, err := table.visit(t.Context(), what, m, nil)
+	list, err := table.visit(t.Context(), what, m, nil)
 	if err != nil {
 		t.Fatalf("%s %s: %v", what, m.Name, err)
 	}
-	return names(members)
+	return names(list.Members)
 }
 
 // formed gives a table its age: for the time of a lease, nobody is missed.
@@ -61,7 +61,7 @@ func TestMembersFindEachOther(t *testing.T) {
 	want(visits(t, table, renew, a), "a", "b")
 	want(visits(t, table, leave, a), "b")
 	want(visits(t, table, look, Member{}), "b")
-	if _, _, err := table.visit(t.Context(), renew, a, nil); !errors.Is(err, ErrLeaseLost) {
+	if _, err := table.visit(t.Context(), renew, a, nil); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("who has left renews: %v", err)
 	}
 }
@@ -103,9 +103,9 @@ func TestLeaseRunsOut(t *testing.T) {
 	until(t, func() bool {
 		return !slices.Contains(visits(t, table, renew, other), "paused")
 	})
-	members, _, err := table.visit(t.Context(), renew, paused, nil)
-	if !errors.Is(err, ErrLeaseLost) || !slices.Equal(names(members), []string{"other"}) {
-		t.Errorf("the paused silo renews: %q, %v", names(members), err)
+	list, err := table.visit(t.Context(), renew, paused, nil)
+	if !errors.Is(err, ErrLeaseLost) || !slices.Equal(names(list.Members), []string{"other"}) {
+		t.Errorf("the paused silo renews: %q, %v", names(list.Members), err)
 	}
 	log, err := table.Log(t.Context(), 10)
 	if err != nil || len(log) != 1 || log[0].Event != "silo gone" || log[0].Silo != "paused" {
@@ -126,7 +126,7 @@ func TestMissedRenewals(t *testing.T) {
 	failing, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 3 {
-		if _, _, err := table.visit(failing, renew, late, nil); err == nil {
+		if _, err := table.visit(failing, renew, late, nil); err == nil {
 			t.Fatal("the visit did not fail")
 		}
 		if got := visits(t, table, renew, other); !slices.Contains(got, "late") {
@@ -173,15 +173,16 @@ func TestForgottenTable(t *testing.T) {
 	}
 	n := &Node{}
 	n.seen.Store(&[]Member{a, b})
-	members, forming, err := table.visit(t.Context(), renew, a, nil)
-	if err != nil || !forming || !slices.Equal(names(n.withKnown(members)), []string{"a", "b"}) {
-		t.Errorf("a sees %q, forming %v, %v", names(members), forming, err)
+	list, err := table.visit(t.Context(), renew, a, nil)
+	if err != nil || !list.Forming ||
+		!slices.Equal(names(n.withKnown(list.Members)), []string{"a", "b"}) {
+		t.Errorf("a sees %q, forming %v, %v", names(list.Members), list.Forming, err)
 	}
 	if got := visits(t, table, renew, b); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("b sees %q", got)
 	}
 	formed(t, table)
-	if _, _, err := table.visit(t.Context(), renew, member("c"), nil); !errors.Is(err, ErrLeaseLost) {
+	if _, err := table.visit(t.Context(), renew, member("c"), nil); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("a stranger renews at a table that is complete: %v", err)
 	}
 }
@@ -193,7 +194,7 @@ func TestLogOfTheCluster(t *testing.T) {
 		{Time: time.UnixMilli(1).UTC(), Event: "activated", Silo: "a", Grain: "Stock/x"},
 		{Time: time.UnixMilli(2).UTC(), Event: "deactivated", Silo: "a", Grain: "Stock/x"},
 	}
-	if _, _, err := table.visit(t.Context(), join, member("a"), events); err != nil {
+	if _, err := table.visit(t.Context(), join, member("a"), events); err != nil {
 		t.Fatal(err)
 	}
 	log, err := table.Log(t.Context(), 10)
@@ -215,9 +216,9 @@ func TestKeep(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- table.keep(ctx, renew, func() (Member, []Event) { return me, nil },
-			func(m []Member, _ bool) {
+			func(list List) {
 				select {
-				case told <- m:
+				case told <- list.Members:
 				case <-ctx.Done():
 				}
 			})
@@ -231,7 +232,7 @@ func TestKeep(t *testing.T) {
 	}
 	visits(t, table, leave, me)
 	err := table.keep(t.Context(), renew, func() (Member, []Event) { return me, nil },
-		func([]Member, bool) { t.Error("told a list by a table that has buried it") })
+		func(List) { t.Error("told a list by a table that has buried it") })
 	if !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("got %v", err)
 	}

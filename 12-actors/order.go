@@ -3,11 +3,11 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"course.example/12-actors/engine"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
 	"github.com/google/uuid"
@@ -23,16 +23,16 @@ type placed struct {
 // are served one at a time: a customer who asks twice is not served twice at the
 // same moment.
 type orderGrain struct {
+	engine.Hooks
 	silo  *Silo
-	state *State[placed]
+	state *engine.State[placed]
 }
 
 func newOrder(silo *Silo) Order { return &orderGrain{silo: silo} }
 
-// Init runs before the first call. It cannot fail, so that the state is read by
-// the call itself.
+// Init runs before the first call, which reads the state by itself.
 func (g *orderGrain) Init(ctx cluster.GrainContext) {
-	g.state = NewState[placed](g.silo.memory(), name(ctx))
+	g.state = engine.NewState[placed](g.silo.memory(), name(ctx))
 }
 
 // Place does the order's work, takes its pieces from the stocks and remembers
@@ -57,7 +57,7 @@ func (g *orderGrain) Place(
 	order := orderOf(grain.Identity(), req)
 	err = g.silo.work(ctx, order)
 	if errors.Is(err, shop.ErrBounced) {
-		return nil, refuse(err)
+		return nil, engine.Refuse(err)
 	}
 	if err != nil {
 		return nil, g.silo.failed(grain, err)
@@ -91,26 +91,16 @@ func pieces(lines []*Line) map[string]int32 {
 func (g *orderGrain) take(
 	ctx context.Context, grains *cluster.Cluster, order, sku string, quantity int32,
 ) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, g.silo.settings.Try, ErrNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, g.silo.settings.Try, engine.ErrNoAnswer)
 	defer cancel()
 	stock := GetStockGrainClient(grains, sku)
 	ask := &TakeRequest{Order: order, Quantity: quantity}
-	_, err := Ask(ctx, func(how ...cluster.GrainCallOption) (*TakeReply, error) {
-		return stock.Take(ask, how...)
-	})
+	_, err := stock.Take(ask, engine.Until(ctx))
 	return err
 }
 
-// Terminate runs when the activation goes. What it knows is in the store.
-func (*orderGrain) Terminate(cluster.GrainContext) {}
-
-// ReceiveDefault takes what is none of the grain's calls: nothing, here.
-func (*orderGrain) ReceiveDefault(cluster.GrainContext) {}
-
 // name is how logs and stores call a grain: Order/0199….
-func name(ctx cluster.GrainContext) string {
-	return fmt.Sprintf("%s/%s", ctx.Kind(), ctx.Identity())
-}
+func name(ctx cluster.GrainContext) string { return engine.Key(ctx.Kind(), ctx.Identity()) }
 
 func orderOf(id string, req *PlaceRequest) shop.Order {
 	order := shop.Order{

@@ -5,25 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
-	"github.com/asynkron/protoactor-go/cluster"
+	"course.example/12-actors/engine"
 )
 
 // take asks the stock of mugs for one, for an order of that name, and waits so long.
 func take(ctx context.Context, w *Web, order string, waits time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, waits)
 	defer cancel()
-	_, err := Ask(ctx, func(how ...cluster.GrainCallOption) (*TakeReply, error) {
-		return GetStockGrainClient(w.node.cluster, "mug").Take(
-			&TakeRequest{Order: order, Quantity: 1}, how...)
-	})
+	_, err := GetStockGrainClient(w.node.cluster, "mug").Take(
+		&TakeRequest{Order: order, Quantity: 1}, engine.Until(ctx))
 	return err
 }
 
@@ -35,7 +30,7 @@ func stuckStock(t *testing.T, change func(*Settings)) (
 	t.Helper()
 	stuck, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	w, h = startShopOn(t, change, func(s Store) Store {
+	w, h = startShopOn(t, change, func(s engine.Store) engine.Store {
 		return watched{s, func(context.Context) {
 			once.Do(func() { close(stuck); <-goOn })
 		}}
@@ -63,7 +58,7 @@ func crowd(t *testing.T, w *Web, name string, patience time.Duration) (sentAway 
 			switch err := take(t.Context(), w, fmt.Sprint(name, n), patience); {
 			case err == nil:
 				t.Error("a stock that is stuck has answered")
-			case Busy(err):
+			case engine.Busy(err):
 				busy.Add(1)
 			}
 		})
@@ -98,7 +93,7 @@ func TestHotStock(t *testing.T) {
 	var err error
 	until(t, func() bool {
 		err = take(t.Context(), w, "last", aLongTime)
-		return !Busy(err)
+		return !engine.Busy(err)
 	})
 	if err != nil {
 		t.Errorf("the first one after the flood: %v", err)
@@ -146,7 +141,7 @@ func TestTakeCarriesItsDeadline(t *testing.T) {
 // asks again finds it done.
 func TestTurnEnds(t *testing.T) {
 	stuck, goOn := make(chan struct{}), make(chan struct{})
-	w, _ := startShopOn(t, nil, func(s Store) Store {
+	w, _ := startShopOn(t, nil, func(s engine.Store) engine.Store {
 		return watched{s, func(context.Context) { close(stuck); <-goOn }}
 	})
 	gone, leaves := context.WithCancel(t.Context())
@@ -171,84 +166,5 @@ func TestFullDoor(t *testing.T) {
 	<-w.door
 	for range 2 { // an order that is done makes room for the next
 		buyMug(t, h)
-	}
-}
-
-func TestBudget(t *testing.T) {
-	t.Parallel()
-	b := &Budget{tries: 2}
-	if got := []bool{b.spend(), b.spend(), b.spend()}; !slices.Equal(got, []bool{true, true, false}) {
-		t.Errorf("two tries are two: %v", got)
-	}
-	for range 10 {
-		if b.spend() {
-			t.Error("a try for less than ten answers")
-		}
-		b.earn()
-	}
-	b.tries += 1e-9 // ten tenths
-	if !b.spend() || b.spend() {
-		t.Error("ten answers earn one try")
-	}
-	b = NewBudget()
-	b.earn()
-	if b.tries != maxTries {
-		t.Errorf("saved %v", b.tries)
-	}
-}
-
-// Without a budget, a grain that never answers would be asked for as long as anybody
-// has patience.
-func TestCallEndsWithItsBudget(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		var calls atomic.Int64
-		_, err := Call(ctx, &Budget{tries: 2}, "Order/1", time.Second,
-			answers(&calls, errors.New("broken")))
-		if calls.Load() != 3 || !contains(err, "call Order/1: broken") {
-			t.Errorf("%d calls, %v; want the first and two more", calls.Load(), err)
-		}
-	})
-}
-
-// An engine that has looked for the grain for too long must not send the call: it
-// would only stand in others' way.
-func TestCallThatWasTooLateIsNotSent(t *testing.T) {
-	t.Parallel()
-	system := actor.NewActorSystem()
-	defer system.Shutdown()
-	for left, want := range map[time.Duration]bool{-time.Second: false, time.Minute: true} {
-		sent := make(chan string, 1)
-		grain := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-			if _, call := ctx.Message().(*cluster.GrainRequest); call {
-				sent <- ctx.MessageHeader().Get(timeLeft)
-				ctx.Respond(&cluster.GrainResponse{})
-			}
-		}))
-		how := cluster.GrainCallConfig{Context: system.Root}
-		withDeadline(time.Now().Add(left))(&how)
-		how.Context.RequestFuture(grain, &cluster.GrainRequest{}, time.Minute)
-		if err := system.Root.PoisonFuture(grain).Wait(); err != nil {
-			t.Fatal(err)
-		}
-		if got := len(sent) == 1; got != want {
-			t.Errorf("%s before its deadline, it was sent: %v", left, got)
-		}
-	}
-}
-
-func TestCallEarns(t *testing.T) {
-	t.Parallel()
-	b := &Budget{}
-	for range 11 {
-		if _, err := Call(t.Context(), b, "Order/1", time.Minute,
-			func(...cluster.GrainCallOption) (string, error) { return "yes", nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !b.spend() || b.spend() {
-		t.Error("eleven answers earn one try")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"course.example/12-actors/engine"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -38,21 +39,21 @@ func NewPostgresStore(ctx context.Context, pool *pgxpool.Pool) (*PostgresStore, 
 	return &PostgresStore{pool}, nil
 }
 
-func (s *PostgresStore) Read(ctx context.Context, grain string) (Record, error) {
-	var r Record
+func (s *PostgresStore) Read(ctx context.Context, grain string) (engine.Record, error) {
+	var r engine.Record
 	err := s.pool.QueryRow(ctx,
 		`SELECT version, data FROM grain_states WHERE grain = $1`, grain,
 	).Scan(&r.Version, &r.Data)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Record{}, nil
+		return engine.Record{}, nil
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("postgres: %w", err)
+		return engine.Record{}, fmt.Errorf("postgres: %w", err)
 	}
 	return r, nil
 }
 
-func (s *PostgresStore) Write(ctx context.Context, grain string, c Change) error {
+func (s *PostgresStore) Write(ctx context.Context, grain string, c engine.Change) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// One row changes, or none: the version is compared by the statement that
 		// writes. The row's lock lets a rival wait until this transaction ends.
@@ -62,13 +63,13 @@ func (s *PostgresStore) Write(ctx context.Context, grain string, c Change) error
 			statement = `INSERT INTO grain_states (grain, version, data)
 				VALUES ($1, $2::bigint + 1, $3) ON CONFLICT DO NOTHING`
 		}
-		if err := one(ctx, tx, ErrStale, statement, grain, c.Expect, c.Data); err != nil {
+		if err := one(ctx, tx, engine.ErrStale, statement, grain, c.Expect, c.Data); err != nil {
 			return err
 		}
 		if c.Effect == "" {
 			return nil
 		}
-		return one(ctx, tx, ErrDone, `INSERT INTO grain_effects (grain, effect, version)
+		return one(ctx, tx, engine.ErrDone, `INSERT INTO grain_effects (grain, effect, version)
 			VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, grain, c.Effect, c.Expect+1)
 	})
 }

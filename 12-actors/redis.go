@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"course.example/12-actors/engine"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -28,33 +29,33 @@ func NewRedisStore(client *redis.Client) *RedisStore {
 	return &RedisStore{client: client, script: redis.NewScript(redisWrite)}
 }
 
-func (s *RedisStore) Read(ctx context.Context, grain string) (Record, error) {
+func (s *RedisStore) Read(ctx context.Context, grain string) (engine.Record, error) {
 	fields, err := s.client.HMGet(ctx, stateKey(grain), "version", "data").Result()
 	if err != nil {
-		return Record{}, fmt.Errorf("redis: %w", err)
+		return engine.Record{}, fmt.Errorf("redis: %w", err)
 	}
 	version, written := fields[0].(string)
 	if !written {
-		return Record{}, nil
+		return engine.Record{}, nil
 	}
 	data, _ := fields[1].(string)
 	number, err := strconv.ParseInt(version, 10, 64)
 	if err != nil {
-		return Record{}, fmt.Errorf("redis: version of %s: %w", grain, err)
+		return engine.Record{}, fmt.Errorf("redis: version of %s: %w", grain, err)
 	}
-	return Record{Version: number, Data: []byte(data)}, nil
+	return engine.Record{Version: number, Data: []byte(data)}, nil
 }
 
-func (s *RedisStore) Write(ctx context.Context, grain string, c Change) error {
+func (s *RedisStore) Write(ctx context.Context, grain string, c engine.Change) error {
 	answer, err := s.script.Run(ctx, s.client,
 		[]string{stateKey(grain), effectsKey(grain)}, c.Expect, c.Data, c.Effect).Text()
 	switch {
 	case err != nil:
 		return fmt.Errorf("redis: %w", err)
 	case answer == "stale":
-		return ErrStale
+		return engine.ErrStale
 	case answer == "done":
-		return ErrDone
+		return engine.ErrDone
 	case answer != "written":
 		return errors.New("redis: the script answered " + answer)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"course.example/12-actors/engine"
 	"course.example/lab/services/servicestest"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
@@ -26,12 +27,12 @@ import (
 // kind of grain. So the tests of this file run one after the other.
 func startShop(t *testing.T, change func(*Settings)) (*Web, http.Handler) {
 	t.Helper()
-	return startShopOn(t, change, func(s Store) Store { return s })
+	return startShopOn(t, change, func(s engine.Store) engine.Store { return s })
 }
 
 // startShopOn is [startShop] with something between the grains and their store.
 func startShopOn(
-	t *testing.T, change func(*Settings), wrap func(Store) Store,
+	t *testing.T, change func(*Settings), wrap func(engine.Store) engine.Store,
 ) (*Web, http.Handler) {
 	t.Helper()
 	s := DefaultSettings()
@@ -126,7 +127,7 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 	}
 	var first *PlaceReply
 	for round := range 3 {
-		got, err := Call(t.Context(), w.node.budget, "Order/"+order.ID, aLongTime, place)
+		got, err := engine.Call(t.Context(), w.node.retries, "Order/"+order.ID, aLongTime, place)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,8 +138,8 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 			t.Errorf("round %d: %v, the first was %v", round, got, first)
 		}
 		if round == 1 { // the activation ends; its state does not
-			pid := w.node.cluster.Get(order.ID, "Order")
-			if err := w.node.cluster.ActorSystem.Root.PoisonFuture(pid).Wait(); err != nil {
+			err := engine.Deactivate(t.Context(), w.node.cluster, "Order", order.ID)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -146,7 +147,7 @@ func TestOrderIsPlacedOnce(t *testing.T) {
 	wantStock(t, w, "mug", &CountReply{Sold: 2, Orders: 1, Version: 1, Served: 1})
 	// And a stock that is asked again for the same order gives nothing.
 	stock := GetStockGrainClient(w.node.cluster, "mug")
-	reply, err := Call(t.Context(), w.node.budget, "Stock/mug", aLongTime,
+	reply, err := engine.Call(t.Context(), w.node.retries, "Stock/mug", aLongTime,
 		func(how ...cluster.GrainCallOption) (*TakeReply, error) {
 			return stock.Take(&TakeRequest{Order: order.ID, Quantity: 2}, how...)
 		})
@@ -171,7 +172,7 @@ func wantStock(t *testing.T, w *Web, sku string, want *CountReply) {
 func TestStaleGrainEnds(t *testing.T) {
 	w, h := startShop(t, nil)
 	buyMug(t, h)
-	other := NewState[shelf](NewRedisStore(w.view.table.client), "Stock/mug")
+	other := engine.NewState[shelf](NewRedisStore(w.view.table.client), "Stock/mug")
 	write(t, other, shelf{Sold: 40, Orders: 40}, nil)
 	buyMug(t, h)
 	// The other's forty and one more, and that one is the first of this activation.
@@ -182,7 +183,7 @@ func TestStaleGrainEnds(t *testing.T) {
 // memory.
 func TestGrainThatPanicsEnds(t *testing.T) {
 	var fault atomic.Bool
-	w, h := startShopOn(t, nil, func(s Store) Store {
+	w, h := startShopOn(t, nil, func(s engine.Store) engine.Store {
 		return watched{s, func(context.Context) {
 			if fault.CompareAndSwap(true, false) {
 				panic("no nerves")
@@ -200,11 +201,11 @@ func TestGrainThatPanicsEnds(t *testing.T) {
 
 // watched is a store that has something done before each write of the stock of mugs.
 type watched struct {
-	Store
+	engine.Store
 	before func(context.Context)
 }
 
-func (w watched) Write(ctx context.Context, grain string, c Change) error {
+func (w watched) Write(ctx context.Context, grain string, c engine.Change) error {
 	if grain == "Stock/mug" {
 		w.before(ctx)
 	}

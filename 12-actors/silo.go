@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"course.example/12-actors/engine"
 	"course.example/shop"
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -21,8 +21,7 @@ type Silo struct {
 	settings Settings
 	node     *Node
 	counter  *counter
-	memory   func() Store // where an activation keeps its state
-	mailbox  actor.MailboxProducer
+	memory   func() engine.Store // where an activation keeps its state
 	workers  *semaphore.Weighted // nil: as many as come
 }
 
@@ -43,12 +42,10 @@ func RunSilo(ctx context.Context, settings Settings) (err error) {
 }
 
 func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error) {
-	how := variants[settings.Variant]
 	s := &Silo{
 		settings: settings,
 		counter:  newCounter(settings.Name),
-		memory:   how.memory(b.store),
-		mailbox:  how.mailbox,
+		memory:   variants[settings.Variant].memory(b.store),
 	}
 	if settings.Workers > 0 {
 		s.workers = semaphore.NewWeighted(int64(settings.Workers))
@@ -56,8 +53,8 @@ func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error
 	// The order of things: grains cannot be called before the silo has joined, and
 	// what joins is a silo that knows its grains.
 	node, err := startNode(ctx, b.table, s.counter, settings,
-		NewOrderKind(func() Order { return newOrder(s) }, settings.Idle, s.props()...),
-		NewStockKind(func() Stock { return newStock(s) }, settings.Idle, s.props()...))
+		NewOrderKind(func() Order { return newOrder(s) }, settings.Idle),
+		NewStockKind(func() Stock { return newStock(s) }, settings.Idle))
 	if err != nil {
 		return nil, err
 	}
@@ -83,18 +80,11 @@ func (s *Silo) work(ctx context.Context, order shop.Order) error {
 	return shop.Work(ctx, order, s.settings.Work)
 }
 
-// props are what stands between a call and its grain.
-func (s *Silo) props() []actor.PropsOption {
-	return append([]actor.PropsOption{
-		actor.WithMailbox(s.mailbox), actor.WithReceiverMiddleware(dropExpired),
-	}, s.counter.middleware()...)
-}
-
 // failed is what a grain returns to its caller. An activation that the store has
 // found out of date ends at once, before the calls that wait in its mailbox: they
-// are not answered, and whoever calls again finds the next activation.
+// are served by the next one.
 func (s *Silo) failed(grain cluster.GrainContext, err error) error {
-	if errors.Is(err, ErrStale) {
+	if errors.Is(err, engine.ErrStale) {
 		var refused int64
 		s.counter.count(grain.Kind(), func(k *kindCounter) {
 			k.stale++
@@ -102,12 +92,12 @@ func (s *Silo) failed(grain cluster.GrainContext, err error) error {
 		})
 		slog.Warn("write refused: another activation of this grain has written",
 			"grain", name(grain), "refused", refused)
-		end(grain.ActorSystem(), grain.Self())
+		grain.Stop(grain.Self())
 	}
-	if Refused(err) || Busy(err) {
+	if engine.Refused(err) || engine.Busy(err) {
 		return err
 	}
-	return cluster.NewGrainErrorResponse(cluster.ErrorReason_ABORTED, err.Error())
+	return engine.Abort(err)
 }
 
 func processed(ctx context.Context, order, effect string) {
@@ -119,7 +109,7 @@ type backing struct {
 	redis    *redis.Client
 	postgres *pgxpool.Pool
 	table    *Table
-	store    Store
+	store    engine.Store
 }
 
 // quietRedis keeps the pool of connections from printing what every call that fails

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"course.example/12-actors/engine"
 	"course.example/lab/services/servicestest"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -28,7 +29,7 @@ func redisClient(t *testing.T) *redis.Client {
 }
 
 // stores are those that must behave alike.
-func stores(t *testing.T) map[string]Store {
+func stores(t *testing.T) map[string]engine.Store {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), servicestest.Postgres(t))
 	if err != nil {
@@ -39,9 +40,13 @@ func stores(t *testing.T) map[string]Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]Store{
-		"redis": NewRedisStore(redisClient(t)), "postgres": postgres, "volatile": Volatile(),
+	return map[string]engine.Store{
+		"redis": NewRedisStore(redisClient(t)), "postgres": postgres, "volatile": engine.Volatile(),
 	}
+}
+
+func change(expect int64, data, effect string) engine.Change {
+	return engine.Change{Expect: expect, Data: []byte(data), Effect: effect}
 }
 
 func TestStores(t *testing.T) {
@@ -49,38 +54,38 @@ func TestStores(t *testing.T) {
 	for name, store := range stores(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			wantRecord(t, store, Record{})
+			wantRecord(t, store, engine.Record{})
 			steps := []struct {
 				what   string
-				change Change
+				change engine.Change
 				want   error
 			}{
-				{"the first write", Change{0, []byte(`1`), "a"}, nil},
-				{"a first write that comes second", Change{0, []byte(`9`), ""}, ErrStale},
-				{"the next", Change{1, []byte(`2`), "b"}, nil},
-				{"one that has missed it", Change{1, []byte(`9`), "c"}, ErrStale},
-				{"one from the future", Change{7, []byte(`9`), "c"}, ErrStale},
-				{"an effect that was there", Change{2, []byte(`9`), "a"}, ErrDone},
-				{"a stale one with an effect that was there", Change{1, []byte(`9`), "a"}, ErrStale},
-				{"without an effect", Change{2, []byte(`3`), ""}, nil},
-				{"and another without", Change{3, []byte(`4`), ""}, nil},
-				{"an effect that was refused before", Change{4, []byte(`5`), "c"}, nil},
+				{"the first write", change(0, `1`, "a"), nil},
+				{"a first write that comes second", change(0, `9`, ""), engine.ErrStale},
+				{"the next", change(1, `2`, "b"), nil},
+				{"one that has missed it", change(1, `9`, "c"), engine.ErrStale},
+				{"one from the future", change(7, `9`, "c"), engine.ErrStale},
+				{"an effect that was there", change(2, `9`, "a"), engine.ErrDone},
+				{"a stale one with an effect that was there", change(1, `9`, "a"), engine.ErrStale},
+				{"without an effect", change(2, `3`, ""), nil},
+				{"and another without", change(3, `4`, ""), nil},
+				{"an effect that was refused before", change(4, `5`, "c"), nil},
 			}
 			for _, s := range steps {
 				if err := store.Write(ctx, "Test/1", s.change); !errors.Is(err, s.want) {
 					t.Errorf("%s: got %v, want %v", s.what, err, s.want)
 				}
 			}
-			wantRecord(t, store, Record{5, []byte(`5`)})
+			wantRecord(t, store, engine.Record{Version: 5, Data: []byte(`5`)})
 			// Another grain's effects are its own.
-			if err := store.Write(ctx, "Test/2", Change{0, []byte(`1`), "a"}); err != nil {
+			if err := store.Write(ctx, "Test/2", change(0, `1`, "a")); err != nil {
 				t.Errorf("the same effect of another grain: %v", err)
 			}
 		})
 	}
 }
 
-func wantRecord(t *testing.T, store Store, want Record) {
+func wantRecord(t *testing.T, store engine.Store, want engine.Record) {
 	t.Helper()
 	got, err := store.Read(t.Context(), "Test/1")
 	if err != nil || got.Version != want.Version || string(got.Data) != string(want.Data) {
@@ -103,7 +108,7 @@ func TestActivationsThatRace(t *testing.T) {
 			)
 			for r := range rivals {
 				group.Go(func() {
-					s := NewState[int](store, "Test/race")
+					s := engine.NewState[int](store, "Test/race")
 					for i := range each {
 						effect := strconv.Itoa(r*each + i)
 						if add(t.Context(), t, s, effect) {
@@ -115,7 +120,7 @@ func TestActivationsThatRace(t *testing.T) {
 				})
 			}
 			group.Wait()
-			got, err := NewState[int](store, "Test/race").Read(t.Context())
+			got, err := engine.NewState[int](store, "Test/race").Read(t.Context())
 			if err != nil || got != acked || acked != rivals*each {
 				t.Errorf("%d in the store (%v), %d acknowledged, %d asked for",
 					got, err, acked, rivals*each)
@@ -125,7 +130,7 @@ func TestActivationsThatRace(t *testing.T) {
 }
 
 // add tries until it has written, as a caller does who is told no.
-func add(ctx context.Context, t *testing.T, s *State[int], effect string) bool {
+func add(ctx context.Context, t *testing.T, s *engine.State[int], effect string) bool {
 	for ctx.Err() == nil {
 		n, err := s.Read(ctx)
 		if err == nil {
@@ -134,7 +139,7 @@ func add(ctx context.Context, t *testing.T, s *State[int], effect string) bool {
 		if err == nil {
 			return true
 		}
-		if !errors.Is(err, ErrStale) {
+		if !errors.Is(err, engine.ErrStale) {
 			t.Errorf("effect %s: %v", effect, err)
 			return false
 		}
@@ -148,13 +153,13 @@ func TestStaleActivation(t *testing.T) {
 	for name, store := range stores(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			stale, fresh := NewState[shelf](store, "Stock/x"), NewState[shelf](store, "Stock/x")
+			stale, fresh := engine.NewState[shelf](store, "Stock/x"), engine.NewState[shelf](store, "Stock/x")
 			write(t, stale, shelf{Sold: 1}, nil)
 			if _, err := fresh.Read(ctx); err != nil {
 				t.Fatal(err)
 			}
 			write(t, fresh, shelf{Sold: 2}, nil)
-			write(t, stale, shelf{Sold: 9}, ErrStale)
+			write(t, stale, shelf{Sold: 9}, engine.ErrStale)
 			// It has forgotten what it believed, and reads what is so.
 			if got, err := stale.Read(ctx); err != nil || got.Sold != 2 {
 				t.Errorf("read %+v, %v; want 2 sold", got, err)
@@ -163,8 +168,8 @@ func TestStaleActivation(t *testing.T) {
 		})
 		t.Run(name+" no-version", func(t *testing.T) {
 			overwriting := noVersion(store)()
-			stale := NewState[shelf](overwriting, "Stock/y")
-			fresh := NewState[shelf](overwriting, "Stock/y")
+			stale := engine.NewState[shelf](overwriting, "Stock/y")
+			fresh := engine.NewState[shelf](overwriting, "Stock/y")
 			write(t, stale, shelf{Sold: 1}, nil)
 			if _, err := fresh.Read(t.Context()); err != nil {
 				t.Fatal(err)
@@ -173,7 +178,7 @@ func TestStaleActivation(t *testing.T) {
 				write(t, fresh, shelf{Sold: sold}, nil)
 			}
 			write(t, stale, shelf{Sold: 2}, nil) // and nobody objects
-			got, err := NewState[shelf](store, "Stock/y").Read(t.Context())
+			got, err := engine.NewState[shelf](store, "Stock/y").Read(t.Context())
 			if err != nil || got.Sold != 2 {
 				t.Errorf("read %+v, %v; seven sales should have been lost", got, err)
 			}
@@ -181,7 +186,7 @@ func TestStaleActivation(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, s *State[shelf], value shelf, want error) {
+func write(t *testing.T, s *engine.State[shelf], value shelf, want error) {
 	t.Helper()
 	if _, err := s.Read(t.Context()); err != nil {
 		t.Fatal(err)
@@ -200,8 +205,8 @@ func TestVolatileOrPersisted(t *testing.T) {
 		want    int64 // remembered by the next activation
 	}{{"right", 5}, {"no-version", 5}, {"no-persistence", 0}} {
 		memory := variants[c.variant].memory(store)
-		write(t, NewState[shelf](memory(), "Stock/"+c.variant), shelf{Sold: 5}, nil)
-		got, err := NewState[shelf](memory(), "Stock/"+c.variant).Read(t.Context())
+		write(t, engine.NewState[shelf](memory(), "Stock/"+c.variant), shelf{Sold: 5}, nil)
+		got, err := engine.NewState[shelf](memory(), "Stock/"+c.variant).Read(t.Context())
 		if err != nil || got.Sold != c.want {
 			t.Errorf("%s: the next activation remembers %d, %v; want %d",
 				c.variant, got.Sold, err, c.want)
@@ -213,9 +218,9 @@ func TestVolatileOrPersisted(t *testing.T) {
 func TestUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	inner := Volatile()
+	inner := engine.Volatile()
 	lossy := &losesAnswers{Store: inner}
-	s := NewState[int](lossy, "Test/1")
+	s := engine.NewState[int](lossy, "Test/1")
 	if _, err := s.Read(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -227,9 +232,9 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
-type losesAnswers struct{ Store }
+type losesAnswers struct{ engine.Store }
 
-func (l *losesAnswers) Write(ctx context.Context, grain string, c Change) error {
+func (l *losesAnswers) Write(ctx context.Context, grain string, c engine.Change) error {
 	if err := l.Store.Write(ctx, grain, c); err != nil {
 		return err
 	}
@@ -238,11 +243,11 @@ func (l *losesAnswers) Write(ctx context.Context, grain string, c Change) error 
 
 func TestUnreadableState(t *testing.T) {
 	t.Parallel()
-	store := Volatile()
-	if err := store.Write(t.Context(), "Test/1", Change{0, []byte(`"text"`), ""}); err != nil {
+	store := engine.Volatile()
+	if err := store.Write(t.Context(), "Test/1", change(0, `"text"`, "")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := NewState[int](store, "Test/1").Read(t.Context())
+	_, err := engine.NewState[int](store, "Test/1").Read(t.Context())
 	if err == nil || !contains(err, "state of Test/1, version 1") {
 		t.Errorf("got %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"course.example/12-actors/engine"
 	"github.com/asynkron/protoactor-go/cluster"
 )
 
@@ -18,9 +19,10 @@ type shelf struct {
 // for a moment, because a silo was taken for dead and is not, the store lets one
 // of them write.
 type stockGrain struct {
+	engine.Hooks
 	silo   *Silo
-	state  *State[shelf]
-	served *State[int64]
+	state  *engine.State[shelf]
+	served *engine.State[int64]
 }
 
 func newStock(silo *Silo) Stock { return &stockGrain{silo: silo} }
@@ -29,8 +31,8 @@ func newStock(silo *Silo) Stock { return &stockGrain{silo: silo} }
 // is kept: what was sold must outlive the silo, how much this activation has had to
 // do may go with it.
 func (g *stockGrain) Init(ctx cluster.GrainContext) {
-	g.state = NewState[shelf](g.silo.memory(), name(ctx))
-	g.served = NewState[int64](Volatile(), name(ctx))
+	g.state = engine.NewState[shelf](g.silo.memory(), name(ctx))
+	g.served = engine.NewState[int64](engine.Volatile(), name(ctx))
 }
 
 // Take takes pieces for an order. The order is the write's effect: the store
@@ -48,7 +50,7 @@ func (g *stockGrain) Take(
 	stock.Sold += int64(req.GetQuantity())
 	stock.Orders++
 	err = g.state.Write(ctx, stock, req.GetOrder())
-	if errors.Is(err, ErrDone) {
+	if errors.Is(err, engine.ErrDone) {
 		return &TakeReply{Again: true}, nil
 	}
 	if err == nil {
@@ -87,9 +89,3 @@ func (g *stockGrain) Count(
 		Sold: stock.Sold, Orders: stock.Orders, Version: g.state.Version(), Served: served,
 	}, nil
 }
-
-// Terminate runs when the activation goes. What it knows is in the store.
-func (*stockGrain) Terminate(cluster.GrainContext) {}
-
-// ReceiveDefault takes what is none of the grain's calls: nothing, here.
-func (*stockGrain) ReceiveDefault(cluster.GrainContext) {}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"course.example/12-actors/engine"
 	"course.example/lab/services/servicestest"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -27,7 +28,7 @@ func BenchmarkDurable(b *testing.B) {
 	volatile := redisAt(b, servicestest.RedisNodes(b, 1)[0].URL)
 	for _, c := range []struct {
 		name  string
-		store Store
+		store engine.Store
 	}{
 		{"redis", redisAt(b, servicestest.DurableRedis(b, 1)[0].URL)}, {"postgres", postgres},
 	} {
@@ -51,7 +52,7 @@ func BenchmarkDurable(b *testing.B) {
 	}
 }
 
-func redisAt(b *testing.B, url string) Store {
+func redisAt(b *testing.B, url string) engine.Store {
 	b.Helper()
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -69,7 +70,7 @@ func redisAt(b *testing.B, url string) Store {
 
 // writeAll lets so many writers write the state of a grain of their own so often, and returns how
 // long it took.
-func writeAll(b *testing.B, store Store, run string, writers, each int) time.Duration {
+func writeAll(b *testing.B, store engine.Store, run string, writers, each int) time.Duration {
 	b.Helper()
 	begun := time.Now()
 	group, ctx := errgroup.WithContext(b.Context())
@@ -82,9 +83,9 @@ func writeAll(b *testing.B, store Store, run string, writers, each int) time.Dur
 	return time.Since(begun)
 }
 
-func writeOne(ctx context.Context, store Store, grain string, times int) error {
+func writeOne(ctx context.Context, store engine.Store, grain string, times int) error {
 	for i := range times {
-		change := Change{Expect: int64(i), Data: []byte(`{"left":100}`), Effect: fmt.Sprint(i)}
+		change := engine.Change{Expect: int64(i), Data: []byte(`{"left":100}`), Effect: fmt.Sprint(i)}
 		if err := store.Write(ctx, grain, change); err != nil {
 			return err
 		}

@@ -8,10 +8,17 @@ import (
 	"time"
 
 	"course.example/12-actors/dashboard"
+	"course.example/12-actors/engine"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
 	"golang.org/x/sync/errgroup"
 )
+
+// doorSize is how many orders may be on their way at once.
+const doorSize = 1000
+
+// ErrFull is what a customer is told when there are too many before.
+var ErrFull = errors.New("too many orders are under way")
 
 // Web is the shop's front door. It hosts no grain, unless it is told to: it
 // calls them by their names.
@@ -127,11 +134,11 @@ func (w *Web) place(ctx context.Context, order shop.Order) error {
 	}
 	grain := GetOrderGrainClient(w.node.cluster, order.ID)
 	request := requestOf(order)
-	_, err := Call(ctx, w.node.budget, "Order/"+order.ID, w.settings.Try+w.settings.Work,
+	_, err := engine.Call(ctx, w.node.retries, "Order/"+order.ID, w.settings.Try+w.settings.Work,
 		func(how ...cluster.GrainCallOption) (*PlaceReply, error) {
 			return grain.Place(request, how...)
 		})
-	if Refused(err) {
+	if engine.Refused(err) {
 		return shop.Rejected(err, http.StatusUnprocessableEntity)
 	}
 	if err != nil {

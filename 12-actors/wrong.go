@@ -8,24 +8,37 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/asynkron/protoactor-go/actor"
+	"course.example/12-actors/engine"
 )
 
-// variant is what a silo does in one way or another.
+// variant is what a process does in one way or another.
 type variant struct {
-	memory  func(Store) func() Store // called once for each activation
-	mailbox actor.MailboxProducer
+	memory       func(engine.Store) func() engine.Store // called once for each activation
+	mailbox      int                                    // how many calls may wait for a grain
+	serveExpired bool
+	retries      func() engine.Retries
 }
 
-var right = variant{memory: persisted, mailbox: newBoundedMailbox}
+var right = variant{memory: persisted, mailbox: mailboxSize, retries: budget}
+
+func budget() engine.Retries { return engine.NewBudget() }
 
 // variants are the right way and the wrong ones.
 var variants = map[string]variant{
-	"":                  right,
-	"right":             right,
-	"no-persistence":    {memory: noPersistence, mailbox: newBoundedMailbox},
-	"no-version":        {memory: noVersion, mailbox: newBoundedMailbox},
-	"unbounded-mailbox": {memory: persisted, mailbox: unbounded},
+	"":      right,
+	"right": right,
+
+	"no-persistence": {memory: noPersistence, mailbox: mailboxSize, retries: budget},
+	"no-version":     {memory: noVersion, mailbox: mailboxSize, retries: budget},
+
+	"unbounded-mailbox": {memory: persisted, serveExpired: true, retries: budget},
+	"no-deadline": {
+		memory: persisted, mailbox: mailboxSize, serveExpired: true, retries: budget,
+	},
+	"retry-without-budget": {
+		memory: persisted, mailbox: mailboxSize,
+		retries: func() engine.Retries { return endless{} },
+	},
 	// Nothing is wrong with these programs. Their Redis is started without a log of its writes:
 	// what it has said yes to is in memory, and kill -9 takes it. Experiment: kill Redis.
 	"volatile-store": right,
@@ -38,14 +51,14 @@ func variantNames() string {
 	}), ", ")
 }
 
-func persisted(store Store) func() Store { return func() Store { return store } }
+func persisted(store engine.Store) func() engine.Store { return func() engine.Store { return store } }
 
 // noPersistence keeps the state in the memory of the activation. It is what an
 // object would do, and as long as no silo dies nobody sees the difference.
 //
 // What goes wrong: the activation ends with its silo, or moves when another joins,
 // and what it knew of accepted orders is gone. Experiment: kill the silos.
-func noPersistence(Store) func() Store { return Volatile }
+func noPersistence(engine.Store) func() engine.Store { return engine.Volatile }
 
 // noVersion writes whatever the version in the store. There is only one
 // activation, so who else should have written?
@@ -53,14 +66,14 @@ func noPersistence(Store) func() Store { return Volatile }
 // What goes wrong: a silo that was paused does not know that it has been taken for
 // dead. It goes on where it stopped and writes what it remembers over what the new
 // activation has written since. Experiment: pause a silo for longer than its lease.
-func noVersion(store Store) func() Store { return persisted(blind{store}) }
+func noVersion(store engine.Store) func() engine.Store { return persisted(blind{store}) }
 
-type blind struct{ Store }
+type blind struct{ engine.Store }
 
-func (b blind) Write(ctx context.Context, grain string, c Change) error {
+func (b blind) Write(ctx context.Context, grain string, c engine.Change) error {
 	for {
 		err := b.Store.Write(ctx, grain, c)
-		if !errors.Is(err, ErrStale) {
+		if !errors.Is(err, engine.ErrStale) {
 			return err
 		}
 		found, err := b.Read(ctx, grain)
@@ -73,3 +86,13 @@ func (b blind) Write(ctx context.Context, grain string, c Change) error {
 		c.Expect, c.Effect = found.Version, ""
 	}
 }
+
+// endless tries again for as long as the customer waits.
+//
+// What goes wrong: it is right for one caller who has met one fault. When all meet the
+// same one, that there is too much to do, each of them makes it more.
+type endless struct{}
+
+func (endless) Answered() {}
+
+func (endless) Again(err error) bool { return !engine.Refused(err) }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -12,18 +11,14 @@ import (
 
 	actors "course.example/12-actors"
 	"course.example/12-actors/bench"
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 	"github.com/asynkron/protoactor-go/cluster"
 	"golang.org/x/sync/errgroup"
 )
 
 // echo is a grain that does nothing: what is measured is the way there and back. It has the
 // interface of the step's stock, so that it is called by the step's generated code.
-type echo struct{}
-
-func (echo) Init(cluster.GrainContext)           {}
-func (echo) Terminate(cluster.GrainContext)      {}
-func (echo) ReceiveDefault(cluster.GrainContext) {}
+type echo struct{ engine.Hooks }
 
 func (echo) Take(*actors.TakeRequest, cluster.GrainContext) (*actors.TakeReply, error) {
 	return &actors.TakeReply{}, nil
@@ -47,7 +42,7 @@ func portOf(address string) (int64, error) {
 // silos in processes of their own do.
 func silos(tb testing.TB, n int) []*cluster.Cluster {
 	tb.Helper()
-	members := inproc.NewMembers()
+	members := engine.NewMembers()
 	var all []*cluster.Cluster
 	for range n {
 		kind := actors.NewStockKind(func() actors.Stock { return echo{} }, time.Hour)
@@ -55,27 +50,16 @@ func silos(tb testing.TB, n int) []*cluster.Cluster {
 	}
 	tb.Cleanup(func() {
 		for _, s := range all {
-			inproc.Stop(s)
+			engine.Stop(s)
 		}
 	})
-	limit := time.After(time.Minute)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	alone := func(s *cluster.Cluster) bool { return len(inproc.Addresses(s)) != n }
-	for slices.ContainsFunc(all, alone) {
-		select {
-		case <-tick.C:
-		case <-limit:
-			tb.Fatal("the silos did not find each other within a minute")
-		}
-	}
 	return all
 }
 
 // call asks a grain for the port of the silo that it is on.
 func call(from *cluster.Cluster, id string) (int64, error) {
 	reply, err := actors.GetStockGrainClient(from, id).Count(
-		&actors.CountRequest{}, cluster.WithTimeout(time.Minute))
+		&actors.CountRequest{}, engine.Within(time.Minute))
 	if err != nil {
 		return 0, fmt.Errorf("call %s: %w", id, err)
 	}

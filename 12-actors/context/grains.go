@@ -6,7 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // timeout of a call from grain to grain.
@@ -14,6 +14,7 @@ const timeout = 10 * time.Second
 
 // ReportGrain reads a vault for whoever asks it to.
 type ReportGrain struct {
+	engine.Hooks
 	// options are those of its call to the vault: the variants differ here.
 	options func(cluster.GrainContext) []cluster.GrainCallOption
 }
@@ -24,11 +25,11 @@ func (g *ReportGrain) Read(_ *Ask, ctx cluster.GrainContext) (*Told, error) {
 }
 
 // VaultGrain decides by the role of the call in hand.
-type VaultGrain struct{}
+type VaultGrain struct{ engine.Hooks }
 
 // Open opens for an admin.
 func (*VaultGrain) Open(_ *Ask, ctx cluster.GrainContext) (*Told, error) {
-	name := inproc.Key(ctx.Kind(), ctx.Identity())
+	name := engine.Key(ctx.Kind(), ctx.Identity())
 	if role := RoleOf(ctx); role != "admin" {
 		return nil, cluster.NewGrainErrorResponsef(cluster.ErrorReason_PERMISSION_DENIED,
 			"%s is closed for %s", name, role)
@@ -39,9 +40,8 @@ func (*VaultGrain) Open(_ *Ask, ctx cluster.GrainContext) (*Told, error) {
 // Kinds are both kinds of grains, reports with the given options.
 func Kinds(options func(cluster.GrainContext) []cluster.GrainCallOption) []*cluster.Kind {
 	return []*cluster.Kind{
-		NewReportKind(func() Report { return &ReportGrain{options} }, time.Minute,
-			inproc.Recover()),
-		NewVaultKind(func() Vault { return &VaultGrain{} }, time.Minute, inproc.Recover()),
+		NewReportKind(func() Report { return &ReportGrain{options: options} }, time.Minute),
+		NewVaultKind(func() Vault { return &VaultGrain{} }, time.Minute),
 	}
 }
 
@@ -49,12 +49,3 @@ func Kinds(options func(cluster.GrainContext) []cluster.GrainCallOption) []*clus
 func forwarded(ctx cluster.GrainContext) []cluster.GrainCallOption {
 	return Forward(ctx, timeout)
 }
-
-// The hooks: there is nothing to load or to give back.
-
-func (*ReportGrain) Init(cluster.GrainContext)           {}
-func (*ReportGrain) Terminate(cluster.GrainContext)      {}
-func (*ReportGrain) ReceiveDefault(cluster.GrainContext) {}
-func (*VaultGrain) Init(cluster.GrainContext)            {}
-func (*VaultGrain) Terminate(cluster.GrainContext)       {}
-func (*VaultGrain) ReceiveDefault(cluster.GrainContext)  {}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 	"course.example/shop"
 )
 
@@ -39,8 +39,8 @@ func show(out io.Writer, variant string) error {
 		return &shop.UsageError{Problem: fmt.Sprintf("there is no variant %q: there are "+
 			"right, not-forwarded and variable", variant)}
 	}
-	silo := inproc.StartSilo(Kinds(options)...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(options)...)
+	defer engine.Stop(silo)
 
 	fmt.Fprintln(out, "An admin and a guest, at the same time, each through a report to its vault")
 	users := []struct{ role, report string }{{"admin", "1"}, {"guest", "2"}}
@@ -60,7 +60,7 @@ func show(out io.Writer, variant string) error {
 func read(silo *cluster.Cluster, role, report string) string {
 	told, err := GetReportGrainClient(silo, report).Read(&Ask{}, As(silo, role, 2*timeout)...)
 	if err != nil {
-		return inproc.Reason(err)
+		return engine.Reason(err)
 	}
 	return told.GetText()
 }

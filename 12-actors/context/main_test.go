@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 func TestVariants(t *testing.T) {
@@ -35,8 +35,8 @@ func TestVariants(t *testing.T) {
 // Many users at once, of whom some share a report and some do not: each gets the
 // answer of their own role.
 func TestRolesDoNotMix(t *testing.T) {
-	silo := inproc.StartSilo(Kinds(forwarded)...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(forwarded)...)
+	defer engine.Stop(silo)
 	want := map[string]string{
 		"admin": "is open", "guest": "is closed for guest", "": "is closed for nobody",
 	}
@@ -53,8 +53,8 @@ func TestRolesDoNotMix(t *testing.T) {
 	}
 	all.Wait()
 	// A call that nobody has put a role on, as a web app that forgot.
-	_, err := GetReportGrainClient(silo, "1").Read(&Ask{}, inproc.Once(timeout)...)
-	if got := inproc.Reason(err); got != "Vault/1 is closed for nobody" {
+	_, err := GetReportGrainClient(silo, "1").Read(&Ask{}, engine.Within(timeout))
+	if got := engine.Reason(err); got != "Vault/1 is closed for nobody" {
 		t.Errorf("without a role: %q", got)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // roleHeader is the header of a message that says in which role its sender acts.
@@ -27,7 +27,7 @@ func As(silo *cluster.Cluster, role string, timeout time.Duration) []cluster.Gra
 		}
 	}
 	root := silo.ActorSystem.Root.Copy().WithSenderMiddleware(put)
-	return append(inproc.Once(timeout), cluster.WithContext(root))
+	return []cluster.GrainCallOption{engine.Within(timeout), cluster.WithContext(root)}
 }
 
 // RoleOf is the role of the call in hand: it belongs to the message, not to the

@@ -5,13 +5,13 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // notForwarded calls on without the context of the call in hand: behind the first
 // grain nobody knows who has asked.
 func notForwarded(cluster.GrainContext) []cluster.GrainCallOption {
-	return inproc.Once(timeout)
+	return []cluster.GrainCallOption{engine.Within(timeout)}
 }
 
 // variable keeps "the current role" in a place that is not the message. There is

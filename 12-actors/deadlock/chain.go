@@ -9,7 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // chainHeader travels with every call: the grains that wait, the first caller first.
@@ -25,7 +25,7 @@ func (c Chain) String() string { return strings.Join(c, arrow) }
 
 // ChainOf is the chain that led to the call in hand, its callee included.
 func ChainOf(ctx cluster.GrainContext) Chain {
-	self := inproc.Key(ctx.Kind(), ctx.Identity())
+	self := engine.Key(ctx.Kind(), ctx.Identity())
 	if before := ctx.MessageHeader().Get(chainHeader); before != "" {
 		return append(strings.Split(before, arrow), self)
 	}
@@ -60,11 +60,11 @@ func (c Chain) Options(silo *cluster.Cluster, timeout time.Duration) []cluster.G
 		}
 	}
 	root := silo.ActorSystem.Root.Copy().WithSenderMiddleware(withChain)
-	return append(inproc.Once(timeout), cluster.WithContext(root))
+	return []cluster.GrainCallOption{engine.Within(timeout), cluster.WithContext(root)}
 }
 
 // late is a time-out that names the chain: "no answer in 1s" alone would send
 // whoever reads it to the wrong grain.
 func (c Chain) late(next string, timeout time.Duration, err error) error {
-	return fmt.Errorf("%s: %s (%v)", append(slices.Clone(c), next), inproc.Reason(err), timeout)
+	return fmt.Errorf("%s: %s (%v)", append(slices.Clone(c), next), engine.Reason(err), timeout)
 }

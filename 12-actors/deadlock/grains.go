@@ -6,7 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // Settings are what the variants differ in.
@@ -18,18 +18,22 @@ type Settings struct {
 
 // A is the lecture's GrainA. Its balance is for interleaving.go.
 type A struct {
+	engine.Hooks
 	settings Settings
 	balance  int64
 }
 
 // B is the lecture's GrainB.
-type B struct{ settings Settings }
+type B struct {
+	engine.Hooks
+	settings Settings
+}
 
 // Kinds are both kinds of grains.
 func Kinds(s Settings) []*cluster.Kind {
 	return []*cluster.Kind{
-		NewGrainAKind(func() GrainA { return &A{settings: s} }, time.Minute, inproc.Recover()),
-		NewGrainBKind(func() GrainB { return &B{settings: s} }, time.Minute, inproc.Recover()),
+		NewGrainAKind(func() GrainA { return &A{settings: s} }, time.Minute),
+		NewGrainBKind(func() GrainB { return &B{settings: s} }, time.Minute),
 	}
 }
 
@@ -59,14 +63,14 @@ func (a *A) AskReentrant(
 // Answer is what B wants to know.
 func (a *A) Answer(_ *Call, ctx cluster.GrainContext) (*Reply, error) {
 	return &Reply{
-		Text:    fmt.Sprintf("%s answers", inproc.Key(ctx.Kind(), ctx.Identity())),
+		Text:    fmt.Sprintf("%s answers", engine.Key(ctx.Kind(), ctx.Identity())),
 		Balance: a.balance,
 	}, nil
 }
 
 // CallBack calls the A that called: the cycle.
 func (b *B) CallBack(req *Call, ctx cluster.GrainContext) (*Reply, error) {
-	chain, next := ChainOf(ctx), inproc.Key("GrainA", req.GetPartner())
+	chain, next := ChainOf(ctx), engine.Key("GrainA", req.GetPartner())
 	if b.settings.Detect {
 		if err := chain.Check(next); err != nil {
 			return nil, err
@@ -96,16 +100,7 @@ func callB(
 	reply, err := GetGrainBGrainClient(ctx.Cluster(), req.GetPartner()).CallBack(
 		&Call{Partner: ctx.Identity()}, chain.Options(ctx.Cluster(), timeout)...)
 	if err != nil {
-		return nil, fmt.Errorf("%s", inproc.Reason(err))
+		return nil, fmt.Errorf("%s", engine.Reason(err))
 	}
 	return reply, nil
 }
-
-// The hooks: neither grain has anything to load or to give back.
-
-func (a *A) Init(cluster.GrainContext)           {}
-func (a *A) Terminate(cluster.GrainContext)      {}
-func (a *A) ReceiveDefault(cluster.GrainContext) {}
-func (b *B) Init(cluster.GrainContext)           {}
-func (b *B) Terminate(cluster.GrainContext)      {}
-func (b *B) ReceiveDefault(cluster.GrainContext) {}

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // Deposit adds to the balance once B has approved. Between the two, other calls
@@ -37,7 +37,7 @@ func (a *A) DepositCarelessly(
 // grain waits for B, and they do not even know it.
 func (a *A) DepositWaiting(req *Call, ctx cluster.GrainContext) (*Reply, error) {
 	_, err := GetGrainBGrainClient(ctx.Cluster(), req.GetPartner()).Approve(
-		&Call{}, inproc.Once(a.settings.Timeout)...)
+		&Call{}, engine.Within(a.settings.Timeout))
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (a *A) approved(
 	Await(ctx, timeout,
 		func() (*Reply, error) {
 			return GetGrainBGrainClient(silo, req.GetPartner()).Approve(
-				&Call{}, inproc.Once(timeout)...)
+				&Call{}, engine.Within(timeout))
 		},
 		func(_ *Reply, err error) {
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/asynkron/protoactor-go/cluster"
 	"golang.org/x/sync/errgroup"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 	"course.example/shop"
 )
 
@@ -81,8 +81,8 @@ func names() []string {
 
 // cycle lets A call B, which calls A.
 func cycle(out io.Writer, s Settings, reentrant bool) error {
-	silo := inproc.StartSilo(Kinds(s)...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(s)...)
+	defer engine.Stop(silo)
 	fmt.Fprintln(out, "GrainA/1 calls GrainB/1, and GrainB/1 calls GrainA/1")
 	a := GetGrainAGrainClient(silo, "1")
 	ask, how := a.AskWaiting, "GrainA/1 waits within its turn"
@@ -90,9 +90,9 @@ func cycle(out io.Writer, s Settings, reentrant bool) error {
 		ask, how = a.AskReentrant, "GrainA/1 ends its turn and lets others in"
 	}
 	fmt.Fprintf(out, "  %s\n", how)
-	reply, err := ask(&Call{Partner: "1"}, inproc.Once(2*s.Timeout)...)
+	reply, err := ask(&Call{Partner: "1"}, engine.Within(2*s.Timeout))
 	if err != nil {
-		fmt.Fprintf(out, "  error: %s\n", inproc.Reason(err))
+		fmt.Fprintf(out, "  error: %s\n", engine.Reason(err))
 		return nil
 	}
 	fmt.Fprintf(out, "  %s\n", reply.GetText())
@@ -129,8 +129,8 @@ const soon = 300 * time.Millisecond
 // openDoor calls A while A has asked B and B is thinking.
 func openDoor(out io.Writer, timeout time.Duration, waiting bool) error {
 	slow := newService()
-	silo := inproc.StartSilo(Kinds(Settings{Timeout: timeout, Approve: slow.approve})...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(Settings{Timeout: timeout, Approve: slow.approve})...)
+	defer engine.Stop(silo)
 	a := GetGrainAGrainClient(silo, "1")
 	deposit, patience := a.Deposit, timeout
 	if waiting {
@@ -139,21 +139,21 @@ func openDoor(out io.Writer, timeout time.Duration, waiting bool) error {
 	fmt.Fprintln(out, "GrainB/1 takes its time with GrainA/1; somebody else calls GrainA/1")
 	var pending errgroup.Group
 	pending.Go(func() error {
-		_, err := deposit(&Call{Partner: "1", Amount: 10}, inproc.Once(2*timeout)...)
+		_, err := deposit(&Call{Partner: "1", Amount: 10}, engine.Within(2*timeout))
 		return err
 	})
 	if err := slow.called(1, timeout); err != nil {
 		return err
 	}
-	reply, err := a.Answer(&Call{}, inproc.Once(patience)...)
+	reply, err := a.Answer(&Call{}, engine.Within(patience))
 	if err == nil {
 		fmt.Fprintf(out, "  while B thinks: %s\n", reply.GetText())
 	} else {
-		fmt.Fprintf(out, "  while B thinks: %s\n", inproc.Reason(err))
+		fmt.Fprintf(out, "  while B thinks: %s\n", engine.Reason(err))
 	}
 	close(slow.release)
 	if err := pending.Wait(); err != nil {
-		return fmt.Errorf("deposit: %s", inproc.Reason(err))
+		return fmt.Errorf("deposit: %s", engine.Reason(err))
 	}
 	return balance(out, silo, "  when B is done: the balance is %d\n", timeout)
 }
@@ -161,8 +161,8 @@ func openDoor(out io.Writer, timeout time.Duration, waiting bool) error {
 // twoDeposits lets two deposits wait for approval at the same time.
 func twoDeposits(out io.Writer, timeout time.Duration, careless bool) error {
 	slow := newService()
-	silo := inproc.StartSilo(Kinds(Settings{Timeout: timeout, Approve: slow.approve})...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(Settings{Timeout: timeout, Approve: slow.approve})...)
+	defer engine.Stop(silo)
 	a := GetGrainAGrainClient(silo, "1")
 	deposit, how := a.Deposit, "reads the balance after the wait"
 	if careless {
@@ -172,7 +172,7 @@ func twoDeposits(out io.Writer, timeout time.Duration, careless bool) error {
 	var pending errgroup.Group
 	for _, partner := range []string{"1", "2"} { // two grains B, or they would queue there
 		pending.Go(func() error {
-			_, err := deposit(&Call{Partner: partner, Amount: 10}, inproc.Once(2*timeout)...)
+			_, err := deposit(&Call{Partner: partner, Amount: 10}, engine.Within(2*timeout))
 			return err
 		})
 	}
@@ -181,7 +181,7 @@ func twoDeposits(out io.Writer, timeout time.Duration, careless bool) error {
 	}
 	close(slow.release)
 	if err := pending.Wait(); err != nil {
-		return fmt.Errorf("deposit: %s", inproc.Reason(err))
+		return fmt.Errorf("deposit: %s", engine.Reason(err))
 	}
 	return balance(out, silo, "  deposited 20, the balance is %d\n", timeout)
 }
@@ -189,9 +189,9 @@ func twoDeposits(out io.Writer, timeout time.Duration, careless bool) error {
 func balance(
 	out io.Writer, silo *cluster.Cluster, format string, timeout time.Duration,
 ) error {
-	reply, err := GetGrainAGrainClient(silo, "1").Answer(&Call{}, inproc.Once(timeout)...)
+	reply, err := GetGrainAGrainClient(silo, "1").Answer(&Call{}, engine.Within(timeout))
 	if err != nil {
-		return fmt.Errorf("balance: %s", inproc.Reason(err))
+		return fmt.Errorf("balance: %s", engine.Reason(err))
 	}
 	fmt.Fprintf(out, format, reply.GetBalance())
 	return nil

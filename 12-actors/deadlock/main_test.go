@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 const aLongTime = 30 * time.Second
@@ -57,10 +57,10 @@ func TestCheck(t *testing.T) {
 
 // Without a cycle the same calls are answered, waiting and all.
 func TestNoCycleNoDeadlock(t *testing.T) {
-	silo := inproc.StartSilo(Kinds(Settings{Timeout: aLongTime, Detect: true})...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(Settings{Timeout: aLongTime, Detect: true})...)
+	defer engine.Stop(silo)
 	reply, err := GetGrainBGrainClient(silo, "1").CallBack(
-		&Call{Partner: "7"}, inproc.Once(aLongTime)...)
+		&Call{Partner: "7"}, engine.Within(aLongTime))
 	if err != nil || reply.GetText() != "GrainA/7 answers" {
 		t.Errorf("got %v, %v", reply, err)
 	}
@@ -68,15 +68,15 @@ func TestNoCycleNoDeadlock(t *testing.T) {
 
 // What nobody can await reaches the caller as an error, with the grain unharmed.
 func TestAwaitPassesErrorsOn(t *testing.T) {
-	silo := inproc.StartSilo(Kinds(Settings{Timeout: aLongTime,
+	silo := engine.StartSilo(Kinds(Settings{Timeout: aLongTime,
 		Approve: func() { panic("the service is broken") }})...)
-	defer inproc.Stop(silo)
+	defer engine.Stop(silo)
 	a := GetGrainAGrainClient(silo, "1")
-	_, err := a.Deposit(&Call{Partner: "1", Amount: 10}, inproc.Once(aLongTime)...)
-	if got := inproc.Reason(err); !strings.Contains(got, "the service is broken") {
+	_, err := a.Deposit(&Call{Partner: "1", Amount: 10}, engine.Within(aLongTime))
+	if got := engine.Reason(err); !strings.Contains(got, "the service is broken") {
 		t.Errorf("got %q", got)
 	}
-	reply, err := a.Answer(&Call{}, inproc.Once(aLongTime)...)
+	reply, err := a.Answer(&Call{}, engine.Within(aLongTime))
 	if err != nil || reply.GetBalance() != 0 {
 		t.Errorf("got %v, %v", reply, err)
 	}

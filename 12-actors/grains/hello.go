@@ -6,10 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // Greeter is the service that a HelloGrain uses. A test puts another in its place.
@@ -22,6 +21,7 @@ type Greeter interface {
 // HelloGrain is the lecture's grain. It is written as if there were one caller:
 // the engine lets one call in at a time, so its fields need no lock.
 type HelloGrain struct {
+	engine.Hooks
 	service Greeter
 	events  io.Writer
 	calls   int32
@@ -30,15 +30,9 @@ type HelloGrain struct {
 // HelloKind makes HelloGrains, each on its first call. A grain that nobody calls
 // for as long as idle is deactivated: its memory is free, its name is not gone.
 func HelloKind(service Greeter, events io.Writer, idle time.Duration) *cluster.Kind {
-	return helloKind(service, events, idle, inproc.Recover())
-}
-
-func helloKind(
-	service Greeter, events io.Writer, idle time.Duration, opts ...actor.PropsOption,
-) *cluster.Kind {
 	return NewHelloKind(func() Hello {
 		return &HelloGrain{service: service, events: events}
-	}, idle, opts...)
+	}, idle)
 }
 
 // Init is the hook of the activation: the place to load state.
@@ -52,9 +46,6 @@ func (g *HelloGrain) Terminate(ctx cluster.GrainContext) {
 	fmt.Fprintf(g.events, "  Hello/%s: deactivated after %s\n",
 		ctx.Identity(), calls(g.calls))
 }
-
-// ReceiveDefault takes what is none of the grain's calls: nothing, here.
-func (g *HelloGrain) ReceiveDefault(cluster.GrainContext) {}
 
 // SayHello answers one call. Notice what is not here: no lock, no lookup, no
 // thread, no address.

@@ -6,26 +6,17 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // HostGrain calls other grains. It does not know whether they are active, or on
 // which silo: it knows their names.
-type HostGrain struct{}
+type HostGrain struct{ engine.Hooks }
 
 // HostKind makes HostGrains.
 func HostKind(idle time.Duration) *cluster.Kind {
-	return NewHostKind(func() Host { return &HostGrain{} }, idle, inproc.Recover())
+	return NewHostKind(func() Host { return &HostGrain{} }, idle)
 }
-
-// Init has nothing to load.
-func (*HostGrain) Init(cluster.GrainContext) {}
-
-// Terminate has nothing to give back.
-func (*HostGrain) Terminate(cluster.GrainContext) {}
-
-// ReceiveDefault takes what is none of the grain's calls: nothing, here.
-func (*HostGrain) ReceiveDefault(cluster.GrainContext) {}
 
 // Invite greets every guest in turn.
 func (*HostGrain) Invite(
@@ -35,9 +26,9 @@ func (*HostGrain) Invite(
 	for _, guest := range req.GetGuests() {
 		hello := GetHelloGrainClient(ctx.Cluster(), guest)
 		answer, err := hello.SayHello(&HelloRequest{Greeting: "come in"},
-			inproc.Once(5*time.Second)...)
+			engine.Within(5*time.Second))
 		if err != nil {
-			return nil, fmt.Errorf("invite %s: %s", guest, inproc.Reason(err))
+			return nil, fmt.Errorf("invite %s: %s", guest, engine.Reason(err))
 		}
 		reply.Answers = append(reply.Answers, answer.GetText())
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 	"course.example/shop"
 )
 
@@ -33,22 +33,22 @@ func run(ctx context.Context) error {
 	if *n < 1 || *takes < 0 || *idle <= 0 {
 		return &shop.UsageError{Problem: "-n and -idle must be positive, -takes not negative"}
 	}
-	kind := HelloKind
+	start := engine.StartSilo
 	switch *variant {
 	case "right":
 	case "no-recover":
-		kind = NoRecoverKind
+		start = carelessSilo
 	default:
 		return &shop.UsageError{Problem: fmt.Sprintf(
 			"there is no variant %q: there are right and no-recover", *variant)}
 	}
 	out := &log{out: os.Stdout}
 	if *serve != "" {
-		silo := inproc.StartSilo(kind(Polite{}, out, *idle), HostKind(*idle))
-		defer inproc.Stop(silo)
+		silo := start(HelloKind(Polite{}, out, *idle), HostKind(*idle))
+		defer engine.Stop(silo)
 		return shop.Serve(ctx, *serve, Web(silo, patience))
 	}
-	if err := show(ctx, out, *idle, kind); err != nil {
+	if err := show(ctx, out, *idle, start); err != nil {
 		return err
 	}
 	return showMassive(out, *n, *takes)
@@ -61,12 +61,12 @@ const patience = 2 * time.Second
 // until it is deactivated.
 func show(
 	ctx context.Context, out *log, idle time.Duration,
-	kind func(Greeter, io.Writer, time.Duration) *cluster.Kind,
+	start func(...*cluster.Kind) *cluster.Cluster,
 ) error {
 	gone := make(chan struct{}, 8) // a deactivation each
 	events := io.MultiWriter(out, watch{gone})
-	silo := inproc.StartSilo(kind(Polite{}, events, idle), HostKind(idle))
-	defer inproc.Stop(silo)
+	silo := start(HelloKind(Polite{}, events, idle), HostKind(idle))
+	defer engine.Stop(silo)
 	web := httptest.NewServer(Web(silo, patience))
 	defer web.Close()
 
@@ -78,9 +78,9 @@ func show(
 	}
 	fmt.Fprintln(out, "\nFrom another grain: Host/castle calls Hello/ada and Hello/bob")
 	reply, err := GetHostGrainClient(silo, "castle").Invite(
-		&InviteRequest{Guests: []string{"ada", "bob"}}, inproc.Once(10*time.Second)...)
+		&InviteRequest{Guests: []string{"ada", "bob"}}, engine.Within(10*time.Second))
 	if err != nil {
-		return errors.New(inproc.Reason(err))
+		return errors.New(engine.Reason(err))
 	}
 	for _, answer := range reply.GetAnswers() {
 		fmt.Fprintf(out, "  %s\n", answer)
@@ -125,8 +125,8 @@ func get(ctx context.Context, out io.Writer, base, path string) (err error) {
 // showMassive calls one grain a thousand times, then a thousand grains.
 func showMassive(out *log, n int, takes time.Duration) error {
 	slow := &Slow{Takes: takes}
-	silo := inproc.StartSilo(HelloKind(slow, io.Discard, time.Minute))
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(HelloKind(slow, io.Discard, time.Minute))
+	defer engine.Stop(silo)
 	fmt.Fprintf(out, "\n%d calls at once, each takes %v\n", n, takes)
 	same, err := MassiveSameID(silo, slow, n)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // aLongTime is more than any of these calls needs, also on a busy machine.
@@ -81,11 +81,11 @@ func TestOneSilo(t *testing.T) {
 	})
 	events := make(lines, 100)
 	const idle = 500 * time.Millisecond
-	silo := inproc.StartSilo(HelloKind(service, events, idle), HostKind(idle))
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(HelloKind(service, events, idle), HostKind(idle))
+	defer engine.Stop(silo)
 	call := func(id, text string) (*HelloReply, error) {
 		return GetHelloGrainClient(silo, id).SayHello(
-			&HelloRequest{Greeting: text}, inproc.Once(aLongTime)...)
+			&HelloRequest{Greeting: text}, engine.Within(aLongTime))
 	}
 
 	t.Run("activated by its first call, deactivated by nobody's", func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestOneSilo(t *testing.T) {
 	})
 	t.Run("an error reaches the caller", func(t *testing.T) {
 		_, err := call("bob", "fail")
-		if got := inproc.Reason(err); !strings.Contains(got, "bob cannot greet: no voice") {
+		if got := engine.Reason(err); !strings.Contains(got, "bob cannot greet: no voice") {
 			t.Errorf("got %q", got)
 		}
 	})
@@ -110,7 +110,7 @@ func TestOneSilo(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := call("eve", "panic")
-		if got := inproc.Reason(err); got != "the grain panicked: no nerves" {
+		if got := engine.Reason(err); got != "the grain panicked: no nerves" {
 			t.Errorf("got %q", got)
 		}
 		eventually(t, func() error {
@@ -123,7 +123,7 @@ func TestOneSilo(t *testing.T) {
 	})
 	t.Run("a grain calls grains", func(t *testing.T) {
 		reply, err := GetHostGrainClient(silo, "castle").Invite(
-			&InviteRequest{Guests: []string{"zoe", "yan"}}, inproc.Once(aLongTime)...)
+			&InviteRequest{Guests: []string{"zoe", "yan"}}, engine.Within(aLongTime))
 		if err != nil || strings.Join(reply.GetAnswers(), ", ") != "Hello, zoe, Hello, yan" {
 			t.Errorf("got %v, %v", reply, err)
 		}
@@ -157,8 +157,8 @@ var long = strings.Repeat("x", 300)
 // faster that is depends on the machine.
 func TestMassive(t *testing.T) {
 	slow := &Slow{Takes: 2 * time.Millisecond}
-	silo := inproc.StartSilo(HelloKind(slow, io.Discard, time.Minute))
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(HelloKind(slow, io.Discard, time.Minute))
+	defer engine.Stop(silo)
 	const n = 200
 	same, err := MassiveSameID(silo, slow, n)
 	if err != nil || same.AtOnce != 1 {

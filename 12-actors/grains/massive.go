@@ -10,7 +10,7 @@ import (
 	"github.com/asynkron/protoactor-go/cluster"
 	"golang.org/x/sync/errgroup"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // Massive is what came of many calls at once.
@@ -58,9 +58,9 @@ func massive(
 		all.Go(func() error {
 			// The last in the line waits for all the others: give it the time.
 			_, err := GetHelloGrainClient(silo, id(i)).SayHello(&HelloRequest{},
-				inproc.Once(time.Minute)...)
+				engine.Within(time.Minute))
 			if err != nil {
-				return fmt.Errorf("call %s: %s", id(i), inproc.Reason(err))
+				return fmt.Errorf("call %s: %s", id(i), engine.Reason(err))
 			}
 			return nil
 		})

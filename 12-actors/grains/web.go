@@ -8,7 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // Web is the way in from outside: the path names the grain. The web app holds no
@@ -26,10 +26,10 @@ func Web(silo *cluster.Cluster, patience time.Duration) http.Handler {
 			greeting = "good morning"
 		}
 		reply, err := GetHelloGrainClient(silo, id).SayHello(
-			&HelloRequest{Greeting: greeting}, inproc.Once(patience)...)
+			&HelloRequest{Greeting: greeting}, engine.Within(patience))
 		if err != nil {
 			answer(w, http.StatusServiceUnavailable, map[string]any{
-				"error": inproc.Reason(err)})
+				"error": engine.Reason(err)})
 			return
 		}
 		answer(w, http.StatusOK, map[string]any{

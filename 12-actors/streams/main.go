@@ -11,7 +11,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 	"course.example/shop"
 )
 
@@ -44,8 +44,8 @@ func show(ctx context.Context, out io.Writer, variant string) error {
 		return &shop.UsageError{Problem: fmt.Sprintf("there is no variant %q: there are "+
 			"right and subscription-in-memory", variant)}
 	}
-	silo := inproc.StartSilo(append(ConsumerKinds(diary), ProducerKind(), topics)...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(append(ConsumerKinds(diary), ProducerKind(), topics)...)
+	defer engine.Stop(silo)
 	if variant != "right" {
 		if err := subscribe(silo, "orders/42", "42", "Mailer", "Auditor"); err != nil {
 			return err
@@ -54,8 +54,8 @@ func show(ctx context.Context, out io.Writer, variant string) error {
 	producer := GetProducerGrainClient(silo, "42")
 
 	fmt.Fprintf(out, "Producer/42 emits events 1 to 3 into the stream orders/42; %s\n", how)
-	if _, err := producer.Emit(&Produce{Count: 3}, inproc.Once(timeout)...); err != nil {
-		return errors.New(inproc.Reason(err))
+	if _, err := producer.Emit(&Produce{Count: 3}, engine.Within(timeout)); err != nil {
+		return errors.New(engine.Reason(err))
 	}
 	printPages(out, diary.tear(2, 4, timeout))
 
@@ -63,33 +63,14 @@ func show(ctx context.Context, out io.Writer, variant string) error {
 	for _, grain := range []struct{ kind, id string }{
 		{"Mailer", "42"}, {"Auditor", "42"}, {cluster.TopicActorKind, "orders/42"},
 	} {
-		if err := deactivate(ctx, silo, grain.kind, grain.id); err != nil {
+		if err := engine.Deactivate(ctx, silo, grain.kind, grain.id); err != nil {
 			return err
 		}
 	}
-	if _, err := producer.Emit(&Produce{Count: 1}, inproc.Once(timeout)...); err != nil {
-		return errors.New(inproc.Reason(err))
+	if _, err := producer.Emit(&Produce{Count: 1}, engine.Within(timeout)); err != nil {
+		return errors.New(engine.Reason(err))
 	}
 	fmt.Fprintln(out, "  Producer/42: emitted")
 	printPages(out, diary.tear(2, 2, patience))
-	return nil
-}
-
-// deactivate does at once what a long silence would do: it ends the only
-// activation of a kind, and returns when the silo knows.
-func deactivate(ctx context.Context, silo *cluster.Cluster, kind, id string) error {
-	pid := silo.Get(id, kind)
-	if err := silo.ActorSystem.Root.PoisonFuture(pid).Wait(); err != nil {
-		return fmt.Errorf("deactivate %s: %w", inproc.Key(kind, id), err)
-	}
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for silo.GetClusterKind(kind).Count() > 0 {
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 	return nil
 }

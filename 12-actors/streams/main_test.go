@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 func TestVariants(t *testing.T) {
@@ -43,7 +43,7 @@ func TestImplicit(t *testing.T) {
 		}
 		var got []string
 		for _, s := range all.GetSubscribers() {
-			got = append(got, inproc.Key(
+			got = append(got, engine.Key(
 				s.GetClusterIdentity().GetKind(), s.GetClusterIdentity().GetIdentity()))
 		}
 		if strings.Join(got, " ") != want {
@@ -61,28 +61,28 @@ func TestImplicit(t *testing.T) {
 // stream, all of them, in their order.
 func TestStreamsDoNotMix(t *testing.T) {
 	diary := NewDiary()
-	silo := inproc.StartSilo(append(ConsumerKinds(diary), ProducerKind(), TopicKind(Orders))...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(append(ConsumerKinds(diary), ProducerKind(), TopicKind(Orders))...)
+	defer engine.Stop(silo)
 	const events = 50
 	ids := []string{"1", "2", "3"}
 	for range events {
 		for _, id := range ids {
 			_, err := GetProducerGrainClient(silo, id).Emit(&Produce{Count: 1},
-				inproc.Once(30*time.Second)...)
+				engine.Within(30*time.Second))
 			if err != nil {
-				t.Fatal(inproc.Reason(err))
+				t.Fatal(engine.Reason(err))
 			}
 		}
 	}
 	diary.tear(2*len(ids), 1+events, 30*time.Second)
 	for _, id := range ids {
-		mailer, err := GetMailerGrainClient(silo, id).Look(&Nothing{}, inproc.Once(timeout)...)
+		mailer, err := GetMailerGrainClient(silo, id).Look(&Nothing{}, engine.Within(timeout))
 		if err != nil {
-			t.Fatal(inproc.Reason(err))
+			t.Fatal(engine.Reason(err))
 		}
-		auditor, err := GetAuditorGrainClient(silo, id).Look(&Nothing{}, inproc.Once(timeout)...)
+		auditor, err := GetAuditorGrainClient(silo, id).Look(&Nothing{}, engine.Within(timeout))
 		if err != nil {
-			t.Fatal(inproc.Reason(err))
+			t.Fatal(engine.Reason(err))
 		}
 		for _, seen := range [][]int32{mailer.GetNumbers(), auditor.GetNumbers()} {
 			if len(seen) != events || !slices.IsSorted(seen) || seen[0] != 1 {

@@ -7,19 +7,21 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // timeout bounds each call of this part.
 const timeout = 10 * time.Second
 
 // ProducerGrain emits the events of one order.
-type ProducerGrain struct{ last int32 }
+type ProducerGrain struct {
+	engine.Hooks
+	last int32
+}
 
 // ProducerKind makes ProducerGrains.
 func ProducerKind() *cluster.Kind {
-	return NewProducerKind(func() Producer { return &ProducerGrain{} }, time.Hour,
-		inproc.Recover())
+	return NewProducerKind(func() Producer { return &ProducerGrain{} }, time.Hour)
 }
 
 // Emit publishes events into the stream of this order. The producer names the
@@ -30,16 +32,10 @@ func (p *ProducerGrain) Emit(req *Produce, ctx cluster.GrainContext) (*Produced,
 	for range req.GetCount() {
 		p.last++
 		_, err := publisher.Publish(context.Background(), "orders/"+ctx.Identity(),
-			&Shipped{Number: p.last}, inproc.Once(timeout)...)
+			&Shipped{Number: p.last}, engine.Within(timeout))
 		if err != nil {
 			return nil, fmt.Errorf("event %d: %w", p.last, err)
 		}
 	}
 	return &Produced{Last: p.last}, nil
 }
-
-// The hooks: there is nothing to load or to give back.
-
-func (*ProducerGrain) Init(cluster.GrainContext)           {}
-func (*ProducerGrain) Terminate(cluster.GrainContext)      {}
-func (*ProducerGrain) ReceiveDefault(cluster.GrainContext) {}

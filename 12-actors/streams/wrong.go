@@ -5,7 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // forgetful is the engine's own default for topics: subscriptions live in the
@@ -17,9 +17,9 @@ type forgetful = cluster.EmptyKeyValueStore[*cluster.Subscribers]
 func subscribe(silo *cluster.Cluster, stream, id string, kinds ...string) error {
 	for _, kind := range kinds {
 		_, err := silo.SubscribeByClusterIdentity(stream,
-			cluster.NewClusterIdentity(id, kind), inproc.Once(timeout)...)
+			cluster.NewClusterIdentity(id, kind), engine.Within(timeout))
 		if err != nil {
-			return fmt.Errorf("subscribe %s to %s: %w", inproc.Key(kind, id), stream, err)
+			return fmt.Errorf("subscribe %s to %s: %w", engine.Key(kind, id), stream, err)
 		}
 	}
 	return nil

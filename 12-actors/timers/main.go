@@ -12,8 +12,8 @@ import (
 	"github.com/asynkron/protoactor-go/cluster"
 	"golang.org/x/sync/errgroup"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
-	"course.example/12-actors/inproc"
 	"course.example/shop"
 )
 
@@ -61,17 +61,17 @@ func open(
 ) *kitchen {
 	k := &kitchen{events: make(chan string, 100)}
 	reminders := NewReminders(filestore.Open(folder, nil), func(r Reminder) error {
-		_, err := GetPotGrainClient(k.silo, r.Grain).Ring(&Nothing{}, inproc.Once(timeout)...)
+		_, err := GetPotGrainClient(k.silo, r.Grain).Ring(&Nothing{}, engine.Within(timeout))
 		return err
 	})
-	k.silo = inproc.StartSilo(PotKind(reminders, k.events, idle, remind))
+	k.silo = engine.StartSilo(PotKind(reminders, k.events, idle, remind))
 	ctx, cancel := context.WithCancel(ctx)
 	var running errgroup.Group
 	running.Go(func() error { return reminders.Run(ctx) })
 	k.stop = func() error {
 		cancel()
 		err := running.Wait()
-		inproc.Stop(k.silo)
+		engine.Stop(k.silo)
 		return err
 	}
 	return k
@@ -96,9 +96,9 @@ func (k *kitchen) until(out io.Writer, what string, patience time.Duration) bool
 
 func (k *kitchen) remind(in time.Duration) error {
 	_, err := GetPotGrainClient(k.silo, "eggs").RemindMe(
-		&In{Milliseconds: in.Milliseconds()}, inproc.Once(timeout)...)
+		&In{Milliseconds: in.Milliseconds()}, engine.Within(timeout))
 	if err != nil {
-		return fmt.Errorf("set a reminder: %s", inproc.Reason(err))
+		return fmt.Errorf("set a reminder: %s", engine.Reason(err))
 	}
 	return nil
 }
@@ -106,9 +106,9 @@ func (k *kitchen) remind(in time.Duration) error {
 func show(ctx context.Context, out io.Writer, folder string) (err error) {
 	k := open(ctx, folder, byReminder)
 	fmt.Fprintln(out, "A timer: Pot/eggs looks after itself every 20 ms, while somebody is interested")
-	_, err = GetPotGrainClient(k.silo, "eggs").Watch(&In{Milliseconds: 20}, inproc.Once(timeout)...)
+	_, err = GetPotGrainClient(k.silo, "eggs").Watch(&In{Milliseconds: 20}, engine.Within(timeout))
 	if err != nil {
-		return errors.Join(errors.New(inproc.Reason(err)), k.stop())
+		return errors.Join(errors.New(engine.Reason(err)), k.stop())
 	}
 	if !k.until(out, "deactivated", timeout) {
 		return errors.Join(errors.New("it was not deactivated"), k.stop())

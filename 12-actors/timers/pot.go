@@ -7,12 +7,13 @@ import (
 	"github.com/asynkron/protoactor-go/cluster"
 	"github.com/asynkron/protoactor-go/scheduler"
 
-	"course.example/12-actors/inproc"
+	"course.example/12-actors/engine"
 )
 
 // PotGrain is a pot of eggs. Its timer is a field: it belongs to this activation,
 // and ends with it.
 type PotGrain struct {
+	engine.Hooks
 	reminders *Reminders
 	remind    func(*PotGrain, time.Duration, cluster.GrainContext) error // the variants differ
 	events    chan<- string
@@ -30,7 +31,7 @@ func PotKind(
 ) *cluster.Kind {
 	return NewPotKind(func() Pot {
 		return &PotGrain{reminders: reminders, events: events, remind: remind, idle: idle}
-	}, 0, inproc.Recover())
+	}, 0)
 }
 
 // What the timers send. They are messages like any other, so what they lead to
@@ -128,5 +129,5 @@ func (p *PotGrain) Terminate(ctx cluster.GrainContext) {
 }
 
 func (p *PotGrain) say(ctx cluster.GrainContext, what string) {
-	p.events <- inproc.Key(ctx.Kind(), ctx.Identity()) + ": " + what
+	p.events <- engine.Key(ctx.Kind(), ctx.Identity()) + ": " + what
 }

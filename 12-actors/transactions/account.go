@@ -6,8 +6,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
-	"course.example/12-actors/inproc"
 )
 
 // Balance is an account's state, as it is stored.
@@ -33,13 +33,14 @@ func (b Balance) free() int64 {
 // AccountGrain is a participant of transfers. It never calls anybody, so it can
 // be in no cycle.
 type AccountGrain struct {
+	engine.Hooks
 	dir   *filestore.Dir
 	state *filestore.State[Balance]
 }
 
 // Init finds the state; it is read when it is first wanted.
 func (a *AccountGrain) Init(ctx cluster.GrainContext) {
-	a.state = filestore.NewState[Balance](a.dir, inproc.Key(ctx.Kind(), ctx.Identity()))
+	a.state = filestore.NewState[Balance](a.dir, engine.Key(ctx.Kind(), ctx.Identity()))
 }
 
 // Prepare promises to be able to commit, whatever happens, also after a kill:
@@ -107,9 +108,3 @@ func (a *AccountGrain) change() (Balance, error) {
 	}
 	return b, err
 }
-
-// Terminate has nothing to write: everything is written already.
-func (*AccountGrain) Terminate(cluster.GrainContext) {}
-
-// ReceiveDefault takes what is none of the grain's calls: nothing, here.
-func (*AccountGrain) ReceiveDefault(cluster.GrainContext) {}

@@ -8,8 +8,8 @@ import (
 	"github.com/asynkron/protoactor-go/cluster"
 	"golang.org/x/sync/errgroup"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
-	"course.example/12-actors/inproc"
 )
 
 // timeout of a call to an account.
@@ -37,13 +37,14 @@ type Progress struct {
 
 // TransferGrain coordinates one transfer: the two-phase commit of Gray (1978).
 type TransferGrain struct {
+	engine.Hooks
 	dir   *filestore.Dir
 	state *filestore.State[Progress]
 }
 
 // Init finds the state; it is read when it is first wanted.
 func (t *TransferGrain) Init(ctx cluster.GrainContext) {
-	t.state = filestore.NewState[Progress](t.dir, inproc.Key(ctx.Kind(), ctx.Identity()))
+	t.state = filestore.NewState[Progress](t.dir, engine.Key(ctx.Kind(), ctx.Identity()))
 }
 
 // Run carries the transfer on from wherever it is to its end. Called again, also
@@ -102,9 +103,9 @@ func vote(ctx cluster.GrainContext, p Progress) (Status, string, error) {
 	legs := p.legs(ctx.Identity())
 	for _, id := range []string{p.From, p.To} {
 		vote, err := GetAccountGrainClient(ctx.Cluster(), id).Prepare(
-			legs[id], inproc.Once(timeout)...)
+			legs[id], engine.Within(timeout))
 		if err != nil {
-			return "", "", fmt.Errorf("ask %s: %s", id, inproc.Reason(err))
+			return "", "", fmt.Errorf("ask %s: %s", id, engine.Reason(err))
 		}
 		if !vote.GetYes() {
 			return Aborted, vote.GetReason(), nil
@@ -123,8 +124,8 @@ func tell(
 	for id, leg := range p.legs(ctx.Identity()) {
 		both.Go(func() error {
 			client := GetAccountGrainClient(ctx.Cluster(), id)
-			if _, err := call(client, leg, inproc.Once(timeout)...); err != nil {
-				return fmt.Errorf("tell %s: %s", id, inproc.Reason(err))
+			if _, err := call(client, leg, engine.Within(timeout)); err != nil {
+				return fmt.Errorf("tell %s: %s", id, engine.Reason(err))
 			}
 			return nil
 		})
@@ -132,18 +133,10 @@ func tell(
 	return both.Wait()
 }
 
-// Terminate has nothing to write: everything is written already.
-func (*TransferGrain) Terminate(cluster.GrainContext) {}
-
-// ReceiveDefault takes what is none of the grain's calls: nothing, here.
-func (*TransferGrain) ReceiveDefault(cluster.GrainContext) {}
-
 // Kinds are both kinds of grains over one store.
 func Kinds(dir *filestore.Dir) []*cluster.Kind {
 	return []*cluster.Kind{
-		NewAccountKind(func() Account { return &AccountGrain{dir: dir} }, time.Minute,
-			inproc.Recover()),
-		NewTransferKind(func() Transfer { return &TransferGrain{dir: dir} }, time.Minute,
-			inproc.Recover()),
+		NewAccountKind(func() Account { return &AccountGrain{dir: dir} }, time.Minute),
+		NewTransferKind(func() Transfer { return &TransferGrain{dir: dir} }, time.Minute),
 	}
 }

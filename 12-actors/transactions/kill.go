@@ -13,8 +13,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
-	"course.example/12-actors/inproc"
 )
 
 // opening is what each account has at the beginning.
@@ -55,7 +55,7 @@ func (r Report) String() string {
 func openBank(path string) error {
 	dir := filestore.Open(path, nil)
 	for _, id := range accounts {
-		if _, err := dir.Save(inproc.Key("Account", id), 0, Balance{Amount: opening}); err != nil {
+		if _, err := dir.Save(engine.Key("Account", id), 0, Balance{Amount: opening}); err != nil {
 			return err
 		}
 	}
@@ -73,8 +73,8 @@ func bankDay(
 			killMyself()
 		}
 	})
-	silo := inproc.StartSilo(kinds(dir)...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(kinds(dir)...)
+	defer engine.Stop(silo)
 	if err := carryOn(silo, dir); err != nil {
 		return Report{}, err
 	}
@@ -85,9 +85,9 @@ func bankDay(
 	r := Report{Recovered: Report{Balances: recovered}.total(), Outcomes: map[string]string{}}
 	for _, o := range orders {
 		outcome, err := GetTransferGrainClient(silo, o.id).Run(o.order,
-			inproc.Once(4*timeout)...)
+			engine.Within(4*timeout))
 		if err != nil {
-			return Report{}, fmt.Errorf("transfer %s: %s", o.id, inproc.Reason(err))
+			return Report{}, fmt.Errorf("transfer %s: %s", o.id, engine.Reason(err))
 		}
 		r.Outcomes[o.id] = strings.TrimSuffix(
 			outcome.GetStatus()+", "+outcome.GetReason(), ", ")
@@ -108,8 +108,8 @@ func carryOn(silo *cluster.Cluster, dir *filestore.Dir) error {
 	for _, key := range keys {
 		_, id, _ := strings.Cut(key, "/")
 		if _, err := GetTransferGrainClient(silo, id).Run(&Order{},
-			inproc.Once(4*timeout)...); err != nil {
-			return fmt.Errorf("carry on %s: %s", key, inproc.Reason(err))
+			engine.Within(4*timeout)); err != nil {
+			return fmt.Errorf("carry on %s: %s", key, engine.Reason(err))
 		}
 	}
 	return nil
@@ -118,9 +118,9 @@ func carryOn(silo *cluster.Cluster, dir *filestore.Dir) error {
 func balances(silo *cluster.Cluster) (map[string]int64, error) {
 	all := map[string]int64{}
 	for _, id := range accounts {
-		standing, err := GetAccountGrainClient(silo, id).Look(&Nothing{}, inproc.Once(timeout)...)
+		standing, err := GetAccountGrainClient(silo, id).Look(&Nothing{}, engine.Within(timeout))
 		if err != nil {
-			return nil, fmt.Errorf("account %s: %s", id, inproc.Reason(err))
+			return nil, fmt.Errorf("account %s: %s", id, engine.Reason(err))
 		}
 		all[id] = standing.GetBalance()
 	}

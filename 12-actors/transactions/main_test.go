@@ -10,8 +10,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
-	"course.example/12-actors/inproc"
 )
 
 // The bank that is killed is this program in another process.
@@ -112,13 +112,13 @@ func TestManyTransfersAtOnce(t *testing.T) {
 	dir := filestore.Open(path, nil)
 	const people = 5
 	for i := range people {
-		key := inproc.Key("Account", fmt.Sprint(i))
+		key := engine.Key("Account", fmt.Sprint(i))
 		if _, err := dir.Save(key, 0, Balance{Amount: opening}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	silo := inproc.StartSilo(Kinds(dir)...)
-	defer inproc.Stop(silo)
+	silo := engine.StartSilo(Kinds(dir)...)
+	defer engine.Stop(silo)
 	var all sync.WaitGroup
 	for i := range 100 {
 		for range 2 { // and each is asked for twice
@@ -126,9 +126,9 @@ func TestManyTransfersAtOnce(t *testing.T) {
 				outcome, err := GetTransferGrainClient(silo, fmt.Sprint("t", i)).Run(&Order{
 					From: fmt.Sprint(i % people), To: fmt.Sprint((i + 1 + i%3) % people),
 					Amount: int64(20 + i),
-				}, inproc.Once(6*timeout)...)
+				}, engine.Within(6*timeout))
 				if err != nil {
-					t.Errorf("transfer %d: %s, %v", i, inproc.Reason(err), outcome)
+					t.Errorf("transfer %d: %s, %v", i, engine.Reason(err), outcome)
 				}
 			})
 		}
@@ -136,7 +136,7 @@ func TestManyTransfersAtOnce(t *testing.T) {
 	all.Wait()
 	sum := int64(0)
 	for i := range people {
-		b, err := filestore.NewState[Balance](dir, inproc.Key("Account", fmt.Sprint(i))).Get()
+		b, err := filestore.NewState[Balance](dir, engine.Key("Account", fmt.Sprint(i))).Get()
 		if err != nil || b.Amount < 0 || len(b.Promised) > 0 {
 			t.Errorf("account %d: %+v, %v", i, b, err)
 		}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/cluster"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
-	"course.example/12-actors/inproc"
 )
 
 // Add changes the amount at once: no promise, and no memory of what it was for.
@@ -36,9 +36,9 @@ func (*HastyTransfer) Run(order *Order, ctx cluster.GrainContext) (*Outcome, err
 	legs := p.legs(ctx.Identity())
 	for _, id := range []string{p.From, p.To} {
 		vote, err := GetAccountGrainClient(ctx.Cluster(), id).Add(
-			legs[id], inproc.Once(timeout)...)
+			legs[id], engine.Within(timeout))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s", id, inproc.Reason(err))
+			return nil, fmt.Errorf("%s: %s", id, engine.Reason(err))
 		}
 		if !vote.GetYes() {
 			return &Outcome{Status: string(Refused), Reason: vote.GetReason()}, nil
@@ -52,5 +52,5 @@ func HastyKinds(dir *filestore.Dir) []*cluster.Kind {
 	return []*cluster.Kind{Kinds(dir)[0],
 		NewTransferKind(func() Transfer {
 			return &HastyTransfer{TransferGrain{dir: dir}}
-		}, time.Minute, inproc.Recover())}
+		}, time.Minute)}
 }

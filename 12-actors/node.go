@@ -1,0 +1,212 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"course.example/12-actors/engine"
+	"github.com/asynkron/protoactor-go/cluster"
+)
+
+const (
+	// leaveTimeout bounds each of the two things that a silo waits for when it leaves.
+	leaveTimeout = 3 * time.Second
+	// lastTimeout bounds what it waits for when it has to.
+	lastTimeout = time.Second
+	// mailboxSize is how many calls may wait for one grain.
+	mailboxSize = 250
+)
+
+// Node is this process's part in the cluster: a member, which hosts grains, or a
+// client, which calls them.
+type Node struct {
+	cluster *cluster.Cluster
+	table   *Table
+	counter *counter
+	retries engine.Retries // of calls that are made again
+	name    string
+
+	seen   atomic.Pointer[[]Member] // the members, as last heard
+	me     Member
+	stop   context.CancelFunc // of the visits to the table
+	visits sync.WaitGroup
+	ended  chan error // gets one when the visits end
+}
+
+// startNode joins the cluster. Without kinds of grains it is a client. The ctx
+// bounds the start alone: [Node.Run] is what ends it.
+func startNode(
+	ctx context.Context, table *Table, counter *counter, settings Settings,
+	kinds ...*cluster.Kind,
+) (*Node, error) {
+	how := variants[settings.Variant]
+	n := &Node{
+		table: table, counter: counter, retries: how.retries(), name: settings.Name,
+		ended: make(chan error, 1),
+	}
+	n.seen.Store(&[]Member{})
+	var err error
+	n.cluster, err = engine.Start(engine.Config{
+		Host: settings.Host, Kinds: kinds, Observer: counter,
+		Mailbox: how.mailbox, ServeExpired: how.serveExpired,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(kinds) == 0 {
+		err = n.enter(ctx, look, nil, look)
+	} else {
+		me := engine.Me(n.cluster)
+		n.me = Member{
+			ID: me.ID, Name: n.name, Address: me.Address, Kinds: me.Kinds,
+			PID: os.Getpid(), Started: time.Now().UTC(),
+		}
+		joined := []Event{{Time: time.Now().UTC(), Event: "silo joined", Silo: n.name}}
+		err = n.enter(ctx, join, joined, renew)
+	}
+	if err != nil {
+		engine.Kill(n.cluster)
+		return nil, err
+	}
+	return n, nil
+}
+
+// enter visits the table for the first time, and goes on visiting it.
+func (n *Node) enter(ctx context.Context, first string, events []Event, then string) error {
+	list, err := n.table.visit(ctx, first, n.me, events)
+	if err != nil {
+		return err
+	}
+	n.tell(list)
+	ctx, n.stop = context.WithCancel(context.WithoutCancel(ctx))
+	n.visits.Go(func() {
+		if err := n.table.keep(ctx, then, n.report, n.tell); err != nil {
+			n.ended <- err
+		}
+	})
+	return nil
+}
+
+// Members are the silos that this node knows.
+func (n *Node) Members() []Member { return *n.seen.Load() }
+
+// Run takes part until ctx ends, and leaves then: the grains are deactivated one
+// by one, after the calls that they have in hand, while the others take them over.
+// It returns [ErrLeaseLost] when the others did not wait for that.
+func (n *Node) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return n.leave(context.WithoutCancel(ctx))
+	case err := <-n.ended:
+		slog.Error("the others have taken this silo for dead, and it ends", "banned", 1)
+		// The calls in hand are finished: whatever they still write, the store
+		// refuses if it is out of date.
+		n.settle(lastTimeout, func() bool { return n.counter.busy() == 0 })
+		n.close()
+		return err
+	}
+}
+
+func (n *Node) leave(ctx context.Context) error {
+	n.stop()
+	n.visits.Wait()
+	defer n.close()
+	if len(n.me.Kinds) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	events := []Event{{Time: time.Now().UTC(), Event: "silo left", Silo: n.name}}
+	list, err := n.table.visit(ctx, leave, n.me, events)
+	banned := 0
+	if errors.Is(err, ErrLeaseLost) {
+		banned, err = 1, nil
+	}
+	slog.Info("leaving the cluster", "banned", banned)
+	if err == nil {
+		n.tell(list) // without this one: its grains go, and calls are passed on
+		n.settle(leaveTimeout, func() bool {
+			return n.counter.active() == 0 && n.counter.busy() == 0
+		})
+	}
+	if active := n.counter.active(); active > 0 {
+		slog.Warn("grains were still active at the end", "grains", active)
+	}
+	return err
+}
+
+// close ends the engine.
+func (n *Node) close() {
+	n.stop()
+	engine.Kill(n.cluster)
+}
+
+// settle waits until something is so, at most for limit.
+func (n *Node) settle(limit time.Duration, so func() bool) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(limit)
+	defer end.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return
+		}
+	}
+}
+
+// tell gives the engine the list of members.
+func (n *Node) tell(list List) {
+	members := list.Members
+	if list.Forming {
+		members = n.withKnown(members)
+	}
+	before := map[string]bool{}
+	for _, m := range n.Members() {
+		before[m.ID] = true
+	}
+	silos := engine.Membership{Version: list.Version}
+	for _, m := range members {
+		silos.Silos = append(silos.Silos, engine.Silo{ID: m.ID, Address: m.Address, Kinds: m.Kinds})
+		if !before[m.ID] && m.ID != n.me.ID {
+			slog.Info("silo joined", "silo", m.Name, "silos", len(members))
+		}
+		delete(before, m.ID)
+	}
+	for _, m := range n.Members() {
+		if before[m.ID] && m.ID != n.me.ID {
+			slog.Info("silo gone", "silo", m.Name, "silos", len(members))
+		}
+	}
+	n.seen.Store(&members)
+	engine.Tell(n.cluster, silos)
+}
+
+// withKnown adds the members that this node knows to those of a table that is not
+// complete.
+func (n *Node) withKnown(members []Member) []Member {
+	all := slices.Clone(members)
+	for _, known := range n.Members() {
+		if !slices.ContainsFunc(all, func(m Member) bool { return m.ID == known.ID }) {
+			all = append(all, known)
+		}
+	}
+	return all
+}
+
+// report is what this node tells of itself at each visit.
+func (n *Node) report() (Member, []Event) {
+	now := time.Now().UTC()
+	me := n.me
+	me.Told = now
+	var events []Event
+	me.Census, events = n.counter.take(now)
+	return me, events
+}
