@@ -4,6 +4,7 @@
 package filestore
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,12 +15,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"course.example/12-actors/engine"
 )
 
-// ErrStale says that somebody else has written since the state was loaded.
-var ErrStale = errors.New("the state was written by somebody else meanwhile")
-
-// Dir is a folder of states. Safe for concurrent use within one process.
+// Dir is a folder of states, a [engine.Store] that keeps no effects apart. Safe for
+// concurrent use within one process.
 type Dir struct {
 	path string
 
@@ -38,50 +39,39 @@ type record struct {
 	State   json.RawMessage `json:"state"`
 }
 
-// Load reads a state and its version. Version 0 is a state that was never
-// written; then into is left as it is.
-func (d *Dir) Load(key string, into any) (int64, error) {
+// Read returns a state and its version.
+func (d *Dir) Read(_ context.Context, key string) (engine.Record, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r, err := d.read(key)
-	if err != nil || r.Version == 0 {
-		return 0, err
-	}
-	if err := json.Unmarshal(r.State, into); err != nil {
-		return 0, fmt.Errorf("state of %s: %w", key, err)
-	}
-	return r.Version, nil
+	return engine.Record{Version: r.Version, Data: r.State}, err
 }
 
-// Save writes a state if its version is still the one that was loaded, and
-// returns the next version. A process that is killed meanwhile leaves the old
-// state or the new one, never half of it: a rename is all or nothing.
-func (d *Dir) Save(key string, version int64, state any) (int64, error) {
+// Write writes a state if its version is still the expected one. A process that is
+// killed meanwhile leaves the old state or the new one, never half of it: a rename is
+// all or nothing.
+func (d *Dir) Write(_ context.Context, key string, c engine.Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r, err := d.read(key)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if r.Version != version {
-		return 0, fmt.Errorf("write %s: %w", key, ErrStale)
+	if r.Version != c.Expect {
+		return engine.ErrStale
 	}
-	raw, err := json.Marshal(state)
+	raw, err := json.Marshal(record{c.Expect + 1, c.Data})
 	if err != nil {
-		return 0, fmt.Errorf("state of %s: %w", key, err)
-	}
-	raw, err = json.Marshal(record{version + 1, raw})
-	if err != nil {
-		return 0, fmt.Errorf("state of %s: %w", key, err)
+		return fmt.Errorf("encode: %w", err)
 	}
 	if err := replace(d.file(key), raw); err != nil {
-		return 0, fmt.Errorf("write %s: %w", key, err)
+		return err
 	}
 	d.writes++
 	if d.after != nil {
 		d.after(d.writes)
 	}
-	return version + 1, nil
+	return nil
 }
 
 // Keys lists the keys that begin with the prefix, in order.
@@ -147,45 +137,4 @@ func replace(path string, content []byte) (err error) {
 		return err
 	}
 	return os.Rename(temporary.Name(), path)
-}
-
-// State is the stored state of one grain. It is the grain's own: not safe for
-// concurrent use.
-type State[T any] struct {
-	dir     *Dir
-	key     string
-	version int64
-	loaded  bool
-	value   T
-}
-
-// NewState is the state under a key, loaded when it is first wanted.
-func NewState[T any](dir *Dir, key string) *State[T] {
-	return &State[T]{dir: dir, key: key}
-}
-
-// Get returns the state. Do not change what it points to: see Set.
-func (s *State[T]) Get() (T, error) {
-	if s.loaded {
-		return s.value, nil
-	}
-	version, err := s.dir.Load(s.key, &s.value)
-	if err == nil {
-		s.version, s.loaded = version, true
-	}
-	return s.value, err
-}
-
-// Set writes the next state. In memory it changes only if it was written: what a
-// grain says of itself is what is on disk. After an error the state is loaded
-// again when it is next wanted.
-func (s *State[T]) Set(next T) error {
-	version, err := s.dir.Save(s.key, s.version, next)
-	if err != nil {
-		var none T
-		s.loaded, s.value = false, none
-		return err
-	}
-	s.value, s.version, s.loaded = next, version, true
-	return nil
 }

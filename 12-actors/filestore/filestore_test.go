@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"course.example/12-actors/engine"
 )
 
 type sum struct{ Cents int }
@@ -13,18 +15,18 @@ type sum struct{ Cents int }
 func TestStateSurvivesItsOwner(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
-	first := NewState[sum](Open(path, nil), "Account/ada lovelace")
+	first := engine.NewState[sum](Open(path, nil), "Account/ada lovelace")
 	for i := range 3 {
-		was, err := first.Get()
+		was, err := first.Read(t.Context())
 		if err != nil || was.Cents != i {
 			t.Fatalf("got %v, %v", was, err)
 		}
-		if err := first.Set(sum{i + 1}); err != nil {
+		if err := first.Write(t.Context(), sum{i + 1}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	again := Open(path, nil)
-	if was, err := NewState[sum](again, "Account/ada lovelace").Get(); err != nil || was.Cents != 3 {
+	if was, err := engine.NewState[sum](again, "Account/ada lovelace").Read(t.Context()); err != nil || was.Cents != 3 {
 		t.Errorf("after a restart: %v, %v", was, err)
 	}
 	keys, err := again.Keys("Account/")
@@ -38,19 +40,19 @@ func TestStateSurvivesItsOwner(t *testing.T) {
 func TestStaleWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := Open(t.TempDir(), nil)
-	a, b := NewState[sum](dir, "x"), NewState[sum](dir, "x")
-	for _, s := range []*State[sum]{a, b} {
-		if _, err := s.Get(); err != nil {
+	a, b := engine.NewState[sum](dir, "x"), engine.NewState[sum](dir, "x")
+	for _, s := range []*engine.State[sum]{a, b} {
+		if _, err := s.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.Set(sum{1}); err != nil {
+	if err := a.Write(t.Context(), sum{1}, ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Set(sum{2}); !errors.Is(err, ErrStale) {
+	if err := b.Write(t.Context(), sum{2}, ""); !errors.Is(err, engine.ErrStale) {
 		t.Errorf("the second writer got %v", err)
 	}
-	if was, err := b.Get(); err != nil || was.Cents != 1 {
+	if was, err := b.Read(t.Context()); err != nil || was.Cents != 1 {
 		t.Errorf("looked again and saw %v, %v", was, err)
 	}
 	if dir.Writes() != 1 {
@@ -65,11 +67,11 @@ func TestBrokenStore(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(path, "x.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewState[sum](Open(path, nil), "x").Get(); err == nil {
+	if _, err := engine.NewState[sum](Open(path, nil), "x").Read(t.Context()); err == nil {
 		t.Error("half a file was read")
 	}
 	gone := Open(filepath.Join(path, "gone"), nil)
-	if err := NewState[sum](gone, "x").Set(sum{1}); err == nil {
+	if err := engine.NewState[sum](gone, "x").Write(t.Context(), sum{1}, ""); err == nil {
 		t.Error("written to nowhere")
 	}
 	if _, err := gone.Keys(""); err == nil {

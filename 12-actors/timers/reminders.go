@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"course.example/12-actors/engine"
 	"course.example/12-actors/filestore"
 )
 
@@ -62,12 +63,11 @@ func (r *Reminders) Set(next Reminder) error {
 func (r *Reminders) write(next Reminder) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var before Reminder
-	version, err := r.dir.Load(next.key(), &before)
-	if err == nil {
-		_, err = r.dir.Save(next.key(), version, next)
+	state := engine.NewState[Reminder](r.dir, next.key())
+	if _, err := state.Read(context.Background()); err != nil {
+		return err
 	}
-	return err
+	return state.Write(context.Background(), next, "")
 }
 
 // again is how long a call that failed waits for its next try.
@@ -116,16 +116,12 @@ func (r *Reminders) fire(ctx context.Context, due Reminder) error {
 func (r *Reminders) advance(due Reminder) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var now Reminder
-	version, err := r.dir.Load(due.key(), &now)
-	if err != nil {
+	state := engine.NewState[Reminder](r.dir, due.key())
+	_, err := state.Read(context.Background())
+	if err != nil || state.Version() != due.version {
 		return err
 	}
-	if version != due.version {
-		return nil
-	}
-	_, err = r.dir.Save(due.key(), version, due)
-	return err
+	return state.Write(context.Background(), due, "")
 }
 
 // next is the reminder that is due first.
@@ -135,10 +131,12 @@ func (r *Reminders) next() (first Reminder, found bool, err error) {
 		return first, false, err
 	}
 	for _, key := range keys {
-		var one Reminder
-		if one.version, err = r.dir.Load(key, &one); err != nil {
+		state := engine.NewState[Reminder](r.dir, key)
+		one, err := state.Read(context.Background())
+		if err != nil {
 			return first, false, err
 		}
+		one.version = state.Version()
 		if !one.Done && (!found || one.Due.Before(first.Due)) {
 			first, found = one, true
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 
@@ -35,12 +36,12 @@ func (b Balance) free() int64 {
 type AccountGrain struct {
 	engine.Hooks
 	dir   *filestore.Dir
-	state *filestore.State[Balance]
+	state *engine.State[Balance]
 }
 
 // Init finds the state; it is read when it is first wanted.
 func (a *AccountGrain) Init(ctx cluster.GrainContext) {
-	a.state = filestore.NewState[Balance](a.dir, engine.Key(ctx.Kind(), ctx.Identity()))
+	a.state = engine.NewState[Balance](a.dir, engine.Key(ctx.Kind(), ctx.Identity()))
 }
 
 // Prepare promises to be able to commit, whatever happens, also after a kill:
@@ -58,7 +59,7 @@ func (a *AccountGrain) Prepare(leg *Leg, ctx cluster.GrainContext) (*Vote, error
 		return &Vote{Reason: fmt.Sprintf("%s has only %d", ctx.Identity(), b.free())}, nil
 	}
 	b.Promised[leg.GetTransfer()] = leg.GetAmount()
-	return &Vote{Yes: true}, a.state.Set(b)
+	return &Vote{Yes: true}, a.state.Write(context.Background(), b, "")
 }
 
 // Commit keeps the promise, once.
@@ -74,7 +75,7 @@ func (a *AccountGrain) Commit(leg *Leg, _ cluster.GrainContext) (*Nothing, error
 	delete(b.Promised, leg.GetTransfer())
 	b.Done[leg.GetTransfer()] = true
 	b.Amount += amount
-	return &Nothing{}, a.state.Set(b)
+	return &Nothing{}, a.state.Write(context.Background(), b, "")
 }
 
 // Abort forgets a promise, or that there was none.
@@ -87,18 +88,18 @@ func (a *AccountGrain) Abort(leg *Leg, _ cluster.GrainContext) (*Nothing, error)
 		return &Nothing{}, nil
 	}
 	delete(b.Promised, leg.GetTransfer())
-	return &Nothing{}, a.state.Set(b)
+	return &Nothing{}, a.state.Write(context.Background(), b, "")
 }
 
 // Look says how much there is.
 func (a *AccountGrain) Look(*Nothing, cluster.GrainContext) (*Standing, error) {
-	b, err := a.state.Get()
+	b, err := a.state.Read(context.Background())
 	return &Standing{Balance: b.Amount}, err
 }
 
 // change returns a copy of the state that may be changed, and is then to be Set.
 func (a *AccountGrain) change() (Balance, error) {
-	b, err := a.state.Get()
+	b, err := a.state.Read(context.Background())
 	b.Promised, b.Done = maps.Clone(b.Promised), maps.Clone(b.Done)
 	if b.Promised == nil {
 		b.Promised = map[string]int64{}

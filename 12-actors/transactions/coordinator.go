@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -39,12 +40,12 @@ type Progress struct {
 type TransferGrain struct {
 	engine.Hooks
 	dir   *filestore.Dir
-	state *filestore.State[Progress]
+	state *engine.State[Progress]
 }
 
 // Init finds the state; it is read when it is first wanted.
 func (t *TransferGrain) Init(ctx cluster.GrainContext) {
-	t.state = filestore.NewState[Progress](t.dir, engine.Key(ctx.Kind(), ctx.Identity()))
+	t.state = engine.NewState[Progress](t.dir, engine.Key(ctx.Kind(), ctx.Identity()))
 }
 
 // Run carries the transfer on from wherever it is to its end. Called again, also
@@ -53,7 +54,7 @@ func (t *TransferGrain) Init(ctx cluster.GrainContext) {
 // and that one may ask again.
 func (t *TransferGrain) Run(order *Order, ctx cluster.GrainContext) (*Outcome, error) {
 	for {
-		p, err := t.state.Get()
+		p, err := t.state.Read(context.Background())
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +76,7 @@ func (t *TransferGrain) Run(order *Order, ctx cluster.GrainContext) (*Outcome, e
 		// Writing Committed is the moment in which the transfer happens. It is one
 		// write of one file, and that is the trick: two accounts cannot change in
 		// one moment, but the decision that they will can.
-		if err := t.state.Set(p); err != nil {
+		if err := t.state.Write(context.Background(), p, ""); err != nil {
 			return nil, err
 		}
 	}

@@ -55,7 +55,9 @@ func (r Report) String() string {
 func openBank(path string) error {
 	dir := filestore.Open(path, nil)
 	for _, id := range accounts {
-		if _, err := dir.Save(engine.Key("Account", id), 0, Balance{Amount: opening}); err != nil {
+		account := engine.NewState[Balance](dir, engine.Key("Account", id))
+		err := account.Write(context.Background(), Balance{Amount: opening}, "")
+		if err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,8 @@ func TestManyTransfersAtOnce(t *testing.T) {
 	const people = 5
 	for i := range people {
 		key := engine.Key("Account", fmt.Sprint(i))
-		if _, err := dir.Save(key, 0, Balance{Amount: opening}); err != nil {
+		account := engine.NewState[Balance](dir, key)
+		if err := account.Write(t.Context(), Balance{Amount: opening}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,7 +137,7 @@ func TestManyTransfersAtOnce(t *testing.T) {
 	all.Wait()
 	sum := int64(0)
 	for i := range people {
-		b, err := filestore.NewState[Balance](dir, engine.Key("Account", fmt.Sprint(i))).Get()
+		b, err := engine.NewState[Balance](dir, engine.Key("Account", fmt.Sprint(i))).Read(t.Context())
 		if err != nil || b.Amount < 0 || len(b.Promised) > 0 {
 			t.Errorf("account %d: %+v, %v", i, b, err)
 		}

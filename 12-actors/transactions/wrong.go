@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -20,7 +21,7 @@ func (a *AccountGrain) Add(leg *Leg, ctx cluster.GrainContext) (*Vote, error) {
 		return &Vote{Reason: fmt.Sprintf("%s has only %d", ctx.Identity(), b.Amount)}, nil
 	}
 	b.Amount += leg.GetAmount()
-	return &Vote{Yes: true}, a.state.Set(b)
+	return &Vote{Yes: true}, a.state.Write(context.Background(), b, "")
 }
 
 // HastyTransfer takes from one account and gives to the other. Each of the two
