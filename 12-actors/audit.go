@@ -2,6 +2,8 @@ package actors
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,32 +11,36 @@ import (
 
 	"course.example/12-actors/engine"
 	"course.example/shop"
-	"github.com/asynkron/protoactor-go/cluster"
+	"github.com/redis/go-redis/v9"
 )
 
-// audit compares what customers were told with what stands in the books. The
-// ledger of the lab cannot: it hears that an order was processed, and has to
-// believe it. Its methods are safe for concurrent use.
+// audit compares what customers were told with what stands in the store. The ledger of
+// the lab cannot: it hears that an order was processed, and has to believe it. It asks
+// the store and no grain, which it would keep awake, and every web app tells all others
+// what it has promised: whichever looks sees the whole shop. Its methods are safe for
+// concurrent use.
 type audit struct {
-	count func(ctx context.Context, sku string) (*CountReply, error)
+	web   string // of this life
+	redis *redis.Client
+	books Books
 
-	mu    sync.Mutex
-	books map[string]*book // by SKU
-	found verdict          // at the last check
+	mu       sync.Mutex
+	promised map[string]int64 // pieces by SKU, in orders that this web app has accepted
+	accepted []any            // their identities, which the others do not know yet
+	found    verdict          // at the last check
 }
 
-// book counts pieces of one product, all since this process was started.
-type book struct {
-	before   int64 // sold when this process saw the product first
-	promised int64 // in orders that were accepted
-	tried    int64 // in orders that were begun, whatever came of them
-}
+// Where web apps tell what they have accepted.
+const (
+	keyPromised = "audit:promised" // a hash: what each has promised in all
+	keyAccepted = "audit:accepted" // a set: the orders
+)
 
 // verdict is what an audit has found.
 type verdict struct {
 	Promised int64 // pieces in accepted orders
 	Missing  int64 // of them, those that are not in the books
-	Surplus  int64 // pieces in the books that nobody has ordered
+	Surplus  int64 // orders that have taken their pieces once more
 	// Overwrites are writes that are not in the books any more: a second activation
 	// has written over them.
 	Overwrites int64
@@ -43,83 +49,93 @@ type verdict struct {
 // wrong says that the books are.
 func (v verdict) wrong() bool { return v.Missing > 0 || v.Surplus > 0 || v.Overwrites > 0 }
 
-func newAudit(count func(context.Context, string) (*CountReply, error)) *audit {
-	return &audit{count: count, books: map[string]*book{}}
+func newAudit(web string, client *redis.Client, books Books) *audit {
+	return &audit{web: web, redis: client, books: books, promised: map[string]int64{}}
 }
 
-// begin notes that an order is about to be placed.
-func (a *audit) begin(ctx context.Context, order shop.Order) error {
-	for _, item := range order.Items {
-		if err := a.open(ctx, item.SKU); err != nil {
-			return err
-		}
-		a.change(item.SKU, func(b *book) { b.tried += int64(item.Quantity) })
-	}
-	return nil
-}
-
-// accepted notes that the customer has been told yes.
-func (a *audit) accepted(order shop.Order) {
-	for _, item := range order.Items {
-		a.change(item.SKU, func(b *book) { b.promised += int64(item.Quantity) })
-	}
-}
-
-// open begins the book of a product, if there is none.
-func (a *audit) open(ctx context.Context, sku string) error {
+// accept notes that the customer has been told yes.
+func (a *audit) accept(order shop.Order) {
 	a.mu.Lock()
-	_, known := a.books[sku]
+	defer a.mu.Unlock()
+	a.accepted = append(a.accepted, order.ID)
+	for _, item := range order.Items {
+		a.promised[item.SKU] += int64(item.Quantity)
+	}
+}
+
+// publish tells the others. What could not be told is told the next time.
+func (a *audit) publish(ctx context.Context) error {
+	a.mu.Lock()
+	accepted := a.accepted
+	a.accepted = nil
+	promised, err := json.Marshal(a.promised)
 	a.mu.Unlock()
-	if known {
-		return nil
+	if err == nil {
+		_, err = a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			if len(accepted) > 0 {
+				p.SAdd(ctx, keyAccepted, accepted...)
+			}
+			return p.HSet(ctx, keyPromised, a.web, promised).Err()
+		})
 	}
-	stock, err := a.count(ctx, sku)
 	if err != nil {
-		return fmt.Errorf("count the stock of %s: %w", sku, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, known := a.books[sku]; !known {
-		a.books[sku] = &book{before: stock.GetSold()}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.accepted = append(accepted, a.accepted...)
+		return fmt.Errorf("tell what was accepted: %w", err)
 	}
 	return nil
 }
 
-func (a *audit) change(sku string, change func(*book)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	change(a.books[sku])
-}
-
-func (a *audit) snapshot() map[string]book {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := map[string]book{}
-	for sku, b := range a.books {
-		all[sku] = *b
-	}
-	return all
-}
-
-// check counts every stock. The moment matters: what was promised is noted before
-// the stock is counted, and what was tried after, so that an order that is placed
-// in between is neither missing nor surplus.
+// check reads the books of all stocks. The moment matters: what was promised is read
+// before, so that an order that is placed in between is not missing.
 func (a *audit) check(ctx context.Context) (verdict, error) {
 	var v verdict
-	for sku, was := range a.snapshot() {
-		stock, err := a.count(ctx, sku)
-		if err != nil {
-			return v, fmt.Errorf("count the stock of %s: %w", sku, err)
+	if err := a.publish(ctx); err != nil {
+		return v, err
+	}
+	webs, err := a.redis.HVals(ctx, keyPromised).Result()
+	if err != nil {
+		return v, fmt.Errorf("read what was promised: %w", err)
+	}
+	promised := map[string]int64{}
+	for _, web := range webs {
+		pieces := map[string]int64{}
+		if err := json.Unmarshal([]byte(web), &pieces); err != nil {
+			return v, fmt.Errorf("read what was promised: %q: %w", web, err)
 		}
-		sold, is := stock.GetSold()-was.before, a.snapshot()[sku]
-		v.Promised += was.promised
-		v.Missing += max(0, was.promised-sold)
-		v.Surplus += max(0, sold-is.tried)
-		// Each write adds one order to the shelf. When the store has counted more
-		// writes than there are orders, two activations have both written.
-		v.Overwrites += max(0, stock.GetVersion()-stock.GetOrders())
+		for sku, n := range pieces {
+			promised[sku] += n
+		}
+	}
+	for sku, n := range promised {
+		if err := v.add(ctx, a.books, sku, n); err != nil {
+			return v, err
+		}
 	}
 	return v, nil
+}
+
+// add adds what the books say of one product.
+func (v *verdict) add(ctx context.Context, books Books, sku string, promised int64) error {
+	grain := engine.Key("Stock", sku)
+	// In this order: an order is an effect first, and on the shelf then.
+	state := engine.NewState[shelf](books, grain)
+	stock, err := state.Read(ctx)
+	if err != nil {
+		return err
+	}
+	effects, err := books.Effects(ctx, grain)
+	if err != nil {
+		return err
+	}
+	v.Promised += promised
+	v.Missing += max(0, promised-stock.Sold)
+	v.Surplus += max(0, stock.Orders-effects)
+	// Each write adds one order to the shelf. When the store has counted more writes
+	// than there are orders, two activations have both written.
+	v.Overwrites += max(0, state.Version()-stock.Orders)
+	return nil
 }
 
 // run checks again and again until ctx ends.
@@ -140,7 +156,7 @@ func (a *audit) run(ctx context.Context, every time.Duration) error {
 func (a *audit) say(ctx context.Context) {
 	v, err := a.check(ctx)
 	if err != nil {
-		return // a silo has died; the next check asks the next one
+		return // the store is away; the next check asks it again
 	}
 	a.mu.Lock()
 	said := a.found
@@ -181,13 +197,64 @@ func (a *audit) last() verdict {
 	return a.found
 }
 
-// count asks the grain of a product what was sold of it.
-func (n *Node) count(try time.Duration) func(context.Context, string) (*CountReply, error) {
-	return func(ctx context.Context, sku string) (*CountReply, error) {
-		stock := GetStockGrainClient(n.cluster, sku)
-		return engine.Call(ctx, n.retries, "Stock/"+sku, try,
-			func(how ...cluster.GrainCallOption) (*CountReply, error) {
-				return stock.Count(&CountRequest{}, how...)
-			})
+// Book is what the store knows of the orders of a run: the truth about it, whatever
+// the programs have said in their logs.
+type Book struct {
+	Processed  int `json:"processed"`
+	Lost       int `json:"lost"`       // accepted, and not done, or not taken from a stock
+	Duplicated int `json:"duplicated"` // how often an order was done once more
+}
+
+// ReadBook reads it.
+func ReadBook(ctx context.Context, settings Settings) (book Book, err error) {
+	b, err := openBacking(ctx, settings)
+	if err != nil {
+		return book, err
 	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	return book, book.read(ctx, b)
+}
+
+func (book *Book) read(ctx context.Context, b *backing) error {
+	err := b.books.Names(ctx, "Order", func(grain string) error {
+		state := engine.NewState[placed](b.books, grain)
+		if _, err := state.Read(ctx); err != nil {
+			return err
+		}
+		book.Processed++
+		book.Duplicated += int(state.Version()) - 1
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	accepted := b.redis.SScan(ctx, keyAccepted, 0, "", 1000).Iterator()
+	for accepted.Next(ctx) {
+		whole, err := book.isWhole(ctx, b.books, accepted.Val())
+		if err != nil {
+			return err
+		}
+		if !whole {
+			book.Lost++
+		}
+	}
+	if err := accepted.Err(); err != nil {
+		return fmt.Errorf("read the accepted orders: %w", err)
+	}
+	return nil
+}
+
+// isWhole reports whether an order is done, and has taken its pieces from all stocks.
+func (*Book) isWhole(ctx context.Context, books Books, order string) (bool, error) {
+	done, err := engine.NewState[placed](books, engine.Key("Order", order)).Read(ctx)
+	if err != nil || done.Effect == "" {
+		return false, err
+	}
+	for sku := range done.Pieces {
+		taken, err := books.HasEffect(ctx, engine.Key("Stock", sku), order)
+		if err != nil || !taken {
+			return false, err
+		}
+	}
+	return true, nil
 }

@@ -16,13 +16,12 @@
 //	membership.go  who is in the cluster: a lease in Redis for every silo
 //	node.go        a process takes part in the cluster, and leaves it
 //	engine/        what calls, places, recovers and remembers, for all parts alike
-//	census.go      what a silo can tell of itself
-//	view.go        GET /cluster: what all of them tell
+//	probing.go     a silo asks the others whether they answer
 //	audit.go       does every order that was accepted stand in the books?
 //	wrong.go       the wrong variants, each a small change to the right one
 //
-// The programs are silo and web. A silo (silo.go) hosts the grains, the web app
-// (web.go) calls them. The folders beside them (mailbox, grains, ...) are the
+// The programs are silo, web and book. A silo (silo.go) hosts the grains, the web app
+// (web.go) calls them, the dashboard (dashboard/) shows all of it. The folders beside them (mailbox, grains, ...) are the
 // step's small parts, each with a page of its own.
 package actors
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"course.example/12-actors/dashboard"
 )
 
 func contains(err error, text string) bool {
@@ -18,7 +20,7 @@ func member(name string) Member { return Member{ID: "id-of-" + name, Name: name}
 // visits makes one visit that must succeed, and returns who is there.
 func visits(t *testing.T, table *Table, what string, m Member) []string {
 	t.Helper()
-	list, err := table.visit(t.Context(), what, m, nil)
+	list, err := table.visit(t.Context(), what, Report{Me: m})
 	if err != nil {
 		t.Fatalf("%s %s: %v", what, m.Name, err)
 	}
@@ -61,7 +63,7 @@ func TestMembersFindEachOther(t *testing.T) {
 	want(visits(t, table, renew, a), "a", "b")
 	want(visits(t, table, leave, a), "b")
 	want(visits(t, table, look, Member{}), "b")
-	if _, err := table.visit(t.Context(), renew, a, nil); !errors.Is(err, ErrLeaseLost) {
+	if _, err := table.visit(t.Context(), renew, Report{Me: a}); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("who has left renews: %v", err)
 	}
 }
@@ -103,7 +105,7 @@ func TestLeaseRunsOut(t *testing.T) {
 	until(t, func() bool {
 		return !slices.Contains(visits(t, table, renew, other), "paused")
 	})
-	list, err := table.visit(t.Context(), renew, paused, nil)
+	list, err := table.visit(t.Context(), renew, Report{Me: paused})
 	if !errors.Is(err, ErrLeaseLost) || !slices.Equal(names(list.Members), []string{"other"}) {
 		t.Errorf("the paused silo renews: %q, %v", names(list.Members), err)
 	}
@@ -126,7 +128,7 @@ func TestMissedRenewals(t *testing.T) {
 	failing, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 3 {
-		if _, err := table.visit(failing, renew, late, nil); err == nil {
+		if _, err := table.visit(failing, renew, Report{Me: late}); err == nil {
 			t.Fatal("the visit did not fail")
 		}
 		if got := visits(t, table, renew, other); !slices.Contains(got, "late") {
@@ -173,7 +175,7 @@ func TestForgottenTable(t *testing.T) {
 	}
 	n := &Node{}
 	n.seen.Store(&[]Member{a, b})
-	list, err := table.visit(t.Context(), renew, a, nil)
+	list, err := table.visit(t.Context(), renew, Report{Me: a})
 	if err != nil || !list.Forming ||
 		!slices.Equal(names(n.withKnown(list.Members)), []string{"a", "b"}) {
 		t.Errorf("a sees %q, forming %v, %v", names(list.Members), list.Forming, err)
@@ -182,7 +184,7 @@ func TestForgottenTable(t *testing.T) {
 		t.Errorf("b sees %q", got)
 	}
 	formed(t, table)
-	if _, err := table.visit(t.Context(), renew, member("c"), nil); !errors.Is(err, ErrLeaseLost) {
+	if _, err := table.visit(t.Context(), renew, Report{Me: member("c")}); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("a stranger renews at a table that is complete: %v", err)
 	}
 }
@@ -190,11 +192,11 @@ func TestForgottenTable(t *testing.T) {
 func TestLogOfTheCluster(t *testing.T) {
 	t.Parallel()
 	table := NewTable(redisClient(t), time.Minute)
-	events := []Event{
+	events := []dashboard.Event{
 		{Time: time.UnixMilli(1).UTC(), Event: "activated", Silo: "a", Grain: "Stock/x"},
 		{Time: time.UnixMilli(2).UTC(), Event: "deactivated", Silo: "a", Grain: "Stock/x"},
 	}
-	if _, err := table.visit(t.Context(), join, member("a"), events); err != nil {
+	if _, err := table.visit(t.Context(), join, Report{Me: member("a"), Events: events}); err != nil {
 		t.Fatal(err)
 	}
 	log, err := table.Log(t.Context(), 10)
@@ -215,7 +217,7 @@ func TestKeep(t *testing.T) {
 	told := make(chan []Member)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- table.keep(ctx, renew, func() (Member, []Event) { return me, nil },
+		ended <- table.keep(ctx, renew, func() Report { return Report{Me: me} },
 			func(list List) {
 				select {
 				case told <- list.Members:
@@ -231,9 +233,30 @@ func TestKeep(t *testing.T) {
 		t.Errorf("stopped by its context: %v", err)
 	}
 	visits(t, table, leave, me)
-	err := table.keep(t.Context(), renew, func() (Member, []Event) { return me, nil },
+	err := table.keep(t.Context(), renew, func() Report { return Report{Me: me} },
 		func(List) { t.Error("told a list by a table that has buried it") })
 	if !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The clocks of the silos do not count, whatever they say: one is a minute ahead here, and
+// one a minute behind.
+func TestWrongClocks(t *testing.T) {
+	t.Parallel()
+	table := formed(t, NewTable(redisClient(t), 2*time.Second))
+	ahead, behind := member("ahead"), member("behind")
+	for wrong, m := range map[time.Duration]*Member{time.Minute: &ahead, -time.Minute: &behind} {
+		m.Started, m.Told = time.Now().Add(wrong), time.Now().Add(wrong)
+		visits(t, table, join, *m)
+	}
+	list, err := table.visit(t.Context(), look, Report{})
+	if err != nil || len(list.Members) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for _, m := range list.Members {
+		if m.Silent < 0 || m.Silent > table.lease {
+			t.Errorf("%s is silent for %s", m.Name, m.Silent)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"course.example/12-actors/dashboard"
 	"course.example/12-actors/engine"
 	"github.com/asynkron/protoactor-go/cluster"
 )
@@ -28,34 +29,42 @@ const (
 type Node struct {
 	cluster *cluster.Cluster
 	table   *Table
-	counter *counter
+	counter *dashboard.Counter
 	retries engine.Retries // of calls that are made again
 	name    string
 
-	seen   atomic.Pointer[[]Member] // the members, as last heard
-	me     Member
-	stop   context.CancelFunc // of the visits to the table
-	visits sync.WaitGroup
-	ended  chan error // gets one when the visits end
+	seen    atomic.Pointer[[]Member] // the members, as last heard
+	born    time.Time
+	asked   time.Time    // when the table was visited last
+	lease   atomic.Int64 // until when the lease runs, since the birth of this node
+	me      Member
+	probing probing
+	stop    context.CancelFunc // of the visits to the table
+	visits  sync.WaitGroup
+	ended   chan error // gets one when the visits end
 }
 
 // startNode joins the cluster. Without kinds of grains it is a client. The ctx
 // bounds the start alone: [Node.Run] is what ends it.
 func startNode(
-	ctx context.Context, table *Table, counter *counter, settings Settings,
+	ctx context.Context, table *Table, counter *dashboard.Counter, settings Settings,
 	kinds ...*cluster.Kind,
 ) (*Node, error) {
 	how := variants[settings.Variant]
 	n := &Node{
 		table: table, counter: counter, retries: how.retries(), name: settings.Name,
-		ended: make(chan error, 1),
+		born: time.Now(), ended: make(chan error, 1),
 	}
 	n.seen.Store(&[]Member{})
 	var err error
-	n.cluster, err = engine.Start(engine.Config{
+	config := engine.Config{
 		Host: settings.Host, Kinds: kinds, Observer: counter,
 		Mailbox: how.mailbox, ServeExpired: how.serveExpired,
-	})
+	}
+	if !how.servesOn {
+		config.Serves = n.serves
+	}
+	n.cluster, err = engine.Start(config)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +76,7 @@ func startNode(
 			ID: me.ID, Name: n.name, Address: me.Address, Kinds: me.Kinds,
 			PID: os.Getpid(), Started: time.Now().UTC(),
 		}
-		joined := []Event{{Time: time.Now().UTC(), Event: "silo joined", Silo: n.name}}
+		joined := []dashboard.Event{{Time: time.Now().UTC(), Event: "silo joined", Silo: n.name}}
 		err = n.enter(ctx, join, joined, renew)
 	}
 	if err != nil {
@@ -78,13 +87,17 @@ func startNode(
 }
 
 // enter visits the table for the first time, and goes on visiting it.
-func (n *Node) enter(ctx context.Context, first string, events []Event, then string) error {
-	list, err := n.table.visit(ctx, first, n.me, events)
+func (n *Node) enter(ctx context.Context, first string, events []dashboard.Event, then string) error {
+	n.asked = time.Now()
+	list, err := n.table.visit(ctx, first, Report{Me: n.me, Events: events})
 	if err != nil {
 		return err
 	}
 	n.tell(list)
 	ctx, n.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if len(n.me.Kinds) > 0 {
+		n.visits.Go(func() { n.probing.run(ctx, n) })
+	}
 	n.visits.Go(func() {
 		if err := n.table.keep(ctx, then, n.report, n.tell); err != nil {
 			n.ended <- err
@@ -95,6 +108,25 @@ func (n *Node) enter(ctx context.Context, first string, events []Event, then str
 
 // Members are the silos that this node knows.
 func (n *Node) Members() []Member { return *n.seen.Load() }
+
+// silos are the members as the dashboard shows them.
+func (n *Node) silos() []dashboard.SiloView {
+	silos := []dashboard.SiloView{}
+	for _, m := range n.Members() {
+		silos = append(silos, dashboard.SiloView{
+			Name: m.Name, ID: m.ID, Address: m.Address, PID: m.PID, Started: m.Started,
+			UptimeSeconds: time.Since(m.Started).Seconds(),
+			SilentMillis:  (m.Silent + n.heard()).Milliseconds(),
+			Goroutines:    m.Census.Goroutines, HeapBytes: m.Census.HeapBytes, Kinds: m.Census.Kinds,
+		})
+	}
+	return silos
+}
+
+// heard is how long ago the table told of them.
+func (n *Node) heard() time.Duration {
+	return time.Since(n.born) + n.table.lease - time.Duration(n.lease.Load())
+}
 
 // Run takes part until ctx ends, and leaves then: the grains are deactivated one
 // by one, after the calls that they have in hand, while the others take them over.
@@ -107,7 +139,7 @@ func (n *Node) Run(ctx context.Context) error {
 		slog.Error("the others have taken this silo for dead, and it ends", "banned", 1)
 		// The calls in hand are finished: whatever they still write, the store
 		// refuses if it is out of date.
-		n.settle(lastTimeout, func() bool { return n.counter.busy() == 0 })
+		n.settle(lastTimeout, func() bool { return n.counter.Busy() == 0 })
 		n.close()
 		return err
 	}
@@ -122,8 +154,8 @@ func (n *Node) leave(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	events := []Event{{Time: time.Now().UTC(), Event: "silo left", Silo: n.name}}
-	list, err := n.table.visit(ctx, leave, n.me, events)
+	events := []dashboard.Event{{Time: time.Now().UTC(), Event: "silo left", Silo: n.name}}
+	list, err := n.table.visit(ctx, leave, Report{Me: n.me, Events: events})
 	banned := 0
 	if errors.Is(err, ErrLeaseLost) {
 		banned, err = 1, nil
@@ -131,11 +163,13 @@ func (n *Node) leave(ctx context.Context) error {
 	slog.Info("leaving the cluster", "banned", banned)
 	if err == nil {
 		n.tell(list) // without this one: its grains go, and calls are passed on
-		n.settle(leaveTimeout, func() bool {
-			return n.counter.active() == 0 && n.counter.busy() == 0
-		})
+	} else {
+		engine.Tell(n.cluster, engine.Membership{}) // its grains go
 	}
-	if active := n.counter.active(); active > 0 {
+	n.settle(leaveTimeout, func() bool {
+		return n.counter.Active() == 0 && n.counter.Busy() == 0
+	})
+	if active := n.counter.Active(); active > 0 {
 		slog.Warn("grains were still active at the end", "grains", active)
 	}
 	return err
@@ -185,6 +219,7 @@ func (n *Node) tell(list List) {
 			slog.Info("silo gone", "silo", m.Name, "silos", len(members))
 		}
 	}
+	n.lease.Store(int64(n.asked.Sub(n.born) + n.table.lease))
 	n.seen.Store(&members)
 	engine.Tell(n.cluster, silos)
 }
@@ -201,12 +236,16 @@ func (n *Node) withKnown(members []Member) []Member {
 	return all
 }
 
-// report is what this node tells of itself at each visit.
-func (n *Node) report() (Member, []Event) {
-	now := time.Now().UTC()
-	me := n.me
-	me.Told = now
-	var events []Event
-	me.Census, events = n.counter.take(now)
-	return me, events
+// report is what this node tells at each visit.
+func (n *Node) report() Report {
+	n.asked = time.Now()
+	tells := Report{Me: n.me, Unreachable: n.probing.unreachable(n.Members())}
+	tells.Me.Told = n.asked.UTC()
+	tells.Me.Census, tells.Events = n.counter.Take(tells.Me.Told)
+	return tells
 }
+
+// serves reports whether the lease of this silo runs, by its own clock, which nobody
+// sets. It counts from before the visit at which the lease was renewed: the others do
+// not take this silo for dead sooner.
+func (n *Node) serves() bool { return time.Since(n.born) < time.Duration(n.lease.Load()) }

@@ -15,8 +15,9 @@ import (
 
 // placed is what an order remembers.
 type placed struct {
-	Effect string    `json:"effect"` // the identity of its having been done
-	At     time.Time `json:"at"`
+	Effect string           `json:"effect"` // the identity of its having been done
+	At     time.Time        `json:"at"`
+	Pieces map[string]int32 `json:"pieces"` // that it has taken, by SKU
 }
 
 // orderGrain is one order, from its first call until it is forgotten. Its calls
@@ -68,7 +69,7 @@ func (g *orderGrain) Place(
 			return nil, g.silo.failed(grain, err)
 		}
 	}
-	done = placed{Effect: uuid.NewString(), At: time.Now().UTC()}
+	done = placed{Effect: uuid.NewString(), At: time.Now().UTC(), Pieces: wanted}
 	if err := g.state.Write(ctx, done, ""); err != nil {
 		return nil, g.silo.failed(grain, err)
 	}

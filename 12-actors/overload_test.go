@@ -37,10 +37,6 @@ func stuckStock(t *testing.T, change func(*Settings)) (
 	})
 	release = sync.OnceFunc(func() { close(goOn) })
 	t.Cleanup(release)
-	// The audit opens a book for a product by asking its stock.
-	if err := w.audit.open(t.Context(), "mug"); err != nil {
-		t.Fatal(err)
-	}
 	ended := make(chan error, 1)
 	go func() { ended <- take(t.Context(), w, "first", aLongTime) }()
 	<-stuck
@@ -111,7 +107,7 @@ func TestUnboundedMailboxServesTheDead(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
-	reply, err := w.node.count(aLongTime)(t.Context(), "mug")
+	reply, err := count(t.Context(), w, "mug")
 	if err != nil || reply.GetServed() < 2 {
 		t.Errorf("served %v, %v: the dead should have been, before this call", reply, err)
 	}
@@ -128,7 +124,7 @@ func TestTakeCarriesItsDeadline(t *testing.T) {
 	}
 	for range 2 { // what waits at the order, then what it has left at the stock
 		since := time.Now()
-		until(t, func() bool { return time.Since(since) > 2*try && w.node.counter.busy() == 1 })
+		until(t, func() bool { return time.Since(since) > 2*try && w.node.counter.Busy() == 1 })
 	}
 	release()
 	if err := <-first; err != nil {

@@ -86,3 +86,42 @@ func one(ctx context.Context, tx pgx.Tx, otherwise error, sql string, args ...an
 	}
 	return nil
 }
+
+func (s *PostgresStore) Names(ctx context.Context, kind string, each func(string) error) error {
+	rows, err := s.pool.Query(ctx,
+		`SELECT grain FROM grain_states WHERE starts_with(grain, $1)`, engine.Key(kind, ""))
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	for _, name := range names {
+		if err := each(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *PostgresStore) Effects(ctx context.Context, grain string) (n int64, err error) {
+	err = s.pool.QueryRow(ctx,
+		`SELECT count(*) FROM grain_effects WHERE grain = $1`, grain).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("postgres: %w", err)
+	}
+	return n, nil
+}
+
+func (s *PostgresStore) HasEffect(
+	ctx context.Context, grain, effect string,
+) (there bool, err error) {
+	err = s.pool.QueryRow(ctx,
+		`SELECT EXISTS (SELECT 1 FROM grain_effects WHERE grain = $1 AND effect = $2)`,
+		grain, effect).Scan(&there)
+	if err != nil {
+		return false, fmt.Errorf("postgres: %w", err)
+	}
+	return there, nil
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"course.example/12-actors/engine"
 	"github.com/redis/go-redis/v9"
@@ -60,6 +61,43 @@ func (s *RedisStore) Write(ctx context.Context, grain string, c engine.Change) e
 		return errors.New("redis: the script answered " + answer)
 	}
 	return nil
+}
+
+// Names lets Redis go through all of its keys, some at a time.
+func (s *RedisStore) Names(ctx context.Context, kind string, each func(string) error) error {
+	prefix := stateKey("")
+	keys := s.client.Scan(ctx, 0, stateKey(engine.Key(kind, "*")), 1000).Iterator()
+	seen := map[string]bool{} // a scan may tell a key twice
+	for keys.Next(ctx) {
+		grain := strings.TrimPrefix(keys.Val(), prefix)
+		if seen[grain] {
+			continue
+		}
+		seen[grain] = true
+		if err := each(grain); err != nil {
+			return err
+		}
+	}
+	if err := keys.Err(); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	return nil
+}
+
+func (s *RedisStore) Effects(ctx context.Context, grain string) (int64, error) {
+	n, err := s.client.HLen(ctx, effectsKey(grain)).Result()
+	if err != nil {
+		return 0, fmt.Errorf("redis: %w", err)
+	}
+	return n, nil
+}
+
+func (s *RedisStore) HasEffect(ctx context.Context, grain, effect string) (bool, error) {
+	there, err := s.client.HExists(ctx, effectsKey(grain), effect).Result()
+	if err != nil {
+		return false, fmt.Errorf("redis: %w", err)
+	}
+	return there, nil
 }
 
 func stateKey(grain string) string   { return "state:" + grain }

@@ -24,7 +24,7 @@ func TestBadSettings(t *testing.T) {
 		{"database", func(s *Settings) { s.Store, s.DatabaseURL = "postgres", "http://x:y" },
 			"want postgres://"},
 		{"variant", func(s *Settings) { s.Variant = "wrnog" },
-			`variant "wrnog" is unknown; there are: no-deadline, no-persistence`},
+			`variant "wrnog" is unknown; there are: no-clock, no-deadline, no-persistence`},
 		{"lease", func(s *Settings) { s.Lease = time.Millisecond }, "lease must be 300ms to 1h"},
 		{"work", func(s *Settings) { s.Work = -1 }, "work must be 0s to 1h"},
 		{"try", func(s *Settings) { s.Try = 0 }, "try must be"},

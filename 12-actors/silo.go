@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"course.example/12-actors/dashboard"
 	"course.example/12-actors/engine"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
@@ -20,7 +21,7 @@ import (
 type Silo struct {
 	settings Settings
 	node     *Node
-	counter  *counter
+	counter  *dashboard.Counter
 	memory   func() engine.Store // where an activation keeps its state
 	workers  *semaphore.Weighted // nil: as many as come
 }
@@ -44,7 +45,7 @@ func RunSilo(ctx context.Context, settings Settings) (err error) {
 func startSilo(ctx context.Context, settings Settings, b *backing) (*Silo, error) {
 	s := &Silo{
 		settings: settings,
-		counter:  newCounter(settings.Name),
+		counter:  dashboard.NewCounter(settings.Name),
 		memory:   variants[settings.Variant].memory(b.store),
 	}
 	if settings.Workers > 0 {
@@ -85,13 +86,8 @@ func (s *Silo) work(ctx context.Context, order shop.Order) error {
 // are served by the next one.
 func (s *Silo) failed(grain cluster.GrainContext, err error) error {
 	if errors.Is(err, engine.ErrStale) {
-		var refused int64
-		s.counter.count(grain.Kind(), func(k *kindCounter) {
-			k.stale++
-			refused = k.stale
-		})
 		slog.Warn("write refused: another activation of this grain has written",
-			"grain", name(grain), "refused", refused)
+			"grain", name(grain), "refused", s.counter.Stale(grain.Kind()))
 		grain.Stop(grain.Self())
 	}
 	if engine.Refused(err) || engine.Busy(err) {
@@ -110,6 +106,7 @@ type backing struct {
 	postgres *pgxpool.Pool
 	table    *Table
 	store    engine.Store
+	books    Books // the same
 }
 
 // quietRedis keeps the pool of connections from printing what every call that fails
@@ -140,15 +137,17 @@ func openBacking(ctx context.Context, settings Settings) (_ *backing, err error)
 		return nil, fmt.Errorf("no Redis answers at %s (REDIS_URL): %w", options.Addr, err)
 	}
 	b.table = NewTable(b.redis, settings.Lease)
-	b.store = NewRedisStore(b.redis)
 	if settings.Store == "redis" {
+		b.books = NewRedisStore(b.redis)
+		b.store = b.books
 		return b, nil
 	}
 	b.postgres, err = pgxpool.New(ctx, settings.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres (DATABASE_URL): %w", err)
 	}
-	b.store, err = NewPostgresStore(ctx, b.postgres)
+	b.books, err = NewPostgresStore(ctx, b.postgres)
+	b.store = b.books
 	return b, err
 }
 

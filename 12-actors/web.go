@@ -25,9 +25,9 @@ var ErrFull = errors.New("too many orders are under way")
 type Web struct {
 	settings Settings
 	node     *Node
-	counter  *counter
+	counter  *dashboard.Counter
 	audit    *audit
-	view     *view
+	board    *dashboard.Board
 	door     chan struct{} // holds one for each order that is under way
 }
 
@@ -60,7 +60,7 @@ func RunWeb(ctx context.Context, settings Settings) (err error) {
 
 func startWeb(ctx context.Context, settings Settings, b *backing) (*Web, error) {
 	w := &Web{
-		settings: settings, counter: newCounter(settings.Name),
+		settings: settings, counter: dashboard.NewCounter(settings.Name),
 		door: make(chan struct{}, doorSize),
 	}
 	if settings.Embed {
@@ -70,14 +70,18 @@ func startWeb(ctx context.Context, settings Settings, b *backing) (*Web, error) 
 		}
 		w.node = silo.node
 	} else {
-		node, err := startNode(ctx, b.table, newCounter(settings.Name), settings)
+		node, err := startNode(ctx, b.table, dashboard.NewCounter(settings.Name), settings)
 		if err != nil {
 			return nil, err
 		}
 		w.node = node
 	}
-	w.audit = newAudit(w.node.count(settings.Try))
-	w.view = newView(w.node, b.table, w.counter, settings, w.audit.last)
+	w.audit = newAudit(w.node.cluster.ActorSystem.ID, b.redis, b.books)
+	w.board = dashboard.NewBoard(dashboard.Source{
+		Web: settings.Name, Store: settings.Store, Variant: settings.Variant, Lease: settings.Lease,
+		Silos: w.node.silos, Log: b.table.Log, Front: w.counter,
+		Audit: func() dashboard.AuditView { return dashboard.AuditView(w.audit.last()) },
+	})
 	return w, nil
 }
 
@@ -90,7 +94,7 @@ func (w *Web) Handler() http.Handler {
 		AtOnce: 64,
 	}
 	mux := counter.Handler()
-	mux.HandleFunc("GET /cluster", w.view.serve)
+	mux.Handle("GET /cluster", w.board)
 	dashboard.Register(mux, dashboard.LabFromEnv())
 	return mux
 }
@@ -107,11 +111,11 @@ func (w *Web) Ready(context.Context) error {
 // nothing to create, and to call it again, when no answer came, is safe.
 func (w *Web) Place(ctx context.Context, order shop.Order) error {
 	start := time.Now()
-	w.counter.begin()
+	w.counter.Begin()
 	err := w.place(ctx, order)
-	w.counter.called(front, time.Since(start))
+	w.counter.Called(front, time.Since(start))
 	if err != nil {
-		w.counter.count(front, func(k *kindCounter) { k.errs++ })
+		w.counter.Failed(engine.Name{Kind: front})
 	}
 	return err
 }
@@ -129,9 +133,6 @@ func (w *Web) place(ctx context.Context, order shop.Order) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, w.settings.Patience,
 		fmt.Errorf("not done within %s", w.settings.Patience))
 	defer cancel()
-	if err := w.audit.begin(ctx, order); err != nil {
-		return shop.Unavailable(err, time.Second)
-	}
 	grain := GetOrderGrainClient(w.node.cluster, order.ID)
 	request := requestOf(order)
 	_, err := engine.Call(ctx, w.node.retries, "Order/"+order.ID, w.settings.Try+w.settings.Work,
@@ -144,6 +145,6 @@ func (w *Web) place(ctx context.Context, order shop.Order) error {
 	if err != nil {
 		return shop.Unavailable(err, time.Second)
 	}
-	w.audit.accepted(order)
+	w.audit.accept(order)
 	return nil
 }

@@ -189,6 +189,41 @@ func BenchmarkActivate(b *testing.B) {
 	}
 }
 
+// BenchmarkDeactivate lets 10,000 and 100,000 idle grains go, and says what one costs, and how much
+// of the memory that they took is not given back.
+func BenchmarkDeactivate(b *testing.B) {
+	reference := 0.0
+	for _, grains := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(grains), func(b *testing.B) {
+			silo := silos(b, 1)[0]
+			home := engine.Seen(silo)
+			for b.Loop() {
+				before := inUse()
+				for i := range grains {
+					if _, err := call(silo, fmt.Sprint("idle-", i)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				full := inUse()
+				began := time.Now()
+				engine.Tell(silo, engine.Membership{Version: home.Version}) // they live nowhere
+				for engine.Active(silo, "Stock") > 0 {
+					runtime.Gosched()
+				}
+				each := float64(time.Since(began).Nanoseconds()) / float64(grains)
+				engine.Tell(silo, home)
+				if reference == 0 {
+					reference = each
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(each, "ns/grain")
+				b.ReportMetric(each/reference, "×10,000")
+				b.ReportMetric(100*(float64(inUse())-float64(before))/(float64(full)-float64(before)), "%kept")
+			}
+		})
+	}
+}
+
 // inUse is what heap and stacks hold after a collection, in bytes.
 func inUse() uint64 {
 	runtime.GC()

@@ -3,11 +3,13 @@
 //
 // Where to look:
 //
-//	page/          the page itself, HTML, CSS and JavaScript; it draws what GET /cluster tells
+//	census.go      what a silo can tell of itself
+//	view.go        GET /cluster: what all of them tell
+//	page/          the page itself, HTML, CSS and JavaScript; it draws that
 //	dashboard.go   its routes
 //	lab.go         its buttons: a silo more, a silo killed; only on this machine
 //
-// It knows neither engine nor grains.
+// It knows no kind of grain.
 package dashboard
 
 import (
@@ -25,7 +27,8 @@ import (
 var page embed.FS
 
 // Register adds the dashboard to a server's routes: the page at GET /, and its buttons where there
-// is a lab to carry them out (nil where there is none). The server has GET /cluster besides.
+// is a lab to carry them out (nil where there is none). The server
+// has a [Board] at GET /cluster besides.
 func Register(mux *http.ServeMux, lab *Lab) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	actors "course.example/12-actors"
 	"course.example/12-actors/dashboard"
 	"course.example/lab/services/servicestest"
 )
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) { servicestest.Main(m) }
 // scene is what the page is shown, and can be changed while it looks.
 type scene struct {
 	mu   sync.Mutex
-	view actors.View
+	view dashboard.View
 }
 
 func (s *scene) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
@@ -42,7 +41,7 @@ func (s *scene) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func (s *scene) set(view actors.View) {
+func (s *scene) set(view dashboard.View) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.view = view
@@ -50,18 +49,18 @@ func (s *scene) set(view actors.View) {
 
 // threeSilos has six stock grains on silos 1 and 2, and many orders on the third. One stock has a
 // name that is a trap.
-func threeSilos() actors.View {
+func threeSilos() dashboard.View {
 	stocks := [][]string{{"book", "cup", trap}, {"pen", "lamp", "chair"}, nil}
-	v := actors.View{
+	v := dashboard.View{
 		Variant: "no-version",
-		Grains: []actors.KindView{
+		Grains: []dashboard.KindView{
 			{Kind: "Order", Activations: 500, CallsPerSec: 50, Calls: 4321},
 			{Kind: "Stock", Activations: 6, CallsPerSec: 12.34, Calls: 1234, Errors: 3,
 				P50Micros: 250, P99Micros: 7500},
 		},
-		Front: actors.KindCensus{Kind: "POST /orders", CallsPerSec: 4, Calls: 99},
-		Audit: actors.AuditView{Promised: 1200},
-		Log: []actors.Event{
+		Front: dashboard.KindCensus{Kind: "POST /orders", CallsPerSec: 4, Calls: 99},
+		Audit: dashboard.AuditView{Promised: 1200},
+		Log: []dashboard.Event{
 			{Time: time.Now(), Event: "activated", Silo: "silo-2", Grain: "Stock/pen"},
 			{Time: time.Now(), Event: "silo gone", Silo: "silo-0",
 				Reason: "its lease has run out"},
@@ -72,18 +71,18 @@ func threeSilos() actors.View {
 		},
 	}
 	for i, names := range stocks {
-		v.Silos = append(v.Silos, actors.SiloView{
+		v.Silos = append(v.Silos, dashboard.SiloView{
 			ID: fmt.Sprint("id-", i), Name: fmt.Sprint("silo-", i+1), State: "up", PID: 42,
 			Address: "127.0.0.1:1", UptimeSeconds: 75, HeapBytes: 25 << 20, Goroutines: 321,
 			Activations: 3, CallsPerSec: 7,
-			Kinds: []actors.KindCensus{{Kind: "Stock", Activations: 3, Grains: names}},
+			Kinds: []dashboard.KindCensus{{Kind: "Stock", Activations: 3, Grains: names}},
 		})
 	}
-	orders := actors.KindCensus{Kind: "Order", Activations: 500}
+	orders := dashboard.KindCensus{Kind: "Order", Activations: 500}
 	for i := range 200 { // a silo names the newest
 		orders.Grains = append(orders.Grains, fmt.Sprint(i))
 	}
-	v.Silos[2].Activations, v.Silos[2].Kinds = 500, []actors.KindCensus{orders}
+	v.Silos[2].Activations, v.Silos[2].Kinds = 500, []dashboard.KindCensus{orders}
 	return v
 }
 
@@ -270,7 +269,7 @@ func TestPageShowsTheCluster(t *testing.T) {
 	do(t, ctx, chromedp.EmulateViewport(390, 800))
 	holds(t, ctx, js(`document.documentElement.scrollWidth <= innerWidth`))
 
-	s.set(actors.View{Error: "no silo answers"})
+	s.set(dashboard.View{Error: "no silo answers"})
 	holds(t, ctx, js(`text('#unseen') === 'The cluster cannot be seen: no silo answers'`))
 	late := threeSilos()
 	late.Silos[1].State, late.Silos[1].SilentMillis = "late", 1500
@@ -343,7 +342,7 @@ func TestPageHasButtonsUnderTheLab(t *testing.T) {
 	holds(t, ctx, js(`document.querySelector('`+stop+`').disabled`))
 	answer()
 	holds(t, ctx, js(`!document.querySelector('`+stop+`').disabled`))
-	s.set(actors.View{Error: "no silo answers"})
+	s.set(dashboard.View{Error: "no silo answers"})
 	holds(t, ctx, js(`text('#unseen') === 'The cluster cannot be seen: no silo answers'`))
 	s.set(threeSilos())
 	holds(t, ctx, js(`!document.querySelector('#unseen').offsetParent`))

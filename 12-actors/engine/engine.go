@@ -23,6 +23,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // stopTimeout bounds how long a silo waits at its end for its activations.
@@ -38,6 +39,8 @@ type Config struct {
 	Mailbox int
 	// ServeExpired has calls served that were given up. It is a wrong way.
 	ServeExpired bool
+	// Serves says whether this silo may serve: not when its lease has ended. Nil: always.
+	Serves func() bool
 	// NoRecover leaves the panic of a grain to protoactor-go. It is a wrong way.
 	NoRecover bool
 	Observer  Observer     // nil: nobody
@@ -55,9 +58,15 @@ func Start(config Config) (*cluster.Cluster, error) {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
-		return slog.New(quietly{config.Log.Handler()})
-	}))
+	if config.Serves == nil {
+		config.Serves = func() bool { return true }
+	}
+	system := actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+			return slog.New(quietly{config.Log.Handler()})
+		}),
+		// So long a goroutine lives for each dead letter, also after the end.
+		actor.WithDeadLetterThrottleInterval(100*time.Millisecond))
 	net, err := listen(system, config.Host, config.Log)
 	if err != nil {
 		return nil, err
@@ -115,6 +124,23 @@ func contains(silos []Silo, id string) bool {
 
 // Seen is what was told last.
 func Seen(c *cluster.Cluster) Membership { return of(c).membership() }
+
+// Probe returns an error if a process of the cluster does not answer until ctx ends.
+func Probe(ctx context.Context, c *cluster.Cluster, address string) error {
+	answer, err := caller{of(c)}.exchange(ctx, func(me *actor.PID) error {
+		c.ActorSystem.Root.Send(actor.NewPID(address, door),
+			&actor.MessageEnvelope{Message: &emptypb.Empty{}, Sender: me})
+		return nil
+	})
+	if failed, ok := answer.(*cluster.GrainErrorResponse); ok && err == nil {
+		err = failed
+	}
+	return err
+}
+
+// Cut ends the way from one process to another for good, as a broken cable would. It is
+// for tests.
+func Cut(c *cluster.Cluster, address string) { of(c).net.cut(address) }
 
 // Deactivate ends the activation of a grain, if it has one on this silo. It does at
 // once what a long silence would do, and returns when the activation has ended.

@@ -324,7 +324,11 @@ func TestMailbox(t *testing.T) {
 // Until knows that its time is up before it calls.
 func TestTooLateToCall(t *testing.T) {
 	t.Parallel()
-	p := &probe{kind: "Early"}
+	var served atomic.Int64
+	p := &probe{kind: "Early", says: func(_ cluster.GrainContext, text string) string {
+		served.Add(1)
+		return text
+	}}
 	c := start(t, Config{Kinds: []*cluster.Kind{p.build()}})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the customer has left"))
@@ -332,7 +336,8 @@ func TestTooLateToCall(t *testing.T) {
 		err.Error() != "the customer has left" {
 		t.Errorf("got %v", err)
 	}
-	if p.lives.Load() != 0 {
+	mustAsk(t, c, "Early", "1", "hello") // would come after it
+	if served.Load() != 1 {
 		t.Error("the call was made")
 	}
 }
@@ -413,8 +418,12 @@ func TestOldList(t *testing.T) {
 	}
 	// The other way round: the silo has not heard yet what the caller knows.
 	Tell(b, Membership{Version: 1, Silos: []Silo{Me(a)}})
+	waitFor(t, func() bool { return Active(b, "Moved") == 0 })
 	Tell(client, Membership{Version: 3, Silos: []Silo{Me(b)}})
 	mustAsk(t, client, "Moved", "new", "hello")
+	if Active(b, "Moved") != 1 {
+		t.Error("the silo did not believe a caller who knows more")
+	}
 }
 
 // Silos that do not agree on where a grain lives say so, rather than to pass a call on
@@ -534,3 +543,32 @@ func TestRubbish(t *testing.T) {
 
 // Nothing goes on after a silo has ended.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A call that has waited while the lease of its silo ended is not served either.
+func TestTurnAfterTheLease(t *testing.T) {
+	t.Parallel()
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	var ended atomic.Bool
+	var once sync.Once
+	p := &probe{kind: "Lessee", says: func(_ cluster.GrainContext, text string) string {
+		once.Do(func() { close(inside); <-goOn })
+		return text
+	}}
+	c := start(t, Config{
+		Kinds: []*cluster.Kind{p.build()}, Serves: func() bool { return !ended.Load() },
+	})
+	answers := make(chan error, 2)
+	go func() { _, err := ask(c, "Lessee", "1", "first"); answers <- err }()
+	<-inside
+	second := make(chan error, 1)
+	go func() { _, err := ask(c, "Lessee", "1", "second"); second <- err }()
+	waitFor(t, func() bool { return queued(c, "Lessee", "1") == 1 })
+	ended.Store(true)
+	close(goOn)
+	if err := <-answers; err != nil {
+		t.Errorf("the call in hand: %v", err)
+	}
+	if err := <-second; Reason(err) != leaseEnded {
+		t.Errorf("the call that waited: %v", err)
+	}
+}

@@ -153,10 +153,23 @@ func (n *network) forget(address string) {
 	}
 }
 
+// cut is [network.forget] for good.
+func (n *network) cut(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p, known := n.peers[address]; known {
+		p.end()
+	}
+	broken := &peer{network: n, address: address, broken: true}
+	broken.ctx, broken.end = context.WithCancel(n.ctx)
+	broken.end()
+	n.peers[address] = broken
+}
+
 func (n *network) drop(p *peer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.peers[p.address] == p {
+	if n.peers[p.address] == p && !p.broken {
 		delete(n.peers, p.address)
 	}
 	p.end()
@@ -176,6 +189,7 @@ type peer struct {
 	queue   chan frame
 	ctx     context.Context
 	end     context.CancelFunc
+	broken  bool // by a test
 }
 
 var (

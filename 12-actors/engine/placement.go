@@ -12,6 +12,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/cluster"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // door is the name under which a silo takes the calls to all its grains.
@@ -24,6 +25,8 @@ const (
 	versionHeader = "membership" // the newest version that the call has seen on its way
 	hopsHeader    = "hops"       // how often it was passed on
 )
+
+const leaseEnded = "the lease of its silo has ended"
 
 // maxHops is how often a call is passed on. Two silos with the same list agree, so
 // that there is more than one hop only while a list is not complete yet.
@@ -97,8 +100,9 @@ func (p *placement) update(list Membership) {
 // SendUserMessage takes a message at the door.
 func (p *placement) SendUserMessage(_ *actor.PID, message any) {
 	envelope := actor.WrapEnvelope(message)
-	if envelope.Header == nil { // it is no call
-		envelope.SetHeader(hopsHeader, "")
+	if _, probe := envelope.Message.(*emptypb.Empty); probe {
+		p.cluster.ActorSystem.Root.Send(envelope.Sender, &emptypb.Empty{})
+		return
 	}
 	if left, err := time.ParseDuration(envelope.GetHeader(timeLeft)); err == nil {
 		until := time.Since(p.born) + left
@@ -122,6 +126,10 @@ func (p *placement) deliver(call *actor.MessageEnvelope) {
 	// Whoever has called by a newer list than ours knows better that it is us.
 	if home.ID != p.cluster.ActorSystem.ID && version <= list.Version {
 		p.pass(call, home, found, list.Version)
+		return
+	}
+	if !p.config.Serves() {
+		p.answer(call, unavailable, leaseEnded)
 		return
 	}
 	p.mu.Lock()

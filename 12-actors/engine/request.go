@@ -73,12 +73,19 @@ func (c caller) Request(
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	return c.exchange(ctx, func(me *actor.PID) error {
+		until, limited := ctx.Deadline()
+		return c.send(call.Context, Name{kind, id}, message, me, until, limited)
+	})
+}
+
+// exchange sends something, and waits for the answer.
+func (c caller) exchange(ctx context.Context, send func(me *actor.PID) error) (any, error) {
 	answers := make(reply, 1)
 	processes := c.place.cluster.ActorSystem.ProcessRegistry
 	me, _ := processes.Add(answers, "call"+processes.NextId())
 	defer processes.Remove(me)
-	until, limited := ctx.Deadline()
-	if err := c.send(call.Context, Name{kind, id}, message, me, until, limited); err != nil {
+	if err := send(me); err != nil {
 		return nil, err
 	}
 	select {

@@ -104,6 +104,9 @@ func (p *placement) begin(a *activation, call *actor.MessageEnvelope) bool {
 	switch {
 	case p.expired(call):
 		return false
+	case !p.config.Serves():
+		p.answer(call, unavailable, leaseEnded)
+		return false
 	case failed != nil:
 		p.answer(call, cluster.ErrorReason_INTERNAL, failed.Error())
 		return false

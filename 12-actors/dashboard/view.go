@@ -1,7 +1,8 @@
-package actors
+package dashboard
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -73,43 +74,50 @@ const (
 	logLines   = 200
 )
 
-// view answers GET /cluster. It is safe for concurrent use.
-type view struct {
-	node     *Node
-	table    *Table
-	counter  *counter
-	settings Settings
-	audit    func() verdict
+// Source is where a board looks.
+type Source struct {
+	Web, Store, Variant string
+	Lease               time.Duration
+	// Silos are those that are in the table: what they have told, and since when they are
+	// silent. The board adds the rest.
+	Silos func() []SiloView
+	Log   func(ctx context.Context, limit int64) ([]Event, error)
+	Front *Counter // of the web app's front door
+	Audit func() AuditView
+}
+
+// Board answers GET /cluster. It is safe for concurrent use.
+type Board struct {
+	source Source
 
 	mu   sync.Mutex
 	last map[string]seenSilo // by identity
+	past []KindCensus        // what silos have counted that are not shown any more
 }
 
 type seenSilo struct {
-	member Member
-	at     time.Time // when it was last in the table
+	silo SiloView
+	at   time.Time // when it was last in the table
 }
 
-func newView(n *Node, t *Table, c *counter, s Settings, audit func() verdict) *view {
-	return &view{
-		node: n, table: t, counter: c, settings: s, audit: audit, last: map[string]seenSilo{},
-	}
+// NewBoard returns one that has not looked yet.
+func NewBoard(source Source) *Board {
+	return &Board{source: source, last: map[string]seenSilo{}}
 }
 
-func (v *view) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers with a [View].
+func (b *Board) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now().UTC()
-	found := v.audit()
 	answer := View{
-		Time: now, Web: v.settings.Name, Lease: v.settings.Lease.String(),
-		Store: v.settings.Store, Variant: cmp.Or(v.settings.Variant, "right"),
-		Silos: v.silos(now), Grains: []KindView{}, Log: []Event{},
-		Audit: AuditView(found),
+		Time: now, Web: b.source.Web, Lease: b.source.Lease.String(), Store: b.source.Store,
+		Variant: cmp.Or(b.source.Variant, "right"), Silos: b.silos(now), Log: []Event{},
+		Audit: b.source.Audit(),
 	}
-	answer.Grains = byKind(answer.Silos)
-	for _, k := range v.counter.look(now).Kinds {
+	answer.Grains = b.byKind(answer.Silos)
+	for _, k := range b.source.Front.Look(now).Kinds {
 		answer.Front = k
 	}
-	log, err := v.table.Log(r.Context(), logLines)
+	log, err := b.source.Log(r.Context(), logLines)
 	if err != nil {
 		answer.Error = err.Error()
 	} else {
@@ -123,21 +131,22 @@ func (v *view) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // silos are those in the table, and those that were not long ago.
-func (v *view) silos(now time.Time) []SiloView {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+func (b *Board) silos(now time.Time) []SiloView {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	up := map[string]bool{}
-	for _, m := range v.node.Members() {
-		up[m.ID] = true
-		v.last[m.ID] = seenSilo{m, now}
+	for _, s := range b.source.Silos() {
+		up[s.ID] = true
+		b.last[s.ID] = seenSilo{s, now}
 	}
 	silos := []SiloView{}
-	for id, s := range v.last {
+	for id, s := range b.last {
 		if now.Sub(s.at) > remembered {
-			delete(v.last, id)
+			delete(b.last, id)
+			b.past = append(b.past, counts(s.silo.Kinds)...)
 			continue
 		}
-		silos = append(silos, siloView(s.member, up[id], v.settings.Lease, now))
+		silos = append(silos, s.silo.shown(up[id], b.source.Lease, now.Sub(s.at)))
 	}
 	slices.SortFunc(silos, func(a, b SiloView) int {
 		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name),
@@ -146,27 +155,43 @@ func (v *view) silos(now time.Time) []SiloView {
 	return silos
 }
 
-func siloView(m Member, up bool, lease time.Duration, now time.Time) SiloView {
-	s := SiloView{
-		Name: m.Name, ID: m.ID, State: "gone", Address: m.Address, PID: m.PID,
-		Started: m.Started, Kinds: []KindCensus{},
+// byKind sums up the silos that are shown, and those that are not any more.
+func (b *Board) byKind(silos []SiloView) []KindView {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	past := byKind([]SiloView{{Kinds: b.past}})
+	b.past = b.past[:0]
+	for _, k := range past {
+		b.past = append(b.past, KindCensus{
+			Kind: k.Kind, Calls: k.Calls, Errors: k.Errors, Stale: k.Stale,
+		})
 	}
-	if m.Told.IsZero() {
-		m.Told = m.Started // it has joined and not reported yet
+	return byKind(append(slices.Clone(silos), SiloView{Kinds: b.past}))
+}
+
+// counts is what stays of a census when its silo has gone: counters do not fall.
+func counts(census []KindCensus) []KindCensus {
+	kinds := []KindCensus{}
+	for _, k := range census {
+		kinds = append(kinds, KindCensus{
+			Kind: k.Kind, Activated: k.Activated, Calls: k.Calls, Errors: k.Errors, Stale: k.Stale,
+		})
 	}
-	s.SilentMillis = now.Sub(m.Told).Milliseconds()
-	s.UptimeSeconds = m.Told.Sub(m.Started).Seconds()
+	return kinds
+}
+
+// shown is what is shown of a silo that was last in the table so long ago.
+func (s SiloView) shown(up bool, lease, ago time.Duration) SiloView {
+	s.SilentMillis += ago.Milliseconds()
 	if !up {
+		s.State, s.Goroutines, s.HeapBytes, s.Kinds = "gone", 0, 0, counts(s.Kinds)
 		return s
 	}
 	s.State = "up"
-	if now.Sub(m.Told) > lease/2 {
+	if s.SilentMillis > (lease / 2).Milliseconds() {
 		s.State = "late"
 	}
-	s.UptimeSeconds = now.Sub(m.Started).Seconds()
-	s.Goroutines, s.HeapBytes = m.Census.Goroutines, m.Census.HeapBytes
-	s.Kinds = append(s.Kinds, m.Census.Kinds...)
-	for _, k := range m.Census.Kinds {
+	for _, k := range s.Kinds {
 		s.Activations += k.Activations
 		s.CallsPerSec += k.CallsPerSec
 	}
@@ -197,5 +222,7 @@ func (v *KindView) add(silo string, k KindCensus) {
 	v.CallsPerSec += k.CallsPerSec
 	v.P50Micros = max(v.P50Micros, k.P50Micros)
 	v.P99Micros = max(v.P99Micros, k.P99Micros)
-	v.BySilo[silo] += k.Activations
+	if k.Activations > 0 {
+		v.BySilo[silo] += k.Activations
+	}
 }

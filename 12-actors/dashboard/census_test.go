@@ -1,4 +1,4 @@
-package actors
+package dashboard
 
 import (
 	"fmt"
@@ -12,24 +12,24 @@ import (
 // some have their names, and none is missing in the figures.
 func TestCensusOfMany(t *testing.T) {
 	t.Parallel()
-	c := newCounter("silo-1")
+	c := NewCounter("silo-1")
 	for i := range 1000 {
 		c.Activated(engine.Name{Kind: "Order", ID: fmt.Sprint(i)})
 	}
 	for i := range 10 {
 		c.Deactivated(engine.Name{Kind: "Order", ID: fmt.Sprint(i)})
 	}
-	census, events := c.take(time.Now())
+	census, events := c.Take(time.Now())
 	order := census.Kinds[0]
 	if order.Activations != 990 || order.Activated != 1000 || len(order.Grains) != maxShown {
 		t.Errorf("%d activations, %d ever, %d of them named", order.Activations,
 			order.Activated, len(order.Grains))
 	}
 	last := events[len(events)-1]
-	if len(events) != maxEvents+1 || last.Event != "810 more events" || last.Silo != "silo-1" {
+	if len(events) != MaxEvents+1 || last.Event != "810 more events" || last.Silo != "silo-1" {
 		t.Errorf("%d events, the last one is %+v", len(events), last)
 	}
-	if _, events := c.take(time.Now()); len(events) > 0 {
+	if _, events := c.Take(time.Now()); len(events) > 0 {
 		t.Errorf("told twice: %+v", events)
 	}
 }

@@ -1,4 +1,4 @@
-package actors
+package dashboard
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ import (
 // Bounds of what a silo tells: the table is read several times a second.
 const (
 	maxShown  = 200 // activations of each kind that are named
-	maxEvents = 200 // of one renewal
+	MaxEvents = 200 // of one renewal
 )
 
 // Census is what a silo knows of itself: the figures of the dashboard.
@@ -54,8 +54,8 @@ type Event struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// readEvent also reads the events that the table itself writes, in Redis's time.
-func readEvent(line string) (Event, error) {
+// ReadEvent also reads the events that the table itself writes, in Redis's time.
+func ReadEvent(line string) (Event, error) {
 	var e Event
 	err := json.Unmarshal([]byte(line), &e)
 	if err == nil {
@@ -65,23 +65,26 @@ func readEvent(line string) (Event, error) {
 		Time   int64  `json:"time"`
 		Event  string `json:"event"`
 		Record string `json:"record"`
+		Reason string `json:"reason"`
 	}
 	if err := json.Unmarshal([]byte(line), &dead); err != nil {
 		return e, err
 	}
-	var m Member
+	var m struct {
+		Name string `json:"name"`
+	}
 	if err := json.Unmarshal([]byte(dead.Record), &m); err != nil {
 		return e, err
 	}
 	return Event{
 		Time: time.UnixMilli(dead.Time), Event: dead.Event, Silo: m.Name,
-		Reason: "its lease has run out",
+		Reason: dead.Reason,
 	}, nil
 }
 
-// counter counts what the grains of this process do. It is safe for concurrent
+// Counter counts what the grains of this process do. It is safe for concurrent
 // use.
-type counter struct {
+type Counter struct {
 	silo string
 
 	mu     sync.Mutex
@@ -98,12 +101,13 @@ type kindCounter struct {
 	windowSince, beforeSince      time.Time
 }
 
-func newCounter(silo string) *counter {
-	return &counter{silo: silo, kinds: map[string]*kindCounter{}}
+// NewCounter returns a counter for the process of that name.
+func NewCounter(silo string) *Counter {
+	return &Counter{silo: silo, kinds: map[string]*kindCounter{}}
 }
 
 // of returns the counter of a kind. It is called with the lock held.
-func (c *counter) of(kind string) *kindCounter {
+func (c *Counter) of(kind string) *kindCounter {
 	k, ok := c.kinds[kind]
 	if !ok {
 		k = &kindCounter{
@@ -120,14 +124,23 @@ func newWindow() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Minute.Microseconds(), 2)
 }
 
-func (c *counter) count(kind string, change func(*kindCounter)) {
+// Stale notes that the store has refused a write, and returns how many it has by now.
+func (c *Counter) Stale(kind string) (refused int64) {
+	c.count(kind, func(k *kindCounter) {
+		k.stale++
+		refused = k.stale
+	})
+	return refused
+}
+
+func (c *Counter) count(kind string, change func(*kindCounter)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change(c.of(kind))
 }
 
 // Activated is told by the engine, as are the four methods after it.
-func (c *counter) Activated(grain engine.Name) {
+func (c *Counter) Activated(grain engine.Name) {
 	slog.Debug("activated", "grain", grain.String())
 	c.count(grain.Kind, func(k *kindCounter) {
 		k.active[grain.ID] = time.Now()
@@ -136,7 +149,7 @@ func (c *counter) Activated(grain engine.Name) {
 	})
 }
 
-func (c *counter) Deactivated(grain engine.Name) {
+func (c *Counter) Deactivated(grain engine.Name) {
 	slog.Debug("deactivated", "grain", grain.String())
 	c.count(grain.Kind, func(k *kindCounter) {
 		delete(k.active, grain.ID)
@@ -144,31 +157,33 @@ func (c *counter) Deactivated(grain engine.Name) {
 	})
 }
 
-func (c *counter) Began(engine.Name) { c.begin() }
+func (c *Counter) Began(engine.Name) { c.Begin() }
 
-func (c *counter) Ended(grain engine.Name, took time.Duration) { c.called(grain.Kind, took) }
+func (c *Counter) Ended(grain engine.Name, took time.Duration) { c.Called(grain.Kind, took) }
 
-func (c *counter) Failed(grain engine.Name) {
+func (c *Counter) Failed(grain engine.Name) {
 	c.count(grain.Kind, func(k *kindCounter) { k.errs++ })
 }
 
 // note keeps an event for the next renewal. It is called with the lock held.
-func (c *counter) note(e Event) {
+func (c *Counter) note(e Event) {
 	e.Time, e.Silo = time.Now().UTC(), c.silo
-	if len(c.events) == maxEvents {
+	if len(c.events) == MaxEvents {
 		c.more++
 		return
 	}
 	c.events = append(c.events, e)
 }
 
-func (c *counter) begin() {
+// Begin notes that a call is being served.
+func (c *Counter) Begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inHand++
 }
 
-func (c *counter) called(kind string, took time.Duration) {
+// Called notes that it was served.
+func (c *Counter) Called(kind string, took time.Duration) {
 	c.count(kind, func(k *kindCounter) {
 		c.inHand--
 		k.calls++
@@ -188,15 +203,15 @@ func (k *kindCounter) turn(now time.Time) {
 	k.window.Reset()
 }
 
-// busy is how many calls are being served.
-func (c *counter) busy() int {
+// Busy is how many calls are being served.
+func (c *Counter) Busy() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.inHand
 }
 
-// active is how many activations there are.
-func (c *counter) active() int {
+// Active is how many activations there are.
+func (c *Counter) Active() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := 0
@@ -206,9 +221,9 @@ func (c *counter) active() int {
 	return n
 }
 
-// take returns the census, and the events since the last one was taken.
-func (c *counter) take(now time.Time) (Census, []Event) {
-	census := c.look(now)
+// Take returns the census, and the events since the last one was taken.
+func (c *Counter) Take(now time.Time) (Census, []Event) {
+	census := c.Look(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	events := c.events
@@ -221,8 +236,8 @@ func (c *counter) take(now time.Time) (Census, []Event) {
 	return census, events
 }
 
-// look returns the census.
-func (c *counter) look(now time.Time) Census {
+// Look returns the census.
+func (c *Counter) Look(now time.Time) Census {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	census := Census{Goroutines: runtime.NumGoroutine(), HeapBytes: memory.HeapAlloc}
