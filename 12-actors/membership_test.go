@@ -233,7 +233,9 @@ func TestKeep(t *testing.T) {
 		t.Errorf("stopped by its context: %v", err)
 	}
 	visits(t, table, leave, me)
-	err := table.keep(t.Context(), renew, func() Report { return Report{Me: me} },
+	limited, cancel := context.WithTimeout(t.Context(), aLongTime)
+	defer cancel()
+	err := table.keep(limited, renew, func() Report { return Report{Me: me} },
 		func(List) { t.Error("told a list by a table that has buried it") })
 	if !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("got %v", err)
