@@ -1,0 +1,169 @@
+package eventsourcing
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"course.example/shop"
+	"github.com/google/uuid"
+)
+
+// Fickle is a customer who changes his mind: he orders, and then wants more and wants it
+// cancelled in the same instant, sends each of it until there is an answer, and afterwards
+// looks into the history whether all that he was told yes for is there, once.
+type Fickle struct {
+	URL    string
+	Client *http.Client
+}
+
+// Verdict is what a fickle customer has seen.
+type Verdict struct {
+	Commands int // that he was told yes for
+	Missing  int // of them, not in the log
+	Twice    int // of them, in the log more than once
+}
+
+// asks is how often a command is sent before it is given up: a database needs its time to
+// come back.
+const asks = 100
+
+// Once orders and changes his mind, one time.
+func (f Fickle) Once(ctx context.Context) (Verdict, error) {
+	order, key, err := f.ask(ctx, "/orders", `{"user_email": "fickle@example.com", "items": [
+		{"sku": "MUG-CHAN", "quantity": 1, "price_cents": 1250}]}`)
+	if err != nil || order == "" {
+		return Verdict{}, err
+	}
+	told := []uuid.UUID{key}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	var errs []error
+	for path, body := range map[string]string{
+		"/items":  `{"items": [{"sku": "GO-GOPHER", "quantity": 2, "price_cents": 1999}]}`,
+		"/cancel": `{"reason": "changed my mind"}`,
+	} {
+		group.Go(func() {
+			yes, key, err := f.ask(ctx, "/orders/"+order+path, body)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+			} else if yes != "" {
+				told = append(told, key)
+			}
+		})
+	}
+	group.Wait()
+	if len(errs) > 0 {
+		return Verdict{}, errs[0]
+	}
+	return f.check(ctx, order, told)
+}
+
+// ask sends a command until it is answered. The order is "" if the answer is no.
+func (f Fickle) ask(ctx context.Context, path, body string) (order string, key uuid.UUID, err error) {
+	if key, err = uuid.NewV7(); err != nil {
+		return "", key, err
+	}
+	for range asks {
+		var answer struct {
+			OrderID string `json:"order_id"`
+		}
+		status, err := f.call(ctx, http.MethodPost, path, body, key, &answer)
+		switch {
+		case err == nil && status < 300:
+			return answer.OrderID, key, nil
+		case err == nil && (status == http.StatusConflict || status == http.StatusNotFound) &&
+			path != "/orders":
+			return "", key, nil
+		case err == nil && status < 500 && status != http.StatusConflict:
+			return "", key, fmt.Errorf("%s was answered with %d", path, status)
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			return "", key, context.Cause(ctx)
+		}
+	}
+	return "", key, fmt.Errorf("%s was asked %d times, without an answer", path, asks)
+}
+
+func (f Fickle) check(ctx context.Context, order string, told []uuid.UUID) (Verdict, error) {
+	v := Verdict{Commands: len(told)}
+	var history []Happened
+	for again := 0; ; again++ {
+		status, err := f.call(ctx, http.MethodGet, "/orders/"+order+"/history", "", uuid.Nil, &history)
+		if err == nil && (status == http.StatusOK || status == http.StatusNotFound) {
+			break
+		}
+		if again == asks || !sleep(ctx, 50*time.Millisecond) {
+			return Verdict{}, fmt.Errorf("no history to be had: %d %w", status, err)
+		}
+	}
+	times := map[uuid.UUID]int{}
+	for _, h := range history {
+		times[h.Command]++
+	}
+	for _, key := range told {
+		if times[key] == 0 {
+			v.Missing++
+			slog.ErrorContext(ctx, "a command that was accepted is not in the log",
+				"stream", order, "command", key.String())
+		}
+		v.Twice += max(0, times[key]-1)
+	}
+	return v, nil
+}
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 1 << 20
+
+func (f Fickle) call(
+	ctx context.Context, method, path, body string, key uuid.UUID, into any,
+) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, f.URL+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return 0, err
+	}
+	if key != uuid.Nil {
+		r.Header.Set("Idempotency-Key", key.String())
+	}
+	answer, err := f.Client.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err == nil && answer.StatusCode < 300 {
+		err = json.Unmarshal(raw, into)
+	}
+	return answer.StatusCode, err
+}
+
+// Run is fickle until ctx ends, with a pause after each time, and logs what was seen.
+func (f Fickle) Run(ctx context.Context, pause time.Duration) error {
+	shop.Ready(ctx)
+	var all Verdict
+	for sleep(ctx, pause) {
+		v, err := f.Once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			slog.WarnContext(ctx, "a customer has given up", "reason", reason(err))
+			continue
+		}
+		all.Commands, all.Missing = all.Commands+v.Commands, all.Missing+v.Missing
+		all.Twice += v.Twice
+		slog.InfoContext(ctx, "checked", "commands", all.Commands,
+			"missing", all.Missing, "repeated", all.Twice)
+	}
+	return nil
+}

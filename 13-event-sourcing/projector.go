@@ -1,0 +1,364 @@
+package eventsourcing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"course.example/shop"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+)
+
+// Projector reads the log from where it was, and adds what is new to a read model. As many
+// as you like may run for one projection: each part of it is worked on by one at a time.
+type Projector struct {
+	pool       *pgxpool.Pool
+	settings   Settings
+	projection projection
+	handle     Handler
+	bell       chan struct{}
+	ready      bool
+	recalled   bool
+	resumed    time.Time // when it last looked at what was parked
+
+	// What a variant or a setting changes.
+	order     order
+	finish    func(ctx context.Context, tx pgx.Tx, c checkpoint, to Place) error
+	messageID func(c checkpoint, f fresh) string
+}
+
+// checkpoint is how far a part of a projection has come.
+type checkpoint struct {
+	generation, part, parts int
+	at                      Place
+}
+
+// fresh is an event that a projector has read.
+type fresh struct {
+	Recorded
+	event  Event
+	mine   bool   // it is in the part that is projected
+	parked bool   // an event before it in its stream could not be projected
+	letter string // the message id of the letter about it
+}
+
+// order is how a projector goes through the log: what comes after a checkpoint c, and which
+// of two events comes first.
+type order struct{ after, by string }
+
+// inOrder is the point of this step.
+//
+// A position is given away before the commit. While 41 is still being written, 42 may be
+// committed. Who reads "position > mine" then sees 42, remembers it, and never sees 41. So
+// the log is read in the order of transactions, and only up to the oldest one that is still
+// open: pg_snapshot_xmin. All below it have ended, and none will join them.
+//
+// The price: one transaction that stays open, in any database of the server, keeps all
+// projectors waiting. They are late then, and nothing is skipped.
+var inOrder = order{
+	after: `(e.txid, e.position) > (c.txid, c.position)
+		AND e.txid < pg_snapshot_xmin(pg_current_snapshot())`,
+	by: `e.txid, e.position`,
+}
+
+// inPart divides the streams of a projection into parts, by the last byte of the order.
+const inPart = `get_byte(uuid_send(e.stream), 15) % c.parts = c.part`
+
+// readSQL reads on from a checkpoint. Events of other parts are read over, without bodies.
+func (o order) readSQL() string {
+	return `
+	SELECT stream, version, e.txid, e.position, type, schema, CASE WHEN mine THEN body END,
+		command, metadata, recorded_at, hash, mine,
+		EXISTS (SELECT FROM parked p WHERE p.projection = c.projection
+			AND p.generation = c.generation AND p.stream = e.stream)
+	FROM checkpoints c CROSS JOIN LATERAL (
+		SELECT *, ` + inPart + ` AS mine FROM events e
+		WHERE ` + o.after + ` ORDER BY ` + o.by + ` LIMIT $4) e
+	WHERE projection = $1 AND generation = $2 AND part = $3 ORDER BY ` + o.by
+}
+
+// workSQL finds the parts, of all generations, that have something to do.
+func (o order) workSQL() string {
+	return `
+	SELECT generation, part, parts FROM checkpoints c
+	WHERE projection = $1 AND EXISTS (
+		SELECT FROM events e WHERE ` + o.after + ` AND ` + inPart + `)
+	ORDER BY generation, random()`
+}
+
+// project takes one batch through: what is new, and how far that is, in one transaction. To
+// die at any line of it is to have done nothing. It returns how many events it has read.
+func (p *Projector) project(ctx context.Context, c checkpoint, limit int) (n int, err error) {
+	tx, err := p.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer p.rollback(ctx, tx)
+	free, err := p.claim(ctx, tx, &c)
+	if err != nil || !free {
+		return 0, err
+	}
+	batch, err := p.read(ctx, tx, c, limit)
+	if err != nil || len(batch) == 0 {
+		return 0, err
+	}
+	todo, bad := p.sort(batch)
+	effects, failed := p.work(ctx, c, todo)
+	bad = append(bad, failed...)
+	if err := p.write(ctx, tx, c, batch, effects, bad); err != nil {
+		return 0, err
+	}
+	p.report(ctx, c, effects, bad)
+	return len(batch), nil
+}
+
+// claim keeps others from doing the same work, and reads the checkpoint again. The lock is
+// an advisory one, which needs no transaction id: with a lock on the row a projector that
+// works for long would hold up all others (see readSQL).
+func (p *Projector) claim(ctx context.Context, tx pgx.Tx, c *checkpoint) (free bool, err error) {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	key := fmt.Sprintf("%s/%d/%d", p.projection.name, c.generation, c.part)
+	err = tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(13, hashtext($1))`, key).Scan(&free)
+	if err != nil || !free {
+		return false, err
+	}
+	err = tx.QueryRow(ctx, `SELECT txid, position FROM checkpoints
+		WHERE projection = $1 AND generation = $2 AND part = $3`,
+		p.projection.name, c.generation, c.part).Scan(&c.at.TxID, &c.at.Position)
+	if errors.Is(err, pgx.ErrNoRows) { // this generation was just given up
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (p *Projector) read(ctx context.Context, tx pgx.Tx, c checkpoint, limit int) ([]fresh, error) {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	rows, err := tx.Query(ctx, p.order.readSQL(), p.projection.name, c.generation, c.part, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	batch, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f fresh, err error) {
+		err = row.Scan(&f.Stream, &f.Version, &f.Place.TxID, &f.Place.Position, &f.Kind.Name,
+			&f.Kind.Schema, &f.Body, &f.Command, &f.Metadata, &f.RecordedAt, &f.Hash,
+			&f.mine, &f.parked)
+		return f, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	return batch, nil
+}
+
+// sort returns what is to be projected of a batch, and what cannot be. Behind an event that
+// cannot be read the others of its stream wait.
+func (p *Projector) sort(batch []fresh) (todo []fresh, bad []parking) {
+	stuck := map[uuid.UUID]bool{}
+	for _, f := range batch {
+		if !f.mine || f.parked || stuck[f.Stream] {
+			continue
+		}
+		var err error
+		if f.event, err = f.decode(p.settings.Reads); err != nil {
+			stuck[f.Stream] = true
+			bad = append(bad, parking{f.Stream, f.Version, err})
+			continue
+		}
+		todo = append(todo, f)
+	}
+	return todo, bad
+}
+
+// write makes the effects, the parked streams and the checkpoint true together.
+func (p *Projector) write(
+	ctx context.Context, tx pgx.Tx, c checkpoint, batch, effects []fresh, bad []parking,
+) error {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	if len(effects) > 0 {
+		if err := p.projection.apply(ctx, tx, c.generation, effects); err != nil {
+			return fmt.Errorf("project: %w", err)
+		}
+	}
+	for _, b := range bad {
+		if err := p.park(ctx, tx, c, b); err != nil {
+			return err
+		}
+	}
+	return p.finish(ctx, tx, c, batch[len(batch)-1].Place)
+}
+
+// together writes the checkpoint in the transaction of the effects, and commits both.
+func (p *Projector) together(ctx context.Context, tx pgx.Tx, c checkpoint, to Place) error {
+	if err := p.moveOn(ctx, tx, c, to); err != nil {
+		return err
+	}
+	p.settings.crash.at(beforeCommit)
+	if err := tx.Commit(ctx); err != nil {
+		p.recalled = false // it may have happened: what it has done is told again
+		return fmt.Errorf("commit: %w", err)
+	}
+	p.settings.crash.at(afterCommit)
+	return nil
+}
+
+// moveOn moves a checkpoint, unless another has moved it since it was read. That cannot be
+// while the lock is held; should it all the same, nothing is counted twice.
+func (p *Projector) moveOn(ctx context.Context, db execer, c checkpoint, to Place) error {
+	moved, err := db.Exec(ctx, `
+		UPDATE checkpoints SET txid = $4::text::xid8, position = $5
+		WHERE projection = $1 AND generation = $2 AND part = $3
+		  AND txid = $6::text::xid8 AND position = $7`,
+		p.projection.name, c.generation, c.part, strconv.FormatUint(to.TxID, 10), to.Position,
+		strconv.FormatUint(c.at.TxID, 10), c.at.Position)
+	if err == nil && moved.RowsAffected() == 0 {
+		err = errors.New("another projector has moved the checkpoint")
+	}
+	if err != nil {
+		return fmt.Errorf("write the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// NewProjector returns a projector that uses the pool, which stays the caller's. handle is
+// the work outside of the database, which only the projection mail has.
+func NewProjector(
+	pool *pgxpool.Pool, settings Settings, name string, handle Handler,
+) *Projector {
+	p := &Projector{
+		pool: pool, settings: settings, projection: projections[name], handle: handle,
+		bell: make(chan struct{}, 1), order: inOrder, messageID: messageID,
+	}
+	p.finish = p.together
+	if settings.Order == orderLock {
+		p.order = inLine
+	}
+	if change := variants[settings.Variant].projector; change != nil {
+		change(p)
+	}
+	return p
+}
+
+// Run projects until ctx ends, through any number of failures of the database. The batch in
+// hand is finished, and Run returns nil. It returns an error only as it starts, for what
+// waiting cannot mend.
+func (p *Projector) Run(ctx context.Context) error {
+	if err := Prepare(ctx, p.pool); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.listen(ctx) })
+	group.Go(func() error { return p.loop(ctx) })
+	return group.Wait()
+}
+
+func (p *Projector) loop(ctx context.Context) error {
+	pause := pauses()
+	for ctx.Err() == nil {
+		n, err := p.round(ctx)
+		switch {
+		case err != nil:
+			next := pause.NextBackOff()
+			slog.WarnContext(ctx, "not projected", "projection", p.projection.name,
+				"reason", explain(err), "next_try_in", next.Round(time.Millisecond))
+			sleep(ctx, next)
+		case n == 0:
+			pause.Reset()
+			p.wait(ctx)
+		default:
+			pause.Reset()
+		}
+	}
+	return nil
+}
+
+// round takes a batch of each part, and returns how many events there were.
+func (p *Projector) round(ctx context.Context) (n int, err error) {
+	if err := p.prelude(ctx); err != nil {
+		return 0, err
+	}
+	parts, err := p.withWork(ctx)
+	for _, c := range parts {
+		if ctx.Err() != nil || err != nil {
+			return n, err
+		}
+		var m int
+		m, err = p.carefully(ctx, c)
+		n += m
+	}
+	return n, err
+}
+
+// carefully looks for the one to blame if the database refuses a batch: events are taken
+// one at a time until it is found, and that one is parked.
+func (p *Projector) carefully(ctx context.Context, c checkpoint) (int, error) {
+	limit := p.settings.batchSize(p.projection)
+	n, err := p.project(ctx, c, limit)
+	for i := 0; badData(err) && i < limit && ctx.Err() == nil; i++ {
+		if n, err = p.project(ctx, c, 1); badData(err) {
+			return p.parkNext(ctx, c, err)
+		}
+	}
+	return n, err
+}
+
+// prelude is what a projector does before it begins, and from time to time.
+func (p *Projector) prelude(ctx context.Context) error {
+	if time.Since(p.resumed) >= p.settings.Resume {
+		if err := p.resume(ctx); err != nil {
+			return fmt.Errorf("look at what is parked: %w", err)
+		}
+		p.resumed = time.Now()
+	}
+	if !p.recalled && p.projection.recall != nil {
+		if err := p.projection.recall(ctx, p); err != nil {
+			return err
+		}
+	}
+	p.recalled = true
+	if p.ready {
+		return nil
+	}
+	p.ready = true
+	shop.Ready(ctx, slog.String("projection", p.projection.name),
+		slog.Int("batch", p.settings.batchSize(p.projection)))
+	return nil
+}
+
+// withWork returns the parts that have something to do, the live generation first.
+func (p *Projector) withWork(ctx context.Context) ([]checkpoint, error) {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	rows, err := p.pool.Query(ctx, p.order.workSQL(), p.projection.name)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoints: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c checkpoint, err error) {
+		return c, row.Scan(&c.generation, &c.part, &c.parts)
+	})
+}
+
+func (p *Projector) begin(ctx context.Context) (pgx.Tx, error) {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	tx, err := p.pool.BeginTx(ctx, withLease(p.settings))
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return tx, nil
+}
+
+// rollback gives back what is still held. After a commit there is nothing.
+func (p *Projector) rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	// A connection on which this fails is closed by the pool, and the server rolls back.
+	_ = tx.Rollback(ctx)
+}
