@@ -147,11 +147,15 @@ func (f Fickle) call(
 	return answer.StatusCode, err
 }
 
-// Run is fickle until ctx ends, with a pause after each time, and logs what was seen.
-func (f Fickle) Run(ctx context.Context, pause time.Duration) error {
+// Run is fickle so many times, with a pause before each, and logs what was seen. Then it
+// waits until ctx ends.
+func (f Fickle) Run(ctx context.Context, pause time.Duration, times int) error {
 	shop.Ready(ctx)
 	var all Verdict
-	for sleep(ctx, pause) {
+	for range times {
+		if !sleep(ctx, pause) {
+			return nil
+		}
 		v, err := f.Once(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -165,5 +169,6 @@ func (f Fickle) Run(ctx context.Context, pause time.Duration) error {
 		slog.InfoContext(ctx, "checked", "commands", all.Commands,
 			"missing", all.Missing, "repeated", all.Twice)
 	}
+	<-ctx.Done()
 	return nil
 }

@@ -20,8 +20,9 @@ func run(ctx context.Context) error {
 	f.Env("shop", "SHOP_URL")
 	pause := f.Duration("pause", 100*time.Millisecond, "before each order")
 	f.Env("pause", "PAUSE")
+	times := f.Int("times", 1000, "how often; then they are content, and wait for SIGTERM")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return err
 	}
-	return eventsourcing.Fickle{URL: *url, Client: http.DefaultClient}.Run(ctx, *pause)
+	return eventsourcing.Fickle{URL: *url, Client: http.DefaultClient}.Run(ctx, *pause, *times)
 }
