@@ -1,0 +1,53 @@
+package eventsourcing
+
+import (
+	"fmt"
+
+	"course.example/shop"
+)
+
+// The state of an order is what its events add up to; a decision is about that state.
+func Example_decide() {
+	var order Order
+	for _, command := range []Command{
+		PlaceOrder{shop.Order{UserEmail: shop.SampleEmail, Items: shop.SampleItems()}},
+		AddItems{[]shop.Item{{SKU: "MUG-CHAN", Quantity: 1, PriceCents: 1250}}},
+		CancelOrder{Reason: "too dear"},
+		AddItems{[]shop.Item{{SKU: "MUG-CHAN", Quantity: 1, PriceCents: 1250}}},
+	} {
+		events, err := order.Decide(command)
+		if err != nil {
+			fmt.Println("refused:", err)
+		}
+		for _, e := range events {
+			if order, err = order.Evolve(e); err != nil {
+				fmt.Println(err)
+			}
+			fmt.Printf("%s: version %d, %s, %d cents\n", e.Kind(), order.Version, order.Status,
+				order.TotalCents())
+		}
+	}
+	// Output:
+	// order-placed v3: version 1, placed, 4499 cents
+	// items-added v1: version 2, placed, 5749 cents
+	// order-cancelled v1: version 3, cancelled, 5749 cents
+	// refused: the order was cancelled
+}
+
+// An event of the first version, as it was written then, is read as one of the newest.
+func Example_upcast() {
+	event, err := decode(Kind{"order-placed", 1}, []byte(`{"email": "ada@example.com",
+		"items": [{"sku": "MUG-CHAN", "quantity": 2, "price_cents": 1250}],
+		"placed_at": "2026-11-28T10:00:00Z"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	placed := event.(OrderPlaced)
+	fmt.Println(placed.UserEmail, placed.Currency, placed.Items[0].SKU)
+	_, err = decode(Kind{"order-placed", 4}, nil)
+	fmt.Println(err)
+	// Output:
+	// ada@example.com EUR MUG-CHAN
+	// unreadable event: "order-placed" version 4 is unknown to this program: deploy the readers of a new version before its writers
+}
