@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"course.example/shop"
@@ -51,7 +52,9 @@ func (p *Producer) Handler() http.Handler {
 type identified struct {
 	command uuid.UUID
 	digest  string
-	place   Place
+
+	mu    sync.Mutex // many orders of one request are placed side by side
+	place Place      // of the last of them
 }
 
 type identifiedKey struct{}
@@ -66,7 +69,11 @@ func commandOf(ctx context.Context) (command uuid.UUID, digest string) {
 // tell lets the answer to a command carry its position.
 func tell(ctx context.Context, place Place) {
 	if i, ok := ctx.Value(identifiedKey{}).(*identified); ok {
-		i.place = place
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if place.After(i.place) {
+			i.place = place
+		}
 	}
 }
 
@@ -116,7 +123,7 @@ func (p *Producer) keyed(w http.ResponseWriter, r *http.Request, i *identified) 
 	if err == nil && done.Repeated && digest != i.digest {
 		err = errOtherCommand
 	}
-	return done, p.answer(i.command, err)
+	return done, p.answer(uuid.Nil, err)
 }
 
 // placed writes the header with the position just before the answer begins.
@@ -126,6 +133,8 @@ type placed struct {
 }
 
 func (w placed) WriteHeader(status int) {
+	w.i.mu.Lock()
+	defer w.i.mu.Unlock()
 	if w.i.place != (Place{}) {
 		w.Header().Set("Position", w.i.place.String())
 	}
@@ -194,7 +203,7 @@ func (p *Producer) getOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.past(w, r, func(stream uuid.UUID, events []Recorded) (any, error) {
-		order, _, err := fold(stream, until(events), p.settings.Reads)
+		order, _, err := fold(Order{ID: stream}, head{}, until(events), p.settings.Reads)
 		if err == nil && order.Status == "" {
 			err = fmt.Errorf("%w at that time", ErrNoOrder)
 		}
@@ -270,7 +279,7 @@ func (p *Producer) past(
 	}
 	ctx, cancel := withTimeout(r.Context(), p.settings)
 	defer cancel()
-	events, err := p.load(ctx, stream)
+	events, err := p.load(ctx, stream, 0)
 	if err == nil && len(events) == 0 {
 		err = ErrNoOrder
 	}

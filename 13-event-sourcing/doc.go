@@ -9,6 +9,7 @@
 //
 //	order.go        the write side: Evolve (fold) and Decide, two pure functions
 //	projector.go    the read side: in which order the log is read, and how far
+//	loop.go         a projector's life: rounds, parts, failures
 //	store.go        the log: append with an expected version
 //	event.go        the events, by name and version
 //	upcast.go       old events become new ones as they are read
@@ -16,6 +17,8 @@
 //	mail.go         a projection with a side effect
 //	rebuild.go      building a read model again beside the old one
 //	parked.go       an event that cannot be read, and those behind it
+//	snapshot.go     the fold of a long stream, kept
+//	heldup.go       who keeps all projectors waiting
 //	inorder.go      the other way to keep the order: appends that stand in line
 //	chain.go        the hash by which a changed event is found
 //	audit.go        folds the log by itself, and compares every row

@@ -43,7 +43,7 @@ func TestTwoDecidersAtOnce(t *testing.T) {
 				}
 			}
 		}
-		events, err := a.load(t.Context(), id)
+		events, err := a.load(t.Context(), id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,6 +252,9 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"POST", "/orders?count=2", id, "", 400, "count"},
 		{"POST", "/orders", "", `{"user_email":"nobody"}`, 400, "user_email"},
 		{"GET", "/stock?after=soon", "", "", 400, "741-12"},
+		{"GET", "/customers/a%00b/orders", "", "", 400, "invalid byte"},
+		{"POST", "/orders?count=0", "", "", 400, "count"},
+		{"POST", "/orders?count=300", "", "", 202, `"accepted":300`},
 	} {
 		status, _, text := c.do(b.method, b.path, b.key, b.body)
 		if status != b.status || !strings.Contains(text, b.says) {

@@ -94,24 +94,20 @@ func (p *Producer) Execute(ctx context.Context, r request) (Done, error) {
 func (p *Producer) try(ctx context.Context, r request) (Done, error) {
 	order, end := Order{ID: r.stream}, head{}
 	if !r.fresh {
-		events, err := p.load(ctx, r.stream)
-		if err != nil {
+		var read []Recorded
+		var err error
+		if order, end, read, err = p.current(ctx, r.stream); err != nil {
 			return Done{}, err
 		}
-		// A repeated command must get its first answer, not a refusal: the cancelled order
-		// cannot be cancelled.
-		for _, e := range events {
+		for _, e := range read {
 			if e.Command == r.id {
 				return Done{}, errRepeated
 			}
 		}
-		if order, end, err = fold(r.stream, events, p.settings.Reads); err != nil {
-			return Done{}, err
-		}
 	}
 	events, err := p.decide(order, r)
 	if err != nil {
-		return Done{}, err
+		return Done{}, p.refused(ctx, r, order, err)
 	}
 	place, err := p.append(ctx, entry{
 		stream: r.stream, head: end, command: r.id, events: events,
@@ -119,6 +115,23 @@ func (p *Producer) try(ctx context.Context, r request) (Done, error) {
 		done:     make(chan appended, 1),
 	})
 	return Done{Order: r.stream, Version: end.version + len(events), Place: place}, err
+}
+
+// refused returns why a command is refused. One that was done before must get its first
+// answer, and not this one: who cancels an order twice finds it cancelled. The events that
+// were read show it, unless a snapshot has it already.
+func (p *Producer) refused(ctx context.Context, r request, order Order, no error) error {
+	if order.Version == 0 || r.fresh || p.settings.Snapshot == 0 {
+		return no
+	}
+	done, _, err := p.lookUp(ctx, r.id)
+	switch {
+	case err != nil:
+		return err
+	case done.Repeated:
+		return errRepeated
+	}
+	return no
 }
 
 // now is this producer's clock, which may be wrong.
@@ -157,7 +170,9 @@ func (p *Producer) answer(stream uuid.UUID, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("order %s: %w", stream, explain(err))
+	if err = explain(err); stream != uuid.Nil {
+		err = fmt.Errorf("order %s: %w", stream, err)
+	}
 	switch {
 	case errors.Is(err, ErrNoOrder):
 		return refuse(err, http.StatusNotFound)

@@ -100,6 +100,29 @@ func TestALateCommitIsNotSkipped(t *testing.T) {
 	}
 }
 
+func TestWhoHoldsTheProjectorsUpIsSaid(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	stock := NewProjector(pool, s, "stock", nil)
+	forgotten := s
+	forgotten.Name = "forgotten-session"
+	commit := held(t, newPool(t, forgotten))
+	place(t, NewProducer(pool, s), 1)
+	eventually(t, "the holder is named", func() bool {
+		holder, err := stock.heldUpBy(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Another database of this server may have an older one, for a while.
+		return strings.Contains(holder, forgotten.Name)
+	})
+	commit()
+	eventually(t, "nobody is named", func() bool {
+		holder, err := stock.heldUpBy(t.Context(), 0)
+		return err == nil && !strings.Contains(holder, forgotten.Name)
+	})
+}
+
 // With appends that stand in line nothing can be committed late, and projectors need not wait
 // for transactions that have nothing to do with them.
 func TestAppendsInLineAreCommittedInTheOrderOfTheirPositions(t *testing.T) {

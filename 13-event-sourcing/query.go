@@ -52,7 +52,11 @@ func (p *Producer) query(model, sql string, params ...string) http.HandlerFunc {
 		}
 		var found json.RawMessage
 		if err := p.pool.QueryRow(ctx, sql, args...).Scan(&found); err != nil {
-			fail(w, r, refuse(explain(err), http.StatusServiceUnavailable))
+			status := http.StatusServiceUnavailable
+			if badData(err) { // such as an address with a NUL
+				status = http.StatusBadRequest
+			}
+			fail(w, r, refuse(explain(err), status))
 			return
 		}
 		respond(w, http.StatusOK, found)

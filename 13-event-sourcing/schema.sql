@@ -21,6 +21,15 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE UNIQUE INDEX IF NOT EXISTS events_in_order ON events (txid, position);
 CREATE UNIQUE INDEX IF NOT EXISTS events_of_command ON events (command, ordinal);
 
+-- A cache of the fold of long streams, see snapshot.go.
+CREATE TABLE IF NOT EXISTS snapshots (
+    stream  uuid PRIMARY KEY,
+    version integer NOT NULL,
+    fold    integer NOT NULL,       -- the version of the program's fold
+    state   json NOT NULL,
+    hash    bytea NOT NULL          -- of the last event in it
+);
+
 -- How far each projection has come. A generation is one building of it from zero, of which
 -- one is live; the streams of a generation are divided into parts that can be worked on
 -- side by side.

@@ -28,6 +28,7 @@ type Settings struct {
 	Addr       string        // where the producer serves HTTP
 	Group      int           // commands whose events are written with one commit, at most
 	Writers    int           // batches that the producer has on their way at a time
+	Snapshot   int           // events since the last snapshot for a new one; 0: none
 	Wait       time.Duration // how long a query waits for a position
 	ClockError time.Duration // how wrong this producer's clock is
 	Hold       time.Duration // a fault: how long every fourth append takes to be committed
@@ -53,7 +54,8 @@ func DefaultSettings() Settings {
 		Name:        fmt.Sprintf("%s-%d", host, os.Getpid()),
 		Connections: 16, Timeout: 5 * time.Second, Lease: 10 * time.Second,
 		Order: orderSnapshot, Reads: newest, Writes: newest,
-		Addr: "127.0.0.1:8080", Group: 256, Writers: 2, Wait: 2 * time.Second,
+		Addr: "127.0.0.1:8080", Group: 256, Writers: 2,
+		Snapshot: 100, Wait: 2 * time.Second,
 		Projections: "customers,stock,sales,mail", Batch: 500, Poll: 100 * time.Millisecond,
 		Work: 20 * time.Millisecond, Resume: 30 * time.Second,
 	}
@@ -99,6 +101,8 @@ func ProducerSettings(args []string) (Settings, error) {
 	f.Env("group", "GROUP_SIZE")
 	f.IntVar(&s.Writers, "writers", s.Writers, "commits under way at a time, at most")
 	f.Env("writers", "WRITERS")
+	f.IntVar(&s.Snapshot, "snapshot", s.Snapshot, "events before another snapshot; 0: none")
+	f.Env("snapshot", "SNAPSHOT")
 	f.DurationVar(&s.Wait, "wait", s.Wait, "how long a query waits for a position")
 	f.Env("wait", "WAIT")
 	f.IntVar(&s.Writes, "writes", s.Writes, "the version of order-placed that is written")
@@ -205,7 +209,7 @@ func (s Settings) validateNumbers() error {
 		{"connections", s.Connections, 2, 1000},
 		{"group", s.Group, 1, 1000},
 		{"writers", s.Writers, 1, 100},
-		{"batch", s.Batch, 1, 10_000},
+		{"batch", s.Batch, 1, 10_000}, {"snapshot", s.Snapshot, 0, 1_000_000},
 		{"reads", s.Reads, 2, newest}, {"writes", s.Writes, 2, newest},
 	} {
 		if n.value < n.min || n.value > n.max {

@@ -82,10 +82,11 @@ type appended struct {
 const columns = `stream, version, txid, position, type, schema, body, command, metadata,
 	recorded_at, hash`
 
-// load returns the events of a stream, oldest first. An empty stream is no error.
-func (p *Producer) load(ctx context.Context, stream uuid.UUID) ([]Recorded, error) {
-	rows, err := p.pool.Query(ctx,
-		`SELECT `+columns+` FROM events WHERE stream = $1 ORDER BY version`, stream)
+// load returns the events of a stream behind a version, oldest first. An empty stream is no
+// error.
+func (p *Producer) load(ctx context.Context, stream uuid.UUID, behind int) ([]Recorded, error) {
+	rows, err := p.pool.Query(ctx, `SELECT `+columns+` FROM events
+		WHERE stream = $1 AND version > $2 ORDER BY version`, stream, behind)
 	if err != nil {
 		return nil, fmt.Errorf("read the events of %s: %w", stream, err)
 	}
@@ -102,16 +103,15 @@ func scanRecorded(row pgx.CollectableRow) (r Recorded, err error) {
 	return r, err
 }
 
-// fold adds the events of a stream up.
-func fold(stream uuid.UUID, events []Recorded, schema int) (Order, head, error) {
-	order, end := Order{ID: stream}, head{}
+// fold adds events to an order, whose stream ends before them.
+func fold(order Order, end head, events []Recorded, schema int) (Order, head, error) {
 	for _, r := range events {
 		event, err := r.decode(schema)
 		if err == nil {
 			order, err = order.Evolve(event)
 		}
 		if err != nil {
-			return order, end, fmt.Errorf("event %d of order %s: %w", r.Version, stream, err)
+			return order, end, fmt.Errorf("event %d of order %s: %w", r.Version, r.Stream, err)
 		}
 		end = head{r.Version, r.Hash}
 	}
