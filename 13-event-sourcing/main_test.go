@@ -142,6 +142,16 @@ const waitingSQL = `
 	SELECT count(*) FROM checkpoints c JOIN events e
 	ON (e.txid, e.position) > (c.txid, c.position) AND ` + inPart
 
+// visible waits until a projector can see all that was appended: a transaction in the database
+// of another test may still be open.
+func visible(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	eventually(t, "all events are below the oldest open transaction", func() bool {
+		return count(t, pool, `SELECT count(*) FROM events
+			WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())`) == 0
+	})
+}
+
 // drained waits until every projection has come to the end of the log.
 func drained(t testing.TB, pool *pgxpool.Pool) {
 	t.Helper()

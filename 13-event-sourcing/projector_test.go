@@ -174,7 +174,8 @@ func TestWorkHoldsNobodyUp(t *testing.T) {
 	receive(t, "letter in hand", inHand)
 	place(t, NewProducer(pool, s), 1)
 	if n := count(t, pool, `SELECT count(*) FROM pg_stat_activity
-		WHERE datname = current_database() AND backend_xid IS NOT NULL`); n > 0 {
+		WHERE datname = current_database() AND backend_xid IS NOT NULL
+		AND backend_type = 'client backend'`); n > 0 {
 		t.Errorf("%d sessions hold a transaction id while a letter is written", n)
 	}
 	close(release)
@@ -202,6 +203,7 @@ func TestACheckpointMovesOnce(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
 	place(t, NewProducer(pool, s), 1)
+	visible(t, pool)
 	stock := NewProjector(pool, s, "stock", nil)
 	stale, err := stock.withWork(t.Context())
 	if err != nil || len(stale) != 1 {
@@ -388,6 +390,7 @@ func TestADeathBeforeTheCommitIsNothing(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
 	place(t, NewProducer(pool, s), 5)
+	visible(t, pool)
 	dying := NewProjector(pool, s, "stock", nil)
 	dying.finish = func(ctx context.Context, tx pgx.Tx, c checkpoint, to Place) error {
 		if err := dying.moveOn(ctx, tx, c, to); err != nil {
@@ -406,7 +409,35 @@ func TestADeathBeforeTheCommitIsNothing(t *testing.T) {
 	audited(t, pool)
 }
 
-// A projector whose bell is dead finds everything by its poll, and says why it is late.
+// After an append the bell rings, and who listens looks at once.
+func TestTheBellRingsAndIsHeard(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	conn, err := pgx.Connect(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), `LISTEN events`); err != nil {
+		t.Fatal(err)
+	}
+	p := NewProducer(pool, s)
+	start(t, p.Run)
+	place(t, p, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := conn.WaitForNotification(ctx); err != nil {
+		t.Errorf("no bell: %v", err)
+	}
+	s.Poll = time.Hour
+	project(t, pool, s, everyProjection...)
+	eventually(t, "all is projected", func() bool {
+		exec(t, pool, `SELECT pg_notify('events', '')`)
+		return count(t, pool, waitingSQL) == 0
+	})
+}
+
+// A projector that hears no bell finds everything by its poll.
 func TestWithoutABell(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
@@ -440,8 +471,10 @@ func TestThroughADeathOfTheDatabase(t *testing.T) {
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is ready again", func() bool { return p.Ready(t.Context()) == nil })
-	place(t, p, 5)
+	for range 5 {
+		order := newOrder(t, shop.SampleEmail)
+		eventually(t, "an order is accepted", func() bool { return p.Place(t.Context(), order) == nil })
+	}
 	drained(t, pool)
 	if a := audited(t, pool); a.Processed != 10 {
 		t.Errorf("the audit counts %+v", a)

@@ -45,6 +45,7 @@ func TestWrongNotIdempotentCountsTwice(t *testing.T) {
 		s, pool := onDatabase(t)
 		s.Variant = variant
 		place(t, NewProducer(pool, s), 3)
+		visible(t, pool)
 		dying := NewProjector(pool, s, "sales", nil)
 		// Dead as soon as its transaction has come to an end.
 		ctx, die := context.WithCancel(t.Context())
