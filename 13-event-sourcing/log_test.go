@@ -291,7 +291,7 @@ func TestReadYourWrites(t *testing.T) {
 		_, _, stock := c.do("GET", "/stock?after="+position, "", "")
 		_, _, orders := c.do("GET", fmt.Sprintf("/customers/ada%d@example.com/orders?after=%s",
 			n, position), "", "")
-		if !strings.Contains(stock, fmt.Sprintf(`"A" : %d`, n-1)) || !strings.Contains(orders, "placed") {
+		if !strings.Contains(stock, fmt.Sprintf(`"A":%d`, n-1)) || !strings.Contains(orders, "placed") {
 			t.Errorf("order %d at %s: %s, %s", n-1, position, stock, orders)
 		}
 	}

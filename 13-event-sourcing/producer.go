@@ -82,6 +82,7 @@ func (p *Producer) Execute(ctx context.Context, r request) (Done, error) {
 			return done, err
 		}
 		p.retries.Add(1)
+		r.fresh = false // somebody knows of the stream: perhaps this command, sent before
 		slog.DebugContext(ctx, "another was faster: deciding again", "order", r.stream,
 			"again", again+1)
 		// Those who have lost come back one after the other, not all at once.
