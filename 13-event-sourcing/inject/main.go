@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer eventsourcing.Close(pool)
 	if err := eventsourcing.Inject(ctx, pool, *kind, *count); err != nil {
 		return err
 	}

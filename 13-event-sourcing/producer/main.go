@@ -21,7 +21,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer eventsourcing.Close(pool)
 	producer := eventsourcing.NewProducer(pool, settings)
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -34,7 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer eventsourcing.Close(pool)
 	if err := eventsourcing.Prepare(ctx, pool); err != nil {
 		return err
 	}
