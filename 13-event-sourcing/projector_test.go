@@ -145,6 +145,34 @@ func TestAppendsInLineAreCommittedInTheOrderOfTheirPositions(t *testing.T) {
 	}
 }
 
+// An append waits for the one that is at it, before it takes its position.
+func TestAnAppendStandsInLine(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	s.Order = orderLock
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, appendKey); err != nil {
+		t.Fatal(err)
+	}
+	placed := make(chan error, 1)
+	order := newOrder(t, shop.SampleEmail)
+	go func() { placed <- NewProducer(pool, s).Place(context.Background(), order) }()
+	eventually(t, "the append waits", func() bool {
+		return count(t, pool, `SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+			WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()`) == 1
+	})
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, "answer", placed); err != nil {
+		t.Error(err)
+	}
+}
+
 func placeAtOnce(t testing.TB, p *Producer, n int) {
 	errs := make(chan error, n)
 	for range n {
