@@ -67,7 +67,9 @@ func natsCluster(t *testing.T) Servers {
 func TestNATSClusterKeepsAStream(t *testing.T) {
 	nodes := natsCluster(t)
 	var made natsStream
-	must(t, withNATS(t.Context(), nodes[2].URL, func(c *natsConn) error {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*attempt)
+	defer cancel()
+	must(t, withNATS(ctx, nodes[2].URL, func(c *natsConn) error {
 		return c.request("$JS.API.STREAM.CREATE.s",
 			`{"name":"s","subjects":["s.>"],"num_replicas":3}`, &made)
 	}))

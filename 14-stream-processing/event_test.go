@@ -1,0 +1,46 @@
+package streams
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"course.example/shop"
+)
+
+func TestRecordsThatAreNoOrders(t *testing.T) {
+	t.Parallel()
+	good, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := encode(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(body)
+	for name, tt := range map[string]struct{ body, want string }{
+		"good":            {text, ""},
+		"nothing":         {"", "no order"},
+		"half of one":     {text[:len(text)/2], "no order"},
+		"bytes":           {"\x00\xff\x1b[31m", "no order"},
+		"a list":          {"[]", "no order"},
+		"an empty object": {"{}", "identity has 0 bytes"},
+		"a long identity": {strings.Replace(text, good.ID, strings.Repeat("x", 65), 1), "65 bytes"},
+		"no customer":     {strings.Replace(text, shop.SampleEmail, "", 1), "user_email: is missing"},
+		"minus one":       {strings.Replace(text, `"quantity":1`, `"quantity":-1`, 1), "quantity"},
+		"no time":         {strings.Replace(text, "placed_at", "at", 1), "before there was a shop"},
+		"a huge number":   {strings.Replace(text, `"quantity":1`, `"quantity":1e99`, 1), "no order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			order, err := decode([]byte(tt.body))
+			switch {
+			case tt.want == "" && (err != nil || order.ID != good.ID):
+				t.Errorf("%+v, %v", order, err)
+			case tt.want != "" && (!errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

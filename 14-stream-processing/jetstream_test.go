@@ -1,0 +1,221 @@
+package streams
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"course.example/lab/services/servicestest"
+	"course.example/shop"
+)
+
+// What a reader was given is still there for the next one, from any place.
+func TestLogKeepsWhatWasRead(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	for i := range 300 {
+		check(t, w.log.Append(ctx, 1, fmt.Sprint(i), fmt.Append(nil, i)))
+	}
+	for _, from := range []uint64{0, 0, 120, 299} {
+		records := w.batch(1, from, 300-int(from))
+		for i, r := range records {
+			if want := int(from) + i; string(r.Body) != fmt.Sprint(want) || r.Offset != uint64(want)+1 ||
+				r.Partition != 1 || time.Since(r.Appended) > time.Hour {
+				t.Fatalf("record %d behind %d is %+v", i, from, r)
+			}
+		}
+	}
+	ends, err := w.log.Ends(ctx)
+	if err != nil || ends[0] != 0 || ends[1] != 300 {
+		t.Errorf("ends %v, %v", ends, err)
+	}
+}
+
+// A producer that does not know whether the first time has arrived says it again, and it is one record.
+func TestTheSameIdIsOneRecord(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		check(t, w.log.Append(t.Context(), 0, "id", []byte("x")))
+	}
+	if ends, err := w.log.Ends(t.Context()); err != nil || ends[0] != 1 {
+		t.Errorf("ends %v, %v", ends, err)
+	}
+}
+
+// Retention: what is too old goes, and a reader that comes too late begins with what is left.
+func TestRetention(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.MaxAge = time.Second })
+	ctx := t.Context()
+	check(t, w.log.Append(ctx, 0, "old", []byte("old")))
+	js := w.log.(*jetStream)
+	until(t, "the record to be too old", func() bool {
+		stream, err := js.js.Stream(ctx, js.name(0))
+		check(t, err)
+		return stream.CachedInfo().State.Msgs == 0
+	})
+	check(t, w.log.Append(ctx, 0, "new", []byte("new")))
+	if r := w.batch(0, 0, 1)[0]; string(r.Body) != "new" || r.Offset != 2 {
+		t.Errorf("read %+v", r)
+	}
+}
+
+// A log that ends before one's own place has lost something. To wait there would be to wait for ever.
+func TestALogThatHasLostRecords(t *testing.T) {
+	w := newWorld(t)
+	check(t, w.log.Append(t.Context(), 0, "one", nil))
+	if _, err := w.log.Read(t.Context(), 0, 2); !errors.Is(err, ErrShorter) {
+		t.Errorf("error %v, want %v", err, ErrShorter)
+	}
+}
+
+// A reader ends when it is told to, and with the connection.
+func TestReadersEnd(t *testing.T) {
+	w := newWorld(t)
+	reader, err := w.log.Read(t.Context(), 0, 0)
+	check(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := reader.Batch(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	reader.Close()
+	if reader, err = w.log.Read(t.Context(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	check(t, w.log.Close())
+	if _, err := reader.Batch(t.Context(), 1); err == nil {
+		t.Error("no error, and no connection")
+	}
+	reader.Close()
+}
+
+// Without servers, an order is refused in the time that was given, for certain and not as unknown.
+func TestNoServer(t *testing.T) {
+	t.Parallel()
+	s := DefaultSettings()
+	s.NATSURL = "nats://127.0.0.1:1"
+	log, err := OpenLog(s)
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err = log.Append(ctx, 0, "id", nil)
+	if !errors.Is(err, ErrNotAppended) || errors.Is(err, ErrUnknown) ||
+		!strings.Contains(err.Error(), "no NATS answers (NATS_URL)") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if err := NewProducer(log, s).Ready(ctx); err == nil {
+		t.Error("ready, and there is no server")
+	}
+}
+
+// What a majority has confirmed outlives the leader, and a reader goes on behind its last record.
+func TestLeaderIsKilled(t *testing.T) {
+	t.Parallel()
+	nodes := servicestest.NATSCluster(t)
+	s := DefaultSettings()
+	s.NATSURL, s.Partitions = nodes.Env()["NATS_URL"], 1
+	log, err := OpenLog(s)
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	js := log.(*jetStream)
+	until(t, "a stream", func() bool { _, err := log.Ends(ctx); return err == nil })
+	stream, err := js.js.Stream(ctx, js.name(0))
+	check(t, err)
+	if info := stream.CachedInfo(); info.Config.Replicas != 3 || len(info.Cluster.Replicas) != 2 {
+		t.Fatalf("the stream is %+v, %+v", info.Config, info.Cluster)
+	}
+	reader, err := log.Read(ctx, 0, 0)
+	check(t, err)
+	defer reader.Close()
+	next := 0
+	for i := range 400 {
+		if i == 200 {
+			leader := stream.CachedInfo().Cluster.Leader
+			for _, n := range nodes {
+				if n.Name == leader {
+					check(t, n.Kill(ctx))
+				}
+			}
+		}
+		// Until there is another leader, the log says no. The same id again is the same record.
+		until(t, "another leader", func() bool {
+			err = log.Append(ctx, 0, fmt.Sprint(i), fmt.Append(nil, i))
+			return err == nil
+		})
+		for next <= i {
+			records, err := reader.Batch(ctx, 100)
+			check(t, err)
+			for _, r := range records {
+				if string(r.Body) != fmt.Sprint(next) || r.Offset != uint64(next)+1 {
+					t.Fatalf("record %d is %q at %d", next, r.Body, r.Offset)
+				}
+				next++
+			}
+		}
+	}
+}
+
+// A server that takes the record and says nothing: it may have it. Nobody is told yes, and nobody no.
+func TestNoAnswerIsUnknown(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				fmt.Fprint(conn, "INFO {\"version\":\"2.15.3\",\"headers\":true,\"max_payload\":1048576}\r\n")
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					if lines.Text() == "PING" {
+						fmt.Fprint(conn, "PONG\r\n")
+					}
+				}
+			}()
+		}
+	}()
+	s := DefaultSettings()
+	s.NATSURL = "nats://" + l.Addr().String()
+	log, err := OpenLog(s)
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = log.Append(ctx, 0, "id", []byte("x"))
+	if !errors.Is(err, ErrUnknown) || errors.Is(err, ErrNotAppended) {
+		t.Errorf("error %v, want %v", err, ErrUnknown)
+	}
+}
+
+// A caller without patience of its own gets an answer all the same.
+func TestAppendEndsInBoundedTime(t *testing.T) {
+	t.Parallel()
+	s := DefaultSettings()
+	s.NATSURL = "nats://127.0.0.1:1"
+	log, err := OpenLog(s)
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+	check(t, err)
+	began := time.Now()
+	err = NewProducer(log, s).Place(t.Context(), order) // without a limit of the caller's
+	if !errors.Is(err, ErrNotAppended) || time.Since(began) > 2*answerTime {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+}
