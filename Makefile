@@ -31,6 +31,9 @@ MODULES = $(GO) list -m -f '{{.Dir}}'
 run-%: ## run a step and watch it: make run-07
 	@$(LAB) run $*$(PART:%=/%) $(ARGS)
 
+dev-%: ## run a step while you write it: every save is built and started: make dev-07
+	@$(LAB) run $*$(PART:%=/%) -dev $(ARGS)
+
 slide-%: ## run the lecture's own code: make slide-07
 	@$(LAB) run $*$(PART:%=/%) -variant slide $(ARGS)
 

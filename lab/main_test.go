@@ -31,6 +31,7 @@ func TestMistakes(t *testing.T) {
 		{"run 07 -for 0s", "more than no time"},
 		{"run 07 -for soon", "soon"},
 		{"run 07 -work -1s", "no less than no time"},
+		{"run 01 -dev", "-dev is for a step that goes on"},
 		{"run 07 -fro 3s", "go run ./lab run -h lists the flags"},
 		{"break 07 -only luck", `there is no experiment "luck": there are`},
 		{"break 07 -rate -5", "a rate is 0 to"},

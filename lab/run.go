@@ -36,6 +36,8 @@ func runCommand() *cli.Command {
 			&cli.DurationFlag{Name: "for", Usage: "end by itself after this `TIME`"},
 			&cli.DurationFlag{Name: "work", Usage: "let every order take this `TIME`"},
 			&cli.StringFlag{Name: "variant", Usage: "run the variant `NAME` of lab.yaml"},
+			&cli.BoolFlag{Name: "dev",
+				Usage: "build again on every save, and start what has changed"},
 			&cli.BoolFlag{Name: "proxy",
 				Usage: "put a proxy before every service, for cut, heal and slow"},
 		},
@@ -48,6 +50,10 @@ func runCommand() *cli.Command {
 				return err
 			}
 			if _, once := step.Once(); once {
+				if cmd.Bool("dev") {
+					return fmt.Errorf("-dev is for a step that goes on: %s ends by itself, "+
+						"so run it again", step.Name)
+				}
 				return watchOnce(ctx, cmd, step, args)
 			}
 			if len(args) > 0 {
@@ -61,7 +67,8 @@ func runCommand() *cli.Command {
 				work := manifest.Duration(cmd.Duration("work"))
 				step.Run.Work = &work
 			}
-			return watch(ctx, step, cmd.String("variant"), cmd.Duration("for"), cmd.Bool("proxy"))
+			return watch(ctx, step, cmd.String("variant"), cmd.Duration("for"),
+				cmd.Bool("proxy"), cmd.Bool("dev"))
 		},
 	}
 }
@@ -87,16 +94,19 @@ type show struct {
 	screen *screen.Screen
 	bench  *bench.Bench
 	owned  []string // services that may be restarted
-	quit   func()
-	acts   sync.WaitGroup
-	rate   rate
+	code   *builder
+	// changes are those of the code while it is being written; nil otherwise.
+	changes <-chan []string
+	quit    func()
+	acts    sync.WaitGroup
+	rate    rate
 	// draining says that no more orders come.
 	draining atomic.Bool
 }
 
 // watch runs a step until it is told to end, drains it and prints the ledger.
 func watch(
-	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, proxy bool,
+	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, proxy, dev bool,
 ) (err error) {
 	st, err := stage.Open(ctx, "run "+step.Number)
 	if err != nil {
@@ -110,6 +120,14 @@ func watch(
 
 	if step.Needs, err = step.ServersOf(manifest.Experiment{Variant: variant}); err != nil {
 		return err
+	}
+	var changes <-chan []string
+	if dev {
+		watching, stop := context.WithCancel(closing)
+		defer stop()
+		if changes, err = sources(watching, step); err != nil {
+			return err
+		}
 	}
 	if err := st.Prepare(ctx, step, []string{variant}, false, proxy); err != nil {
 		return err
@@ -134,7 +152,8 @@ func watch(
 	}
 	defer func() { err = errors.Join(err, b.Close(closing)) }()
 
-	s := &show{step: step, screen: scr, bench: b, id: st.Run.ID()}
+	s := &show{step: step, screen: scr, bench: b, id: st.Run.ID(), changes: changes}
+	s.code = &builder{st: st, bench: b, variant: variant, step: step}
 	for _, service := range cfg.Services {
 		if service.Owned() {
 			s.owned = append(s.owned, service.Name())
@@ -186,6 +205,9 @@ func (s *show) play(
 		})
 	}
 	group.Go(func() { s.lookAfter(live) })
+	if s.changes != nil {
+		group.Go(func() { s.code.follow(load, s.changes) })
+	}
 	s.bench.Trickle(load, s.step.Run.Rate)
 	<-load.Done()
 	err = s.drain(drain)
@@ -235,11 +257,16 @@ func (s *show) lookAfter(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.rate.sample(time.Now(), s.bench.Status().Processed)
-			if s.bench.Err() != nil {
-				s.quit()
-				s.quit()
-				return
+			if s.bench.Err() == nil {
+				continue
 			}
+			if s.changes != nil && !s.draining.Load() { // the next save may mend it
+				s.code.say(s.bench.Err().Error())
+				continue
+			}
+			s.quit()
+			s.quit()
+			return
 		}
 	}
 }
@@ -251,7 +278,11 @@ func (s *show) do(ctx context.Context, text string) (string, error) {
 		s.quit()
 		return "quit", nil
 	}
-	return s.bench.Act(context.WithoutCancel(ctx), text)
+	ctx = context.WithoutCancel(ctx)
+	if err := s.code.before(ctx, text); err != nil {
+		return "", err
+	}
+	return s.bench.Act(ctx, text)
 }
 
 // worker is the kind of process that the keys act on: the last of the manifest
@@ -333,7 +364,13 @@ func (s *show) status(width int) string {
 	if s.draining.Load() {
 		keys, end = "waiting for what is in flight", "q leaves it"
 	}
-	return s.screen.Bold(fit(counts, width)) + "\n" +
+	slip := ""
+	if wrong := s.code.wrong(); wrong != "" {
+		for line := range strings.SplitSeq(wrong, "\n") {
+			slip += s.screen.Red(fit(line, width)) + "\n"
+		}
+	}
+	return slip + s.screen.Bold(fit(counts, width)) + "\n" +
 		s.screen.Faint(footer(strings.Join(procs, " · ")+"    "+keys, end, width))
 }
 

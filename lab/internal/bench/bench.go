@@ -101,7 +101,7 @@ func assemble(ctx context.Context, cfg Config, variant manifest.Variant) *Bench 
 	rec := newRecord(cfg, variant.Name, printer)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	sup := &supervisor{
-		cfg: cfg, variant: variant, record: rec, printer: printer, client: client,
+		cfg: cfg, bin: cfg.Bin, variant: variant, record: rec, printer: printer, client: client,
 	}
 	// The bench outlives the context of its start: an interrupted run must
 	// still drain. Close ends it.

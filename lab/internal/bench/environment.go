@@ -31,8 +31,9 @@ func (s *supervisor) environment(p *proc) ([]string, error) {
 	if !strings.EqualFold(os.Getenv("LOG_LEVEL"), "debug") {
 		vars["LOG_LEVEL"] = "info" // the ledger is read from lines of this level
 	}
-	vars["VARIANT"] = s.variant.Name
-	if len(s.variant.Programs) > 0 {
+	kind, variant := s.definition(p)
+	vars["VARIANT"] = variant.Name
+	if len(variant.Programs) > 0 {
 		vars["VARIANT"] = manifest.Right // other programs, and no other setting of the step's
 	}
 	if s.cfg.Work != nil {
@@ -42,10 +43,10 @@ func (s *supervisor) environment(p *proc) ([]string, error) {
 		vars["ADDR"] = p.addr
 	}
 	vars["PROCESS"] = p.name
-	if p.kind.Control {
+	if kind.Control {
 		maps.Copy(vars, s.cfg.Control)
 	}
-	for _, more := range []map[string]string{p.kind.Env, s.variant.Env, s.cfg.Env} {
+	for _, more := range []map[string]string{kind.Env, variant.Env, s.cfg.Env} {
 		for name, value := range more {
 			expanded, err := manifest.Expand(value, s.places(p.name))
 			if err != nil {
@@ -70,8 +71,9 @@ func (s *supervisor) tool(ctx context.Context, name string, command ...string) (
 	}
 	logged := &lines{emit: func(raw []byte) { s.record.hear(history.ParseLine(name, raw)) }}
 	out, err := child.Run(ctx, child.Spec{
-		Name: name, Path: program(s.cfg.Bin, s.cfg.Step.Dir, command[0]), Args: command[1:],
-		Dir: s.cfg.Step.Dir, Env: env, Stderr: logged, Record: s.cfg.Run.Children,
+		Name: name, Path: program(s.programs(), s.cfg.Step.Dir, command[0]),
+		Args: command[1:],
+		Dir:  s.cfg.Step.Dir, Env: env, Stderr: logged, Record: s.cfg.Run.Children,
 	})
 	logged.end()
 	return out, err

@@ -25,10 +25,11 @@ const (
 type proc struct {
 	sup  *supervisor
 	name string
-	kind manifest.Process
-	addr string // where it serves HTTP, the same for all its lives
+	kind manifest.Process // as it was at the start of the run
+	addr string           // where it serves HTTP, the same for all its lives
 
 	// The rest is guarded by supervisor.mu.
+	def    manifest.Process // what the next life is started by
 	state  state
 	asked  bool // the end was asked for: do not start it again
 	child  *child.Process

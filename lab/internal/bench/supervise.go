@@ -24,7 +24,6 @@ import (
 // the printer without holding the lock.
 type supervisor struct {
 	cfg     Config
-	variant manifest.Variant
 	record  *record
 	printer *printer
 	client  *http.Client
@@ -34,6 +33,8 @@ type supervisor struct {
 	group   sync.WaitGroup // of lives, until they are read to their end
 
 	mu      sync.Mutex
+	bin     string // where the programs are
+	variant manifest.Variant
 	procs   []*proc
 	lives   []history.Life // those that have ended
 	closing bool
@@ -117,7 +118,7 @@ func (s *supervisor) Add(kind string) error {
 
 func (s *supervisor) add(kind manifest.Process) (*proc, error) {
 	s.mu.Lock()
-	p := &proc{sup: s, kind: kind, name: s.freeName(kind)}
+	p := &proc{sup: s, kind: kind, def: kind, name: s.freeName(kind)}
 	if kind.HTTP {
 		addr, err := s.nextAddr(kind)
 		if err != nil {
@@ -178,7 +179,7 @@ func (s *supervisor) start(p *proc) error {
 		return fmt.Errorf("%s is already running", p.name)
 	}
 	c, err := child.Start(child.Spec{
-		Name: p.name, Path: program(s.cfg.Bin, s.cfg.Step.Dir, s.variant.Package(p.kind)), Args: p.kind.Args,
+		Name: p.name, Path: s.path(s.bin, p), Args: p.def.Args,
 		Dir: s.cfg.Step.Dir, Env: env,
 		Stdout: out, Stderr: out, Tail: 10, Record: s.cfg.Run.Children,
 	})
