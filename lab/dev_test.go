@@ -78,7 +78,7 @@ func TestDev(t *testing.T) {
 	step.Run.Rate = 0.01 // the test places no orders
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- watch(ctx, step, manifest.Right, 0, false, true) }()
+	go func() { ended <- watch(ctx, step, watching{variant: manifest.Right, dev: true}) }()
 
 	// until waits for what somebody notes who begins.
 	until := func(line string, n int) {

@@ -19,6 +19,7 @@ import (
 	"course.example/lab/internal/control"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/page"
 	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
 )
@@ -38,6 +39,8 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "variant", Usage: "run the variant `NAME` of lab.yaml"},
 			&cli.BoolFlag{Name: "dev",
 				Usage: "build again on every save, and start what has changed"},
+			&cli.BoolFlag{Name: "page", Value: true,
+				Usage: "serve the page for the projector; -page=false does not"},
 			&cli.BoolFlag{Name: "proxy",
 				Usage: "put a proxy before every service, for cut, heal and slow"},
 		},
@@ -67,8 +70,10 @@ func runCommand() *cli.Command {
 				work := manifest.Duration(cmd.Duration("work"))
 				step.Run.Work = &work
 			}
-			return watch(ctx, step, cmd.String("variant"), cmd.Duration("for"),
-				cmd.Bool("proxy"), cmd.Bool("dev"))
+			return watch(ctx, step, watching{
+				variant: cmd.String("variant"), lasts: cmd.Duration("for"),
+				proxy: cmd.Bool("proxy"), dev: cmd.Bool("dev"), page: cmd.Bool("page"),
+			})
 		},
 	}
 }
@@ -95,6 +100,7 @@ type show struct {
 	bench  *bench.Bench
 	owned  []string // services that may be restarted
 	code   *builder
+	hall   *page.Server // nil without a page
 	// changes are those of the code while it is being written; nil otherwise.
 	changes <-chan []string
 	quit    func()
@@ -104,10 +110,16 @@ type show struct {
 	draining atomic.Bool
 }
 
+// watching is how a run is to be watched.
+type watching struct {
+	variant          string
+	lasts            time.Duration // 0 is until it is told to end
+	proxy, dev, page bool
+}
+
 // watch runs a step until it is told to end, drains it and prints the ledger.
-func watch(
-	ctx context.Context, step *manifest.Step, variant string, lasts time.Duration, proxy, dev bool,
-) (err error) {
+func watch(ctx context.Context, step *manifest.Step, how watching) (err error) {
+	variant, proxy := how.variant, how.proxy
 	st, err := stage.Open(ctx, "run "+step.Number)
 	if err != nil {
 		return err
@@ -122,10 +134,10 @@ func watch(
 		return err
 	}
 	var changes <-chan []string
-	if dev {
-		watching, stop := context.WithCancel(closing)
+	if how.dev {
+		watched, stop := context.WithCancel(closing)
 		defer stop()
-		if changes, err = sources(watching, step); err != nil {
+		if changes, err = sources(watched, step); err != nil {
 			return err
 		}
 	}
@@ -146,6 +158,10 @@ func watch(
 	}
 	defer func() { err = errors.Join(err, acts.Close()) }()
 	cfg.Control = acts.Env()
+	pg := page.New()
+	if how.page {
+		cfg.Watch = pg.Event
+	}
 	b, err := bench.Start(ctx, cfg)
 	if err != nil {
 		return err
@@ -159,11 +175,24 @@ func watch(
 			s.owned = append(s.owned, service.Name())
 		}
 	}
-	s.printHeader(variant, st.Describe())
-	left, err := s.play(ctx, st.Run, acts, lasts)
+	where := st.Describe()
+	if how.page {
+		hall, close, err := s.showPage(closing, pg, variant, proxy)
+		if err != nil {
+			return err
+		}
+		defer close()
+		where = append(where, "  page        "+hall.URL())
+		s.hall = hall
+	}
+	s.printHeader(variant, where)
+	left, err := s.play(ctx, st.Run, acts, how.lasts)
 	err = errors.Join(err, b.Close(closing), b.Err())
 	final := b.Status()
 	printLedger(scr, final, b.Open(3), left)
+	if s.hall != nil {
+		s.hall.Finish(closing)
+	}
 	return ending(err, final, left)
 }
 

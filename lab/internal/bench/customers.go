@@ -33,6 +33,27 @@ type customers struct {
 	next int // of the doors
 	// turnedAway counts the refusals since an order was last accepted.
 	turnedAway int
+
+	// home is held by whoever keeps the customers of a trickle at home.
+	home sync.RWMutex
+}
+
+// Hold keeps the customers of a trickle at home until the returned function is called.
+func (c *customers) Hold() (release func()) {
+	c.home.Lock()
+	return c.home.Unlock
+}
+
+// held waits while customers are to stay at home, and returns for how long that was.
+func (c *customers) held() time.Duration {
+	if c.home.TryRLock() {
+		c.home.RUnlock()
+		return 0
+	}
+	began := time.Now()
+	c.home.RLock()
+	c.home.RUnlock()
+	return time.Since(began)
 }
 
 // placed is the shop's answer to POST /orders.
@@ -178,6 +199,7 @@ func (c *customers) Trickle(ctx context.Context, rate float64) {
 		case <-ctx.Done():
 			return
 		}
+		start = start.Add(c.held())
 		if ctx.Err() != nil {
 			return
 		}
