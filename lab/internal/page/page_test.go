@@ -190,14 +190,14 @@ func TestSampling(t *testing.T) {
 		for _, s := range steps {
 			seen[s.Order]++
 		}
+		for order, n := range seen {
+			if n != 2 {
+				t.Errorf("%s was shown %d times, want all or nothing", order, n)
+			}
+		}
 	}
 	if oneOf < 16 {
 		t.Errorf("one of %d is shown", oneOf)
-	}
-	for order, n := range seen {
-		if n != 2 {
-			t.Errorf("%s was shown %d times, want all or nothing", order, n)
-		}
 	}
 	for range 20 {
 		_, oneOf = p.take()
