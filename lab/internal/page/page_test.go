@@ -176,10 +176,13 @@ func TestSampling(t *testing.T) {
 	seen := map[string]int{}
 	oneOf := 1
 	for range 20 { // twenty ticks with 500 orders
-		for i := range 500 {
-			id := fmt.Sprintf("order-%d", i)
-			p.Event(ledger.Event{Kind: ledger.Received, Order: id, Process: "c"}, ledger.Delivery)
-			p.Event(ledger.Event{Kind: ledger.Processed, Order: id, Process: "c"}, ledger.Effect)
+		for i := range 1000 { // first all are received, and then all are done
+			e, verdict := ledger.Event{Kind: ledger.Received, Process: "c"}, ledger.Delivery
+			if i >= 500 {
+				e.Kind, verdict = ledger.Processed, ledger.Effect
+			}
+			e.Order = fmt.Sprintf("order-%d", i%500)
+			p.Event(e, verdict)
 		}
 		var steps []step
 		steps, oneOf = p.take()
