@@ -30,7 +30,7 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 			Accepted: 1, Processed: 2, Failed: 3, Open: 4, Duplicated: 5, Ghosts: 6,
 			Contradictions: 7, Deliveries: 8, MaxAttempts: 9, Skipped: 10, Reused: 11,
 		},
-		Lost: 12, Refused: 13, Unanswered: 14, InFlight: 15,
+		Lost: 12, Refused: 13, Unanswered: 14, InFlight: 15, Crashes: 28, CrashLoops: 29,
 		Highest: map[string]float64{"depth": 16, "memory": 17},
 		Telemetry: map[string]float64{
 			"orders traced": 0.5, "traces": 18, "spans per trace": 19, "services per trace": 20,
@@ -68,6 +68,7 @@ func TestFiguresAreNotMixedUp(t *testing.T) {
 		"broken traces": 21, "failing traces": 22, "series": 23, "loose log lines": 24,
 		"exits": 25, "ends": 26, "processed by consumer-2": 27, "processed by idle": 0,
 		"availability": 75, "availability at the end": 200.0 / 3, "amplification": 2,
+		"crashes": 28, "crash loops": 29,
 		"answer p50": 1 + 1e-9, "answer p100": 1 + 3e-9, "refusal p50": 1 + 3e-9,
 	}
 	for name, want := range want {
