@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/page"
+	"course.example/lab/internal/port"
 	"course.example/lab/internal/screen"
 	"course.example/lab/internal/stage"
 )
@@ -441,6 +443,11 @@ func (s *show) printHeader(variant string, services []string) {
 		}
 		lines = append(lines, strings.TrimRight(
 			fmt.Sprintf("  %-11s ×%d  %s", p.Name, s.bench.Running(p.Name), where), " "))
+	}
+	if url := s.bench.ShopURL(); url != "" && !strings.HasSuffix(url, fmt.Sprintf(":%d", port.Shop)) {
+		lines = append(lines, "", fmt.Sprintf("  Port %d is taken by %s: where a page says localhost:%d, "+
+			"write %s.", port.Shop, cmp.Or(port.Holder(port.Shop), "somebody else"), port.Shop,
+			strings.TrimPrefix(url, "http://")))
 	}
 	do := invocation() + " do"
 	if _, err := findRun(""); err == nil { // another run: say which is meant

@@ -10,7 +10,7 @@ import (
 )
 
 // shopPort is the one that the READMEs name.
-const shopPort = 8080
+const shopPort = port.Shop
 
 // places is what one process may be told of the others.
 func (s *supervisor) places(process string) manifest.Places {

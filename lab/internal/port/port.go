@@ -13,6 +13,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
+// Shop is where the pages say that the shop is.
+const Shop = 8080
+
 // Ports are taken below the range from which systems number outgoing connections (32768 on
 // Linux, 49152 elsewhere). A port that listening on :0 gives lies in that range, and there a
 // client that keeps dialling a stopped server can get the server's own port as its local one

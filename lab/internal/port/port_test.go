@@ -1,8 +1,12 @@
 package port_test
 
 import (
+	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"course.example/lab/internal/port"
@@ -52,5 +56,26 @@ func TestClaim(t *testing.T) {
 	}()
 	if _, ok := port.Claim(ports[0]); ok {
 		t.Error("a port that is in use was claimed")
+	}
+}
+
+func TestHolder(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("this system is not asked")
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := l.Addr().(*net.TCPAddr).Port
+	if holder := port.Holder(number); !strings.HasSuffix(holder, fmt.Sprintf("(pid %d)", os.Getpid())) {
+		t.Errorf("port %d is held by %q, and not by this test", number, holder)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if holder := port.Holder(number); holder != "" {
+		t.Errorf("nobody listens on %d any more, but %s", number, holder)
 	}
 }
