@@ -41,6 +41,8 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "variant", Usage: "run the variant `NAME` of lab.yaml"},
 			&cli.BoolFlag{Name: "dev",
 				Usage: "build again on every save, and start what has changed"},
+			&cli.BoolFlag{Name: "plain",
+				Usage: "print lines, and leave the terminal as it is: no status, no keys"},
 			&cli.BoolFlag{Name: "page", Value: true,
 				Usage: "serve the page for the projector; -page=false does not"},
 			&cli.BoolFlag{Name: "proxy",
@@ -74,7 +76,7 @@ func runCommand() *cli.Command {
 			}
 			return watch(ctx, step, watching{
 				variant: cmd.String("variant"), lasts: cmd.Duration("for"),
-				proxy: cmd.Bool("proxy"), dev: cmd.Bool("dev"), page: cmd.Bool("page"),
+				proxy: cmd.Bool("proxy"), dev: cmd.Bool("dev"), page: cmd.Bool("page"), plain: cmd.Bool("plain"),
 			})
 		},
 	}
@@ -114,9 +116,9 @@ type show struct {
 
 // watching is how a run is to be watched.
 type watching struct {
-	variant          string
-	lasts            time.Duration // 0 is until it is told to end
-	proxy, dev, page bool
+	variant                 string
+	lasts                   time.Duration // 0 is until it is told to end
+	proxy, dev, page, plain bool
 }
 
 // watch runs a step until it is told to end, drains it and prints the ledger.
@@ -131,6 +133,9 @@ func watch(ctx context.Context, step *manifest.Step, how watching) (err error) {
 	defer func() { err = errors.Join(err, st.Close(closing)) }()
 	scr := st.Screen
 	st.Watched = true
+	if how.plain {
+		scr.Plain()
+	}
 
 	if step.Needs, err = step.ServersOf(manifest.Experiment{Variant: variant}); err != nil {
 		return err
@@ -231,7 +236,9 @@ func (s *show) play(
 	var screenErr error
 	if s.screen.Interactive() {
 		group.Go(func() {
-			screenErr = s.screen.Live(live, s.status, s.press)
+			screenErr = s.screen.Full(live, screen.Full{
+				Status: s.status, Press: s.press, Help: s.help,
+			})
 			s.quit()
 		})
 	}
@@ -330,9 +337,6 @@ func (s *show) worker() string {
 
 func (s *show) press(key string) {
 	switch key {
-	case "?", "h":
-		s.screen.Print(s.help())
-		return
 	case "q", "ctrl+c", "ctrl+d":
 		s.quit()
 		return

@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"course.example/lab/internal/history"
+	"course.example/lab/internal/ledger"
 )
 
 // palette gives each process a colour that can be told from its neighbours' on
@@ -67,11 +68,17 @@ func (p *painter) line(l history.Line) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s │ %s ", p.name(l.Process), p.faint(l.Time.Local().Format("15:04:05.000")))
-	switch l.Level {
-	case "WARN":
-		text = p.tint(text, "3")
-	case "ERROR":
+	// What became of an order comes first, and who says it second.
+	kind, _ := ledger.ParseMessage(l.Text)
+	switch {
+	case l.Level == "ERROR" || kind == ledger.Failed:
 		text = p.tint(text, "1")
+	case l.Level == "WARN" || kind == ledger.Skipped:
+		text = p.tint(text, "3")
+	case kind == ledger.Accepted:
+		text = p.tint(text, "4")
+	case kind == ledger.Processed:
+		text = p.tint(text, "2")
 	}
 	b.WriteString(text)
 	for _, a := range l.Attrs {

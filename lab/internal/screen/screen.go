@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ type Screen struct {
 	paint   *painter
 	log     *bufio.Writer // all lines, in full
 	program *tea.Program  // nil while there is no status line
-	waiting []string      // lines for the program
+	waiting []row         // for the program
+	recent  []row         // what was printed last, for a program that begins later
 }
 
 // New returns a screen on stdout. Every line goes to log as well, in full and
@@ -49,12 +51,15 @@ func New(log io.Writer) *Screen {
 // Interactive says whether somebody can press keys.
 func (s *Screen) Interactive() bool { return s.terms }
 
+// Plain leaves the terminal as it is: lines are printed, and nobody can press keys.
+func (s *Screen) Plain() { s.terms = false }
+
 // Show prints a line of a process.
 func (s *Screen) Show(l history.Line) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record(l)
-	s.print(s.paint.line(l))
+	s.print(rowOf(l, s.paint.line(l)))
 }
 
 // Record writes a line into the log and not on the screen.
@@ -99,7 +104,9 @@ func (s *Screen) Silence() {
 func (s *Screen) Print(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.print(text)
+	for line := range strings.SplitSeq(text, "\n") {
+		s.print(row{text: line})
+	}
 }
 
 // Colour says whether text may be coloured.
@@ -143,12 +150,15 @@ func (s *Screen) Red(text string) string { return s.paint.tint(text, "1") }
 // Green styles text that is good news.
 func (s *Screen) Green(text string) string { return s.paint.tint(text, "2") }
 
-func (s *Screen) print(text string) {
+func (s *Screen) print(r row) {
+	if s.recent = append(s.recent, r); len(s.recent) > 2*keptRecent {
+		s.recent = slices.Clone(s.recent[keptRecent:])
+	}
 	if s.program != nil {
-		s.waiting = append(s.waiting, text)
+		s.waiting = append(s.waiting, r)
 		return
 	}
-	fmt.Fprintln(s.out, text)
+	fmt.Fprintln(s.out, r.text)
 }
 
 // Close writes the log out.
@@ -182,12 +192,16 @@ func (s *Screen) Live(
 	defer stop()
 
 	_, err := program.Run()
+	return s.left(err)
+}
 
+// left prints what the program has not.
+func (s *Screen) left(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.program = nil
-	for _, text := range s.waiting {
-		s.print(text)
+	for _, r := range s.waiting {
+		s.print(r)
 	}
 	s.waiting = nil
 	if err != nil {
@@ -199,11 +213,19 @@ func (s *Screen) Live(
 // take hands the waiting lines to the program, which prints them above the
 // status line: many at once, because each time costs a redraw.
 func (s *Screen) take() string {
+	var texts []string
+	for _, r := range s.takeRows() {
+		texts = append(texts, r.text)
+	}
+	return strings.Join(texts, "\n")
+}
+
+func (s *Screen) takeRows() []row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := strings.Join(s.waiting, "\n")
-	s.waiting = s.waiting[:0]
-	return text
+	rows := s.waiting
+	s.waiting = nil
+	return rows
 }
 
 type (
