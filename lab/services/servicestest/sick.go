@@ -336,7 +336,7 @@ func (w *ward) checkDoor(t *testing.T, ill illness, p patients) {
 			select {
 			case <-w.well:
 				return
-			default:
+			case <-time.After(100 * time.Millisecond): // the next customer
 			}
 		case status < 300 && w.shop.Keeps:
 			if !ready {
