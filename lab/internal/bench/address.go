@@ -17,7 +17,7 @@ func (s *supervisor) places(process string) manifest.Places {
 	return manifest.Places{
 		URLs: func(kind string) ([]string, error) { return s.urls(process, kind) },
 		Dir: func(name string) (string, error) {
-			return s.cfg.Run.Mkdir(filepath.Join("shared", name))
+			return s.cfg.Run.Mkdir(filepath.Join(s.shared, name))
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
 )
 
@@ -58,5 +59,34 @@ func TestHintsNameTheAddressOfTheirRun(t *testing.T) {
 	}
 	if len(seen) != 2 {
 		t.Errorf("two runs at %v", seen)
+	}
+}
+
+// The processes of one experiment share a folder, and the next experiment of the same lab
+// has another: a book that stands in it is that of one experiment.
+func TestTwoBenchesShareNoFolder(t *testing.T) {
+	t.Parallel()
+	run, err := home.Open("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := run.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	seen := map[string]bool{}
+	for range 2 {
+		b := assemble(t.Context(), Config{Run: run, Step: &manifest.Step{}}, manifest.Variant{})
+		for range 2 { // each of its processes asks
+			dir, err := b.places("").Dir("books")
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[dir] = true
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("two benches have %d folders: %v", len(seen), seen)
 	}
 }

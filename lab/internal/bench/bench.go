@@ -6,8 +6,10 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"course.example/lab/internal/history"
@@ -95,6 +97,9 @@ func Start(ctx context.Context, cfg Config) (*Bench, error) {
 	return b, nil
 }
 
+// benches counts those of this lab: what the processes of one share is not the next one's.
+var benches atomic.Int64
+
 // assemble makes a bench on which nothing runs yet.
 func assemble(ctx context.Context, cfg Config, variant manifest.Variant) *Bench {
 	printer := newPrinter(cfg.Show)
@@ -102,6 +107,7 @@ func assemble(ctx context.Context, cfg Config, variant manifest.Variant) *Bench 
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	sup := &supervisor{
 		cfg: cfg, bin: cfg.Bin, variant: variant, record: rec, printer: printer, client: client,
+		shared: fmt.Sprintf("shared-%d", benches.Add(1)),
 	}
 	// The bench outlives the context of its start: an interrupted run must
 	// still drain. Close ends it.

@@ -27,7 +27,8 @@ type supervisor struct {
 	record  *record
 	printer *printer
 	client  *http.Client
-	wire    *wire // nil when the config does not want it
+	wire    *wire  // nil when the config does not want it
+	shared  string // within the run's folder: what the processes of this bench share
 	ctx     context.Context
 	cancel  context.CancelFunc
 	group   sync.WaitGroup // of lives, until they are read to their end
