@@ -95,6 +95,9 @@ func breakStep(ctx context.Context, cmd *cli.Command, step *manifest.Step) (err 
 		},
 		Done: func(r experiment.Result) {
 			st.Screen.Say("%s: %s", r.Name, r.Verdict())
+			if r.Held() && r.Differs != "" { // of one that did not hold it is said below
+				st.Screen.Say("%s: %s", r.Name, r.Differs)
+			}
 			if !r.Held() && r.NotRun == "" {
 				keepRed(st.Screen, step, r, lines)
 			}
