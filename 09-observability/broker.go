@@ -30,6 +30,7 @@ const deliveryLimit = 100
 const (
 	connectTimeout = 5 * time.Second
 	answerTimeout  = 5 * time.Second // of one question on a connection that is there
+	depthTimeout   = 2 * time.Second // of a figure that nobody needs to wait for
 	confirmTimeout = 5 * time.Second
 	refusedFor     = 5 * time.Second // then another channel is tried
 	writeTimeout   = 3 * time.Second
@@ -58,12 +59,12 @@ func Connect(s Settings) *Broker {
 // Ready returns why nothing can be published now, or nil.
 func (b *Broker) Ready(context.Context) error { return b.publisher.ready() }
 
-// Depth asks the broker how many messages wait in a queue. The answer takes [answerTimeout] at
-// the most.
+// Depth asks the broker how many messages wait in a queue. It takes [depthTimeout] at the most,
+// and a second more where the connection must be closed.
 func (b *Broker) Depth(queue string) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), depthTimeout)
 	defer cancel()
 	if b.asking == nil || b.asking.channel.IsClosed() {
 		on, err := connect(ctx, b.publisher.settings, "questions")

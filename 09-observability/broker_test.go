@@ -234,6 +234,29 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	})
 }
 
+// A consumer that loses its connection in the middle of a backlog goes on over the next one, also
+// when the broker had pushed more than it can begin.
+func TestALostConnectionInABacklog(t *testing.T) {
+	t.Parallel()
+	w := newUnseenWorld(t)
+	w.s.Work = time.Millisecond
+	wire := servicestest.NewWire(t, w.s.URL)
+	w.s.URL = wire.URL
+	w.produce()
+	w.order("?count=200", "")
+	w.consume("consumer", "consumer-1", NewConsumer)
+	for _, n := range []int{20, 60, 100} {
+		w.worked("consumer", n)
+		wire.Cut()
+	}
+	w.worked("consumer", 200)
+	after := w.connect2(t)
+	eventually(t, "an empty queue", func() bool {
+		n, err := after.Depth(OrdersTopic)
+		return n == 0 && err == nil
+	})
+}
+
 // overheard says when the router closes its subscriber. The call comes back only after the message
 // in hand is done; but to be done it must be followed by an event, which takes a confirm.
 type overheard struct {

@@ -138,10 +138,16 @@ func (s *Subscriber) consume(
 		case hands <- struct{}{}:
 		case <-ctx.Done():
 		}
+		free := sync.OnceFunc(func() {
+			select {
+			case <-hands:
+			default: // the end came before there was one
+			}
+		})
 		if ctx.Err() != nil || on.channel.IsClosed() {
-			continue // it is somebody else's by now
+			free() // it is somebody else's by now
+			continue
 		}
-		free := sync.OnceFunc(func() { <-hands })
 		m := unmarshal(d)
 		m.SetContext(withDelivery(ctx, &delivery{tag: d.DeliveryTag, free: free}))
 		select {
