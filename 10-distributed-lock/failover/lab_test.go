@@ -7,5 +7,3 @@ import (
 )
 
 func TestExperiments(t *testing.T) { labtest.Experiments(t) }
-
-func TestPage(t *testing.T) { labtest.Page(t, "../README.md") }
