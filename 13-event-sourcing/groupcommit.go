@@ -3,6 +3,7 @@ package eventsourcing
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // groupCommit appends what many customers ask for with one statement and one commit, as
@@ -45,12 +46,27 @@ func (g *groupCommit) commit(first entry) {
 	g.write(batch)
 }
 
+// once keeps one entry of each stream. Of two that were decided about the same version only one
+// can win: there is no need to ask the database.
+func once(batch []entry) []entry {
+	seen := map[[16]byte]bool{}
+	return slices.DeleteFunc(batch, func(e entry) bool {
+		lost := seen[e.stream]
+		seen[e.stream] = true
+		if lost {
+			e.done <- appended{err: errConflict}
+		}
+		return lost
+	})
+}
+
 // writeBatch appends the entries and answers each. One that meets another decider's event,
 // or that the database cannot take, must not be the others' loss: the statement fails as a
 // whole, and then each is written by itself.
 func (p *Producer) writeBatch(batch []entry) {
 	ctx, cancel := withTimeout(context.Background(), p.settings)
 	defer cancel()
+	batch = once(batch)
 	p.settings.crash.at(beforeWrite)
 	answers, err := p.write(ctx, batch)
 	p.settings.crash.at(afterWrite)

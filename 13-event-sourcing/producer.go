@@ -95,20 +95,14 @@ func (p *Producer) Execute(ctx context.Context, r request) (Done, error) {
 func (p *Producer) try(ctx context.Context, r request) (Done, error) {
 	order, end := Order{ID: r.stream}, head{}
 	if !r.fresh {
-		var read []Recorded
 		var err error
-		if order, end, read, err = p.current(ctx, r.stream); err != nil {
+		if order, end, _, err = p.current(ctx, r.stream); err != nil {
 			return Done{}, err
-		}
-		for _, e := range read {
-			if e.Command == r.id {
-				return Done{}, errRepeated
-			}
 		}
 	}
 	events, err := p.decide(order, r)
 	if err != nil {
-		return Done{}, p.refused(ctx, r, order, err)
+		return Done{}, p.refused(ctx, r, err)
 	}
 	place, err := p.append(ctx, entry{
 		stream: r.stream, head: end, command: r.id, events: events,
@@ -119,12 +113,8 @@ func (p *Producer) try(ctx context.Context, r request) (Done, error) {
 }
 
 // refused returns why a command is refused. One that was done before must get its first
-// answer, and not this one: who cancels an order twice finds it cancelled. The events that
-// were read show it, unless a snapshot has it already.
-func (p *Producer) refused(ctx context.Context, r request, order Order, no error) error {
-	if order.Version == 0 || r.fresh || p.settings.Snapshot == 0 {
-		return no
-	}
+// answer, and not this one: who cancels an order twice finds it cancelled.
+func (p *Producer) refused(ctx context.Context, r request, no error) error {
 	done, _, err := p.lookUp(ctx, r.id)
 	switch {
 	case err != nil:

@@ -88,10 +88,12 @@ func (p *Producer) await(ctx context.Context, model string, place Place) error {
 	for {
 		var behind bool
 		err := p.pool.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM checkpoints c
-				JOIN projections l ON l.name = c.projection AND l.live = c.generation
-				JOIN events e ON (e.txid, e.position) > (c.txid, c.position)
+			SELECT EXISTS (SELECT FROM projections l
+				JOIN checkpoints c ON l.name = c.projection AND l.live = c.generation
+				CROSS JOIN LATERAL (
+					SELECT FROM events e WHERE (e.txid, e.position) > (c.txid, c.position)
 					AND (e.txid, e.position) <= ($2::text::xid8, $3) AND `+inPart+`
+					ORDER BY e.txid, e.position LIMIT 1) e
 				WHERE c.projection = $1)`,
 			model, strconv.FormatUint(place.TxID, 10), place.Position).Scan(&behind)
 		switch {

@@ -69,10 +69,11 @@ func beginGeneration(
 func catchUp(
 	ctx context.Context, pool *pgxpool.Pool, s Settings, name string, generation int,
 ) error {
-	const behind = `SELECT EXISTS (SELECT FROM checkpoints c JOIN events e
-			ON (e.txid, e.position) > (c.txid, c.position) AND ` + inPart + `
-		WHERE projection = $1 AND generation = $2
-		  AND (e.txid, e.position) <= ($3::text::xid8, $4))`
+	const behind = `SELECT EXISTS (SELECT FROM checkpoints c CROSS JOIN LATERAL (
+			SELECT FROM events e WHERE (e.txid, e.position) > (c.txid, c.position)
+			AND (e.txid, e.position) <= ($3::text::xid8, $4) AND ` + inPart + `
+			ORDER BY e.txid, e.position LIMIT 1) e
+		WHERE projection = $1 AND generation = $2)`
 	var txid string
 	var position int64
 	asking, cancel := withTimeout(ctx, s)
