@@ -71,17 +71,17 @@ func body(source []byte) []byte {
 }
 
 // slideTable says of all experiments what the slide's code and the right code come to: in one row
-// those in which the same idea makes the difference, and at the end those that both survive.
+// those in which the same idea makes the difference, and at the end those that both survive. What
+// the slide's code cannot be asked is left out.
 func slideTable(step *manifest.Step, v manifest.Variant) string {
 	var rows, survives []string
-	by := map[string][]string{} // the experiments of a row
-	for _, e := range step.Experiments {
-		if e.Variant != manifest.Right {
-			continue
-		}
-		broken, ok := v.Breaks[e.Name]
+	by := map[string][]string{}  // the experiments of a row
+	with, _ := step.With(v.Name) // it is the step's own
+	for _, e := range with {
+		name := strings.TrimPrefix(e.Name, v.Name+"-")
+		broken, ok := v.Breaks[name]
 		if !ok {
-			survives = append(survives, e.Name)
+			survives = append(survives, name)
 			continue
 		}
 		var seen []string
@@ -92,7 +92,7 @@ func slideTable(step *manifest.Step, v manifest.Variant) string {
 		if by[row] == nil {
 			rows = append(rows, row)
 		}
-		by[row] = append(by[row], e.Name)
+		by[row] = append(by[row], name)
 	}
 	var b strings.Builder
 	b.WriteString("| experiment | the slide's code | the right code | what makes the difference |\n")
@@ -100,6 +100,8 @@ func slideTable(step *manifest.Step, v manifest.Variant) string {
 	for _, row := range rows {
 		fmt.Fprintf(&b, "| %s %s\n", strings.Join(by[row], ", "), row)
 	}
-	fmt.Fprintf(&b, "| %s | survives | survives | |\n", strings.Join(survives, ", "))
+	if len(survives) > 0 {
+		fmt.Fprintf(&b, "| %s | survives | survives | |\n", strings.Join(survives, ", "))
+	}
 	return b.String()
 }

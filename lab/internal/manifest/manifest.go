@@ -114,6 +114,9 @@ type Variant struct {
 	// Programs are packages that run in place of those of the processes, by the
 	// name of the process: the code of a slide instead of the step's.
 	Programs map[string]string `yaml:"programs"`
+	// Lacks are the settings that this variant's programs do not read. An experiment that
+	// sets one of them says nothing of it, and is left out.
+	Lacks []string `yaml:"lacks"`
 	// Breaks are the experiments of the right variant that this one does not
 	// survive, by their names: `lab break -variant` carries out all of the right variant's
 	// with this one, and these must fail.

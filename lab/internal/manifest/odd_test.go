@@ -168,6 +168,8 @@ func TestOddManifests(t *testing.T) {
 		{"breaks what is wrong", "    about: acknowledges on delivery",
 			"    breaks: {auto-ack-kill: {shows: {lost: \"> 0\"}, idea: acknowledge later}}",
 			"breaks: auto-ack-kill: is an experiment of the variant auto-ack"},
+		{"lacks what nobody sets", "    about: acknowledges on delivery", "    lacks: [TAKE]",
+			`variant auto-ack: lacks: no experiment of the right variant sets "TAKE"`},
 		{"breaks without an idea", "    about: acknowledges on delivery", "    breaks: {kill: {shows: {lost: \"> 0\"}}}",
 			"breaks: kill: idea: is missing"},
 		{"breaks and shows nothing", "    about: acknowledges on delivery", "    breaks: {kill: {idea: acknowledge later}}",

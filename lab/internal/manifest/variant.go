@@ -43,7 +43,8 @@ func VariantsOf(experiments []Experiment) []string {
 }
 
 // With are the experiments of the right variant, to be carried out with another one. Those that it
-// is known to break must show how; of the others it promises what the right one does.
+// is known to break must show how; of the others it promises what the right one does. Those that
+// set what it lacks are left out.
 func (s *Step) With(variant string) ([]Experiment, error) {
 	v, err := s.Variant(variant)
 	if err != nil {
@@ -51,7 +52,7 @@ func (s *Step) With(variant string) ([]Experiment, error) {
 	}
 	var all []Experiment
 	for _, e := range s.Experiments {
-		if e.Variant != Right {
+		if e.Variant != Right || v.lacks(e) {
 			continue
 		}
 		if b, breaks := v.Breaks[e.Name]; breaks {
@@ -63,6 +64,29 @@ func (s *Step) With(variant string) ([]Experiment, error) {
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// lacks says whether the experiment sets something that the variant does not read.
+func (v Variant) lacks(e Experiment) bool {
+	return slices.ContainsFunc(v.Lacks, func(name string) bool {
+		_, set := e.Env[name]
+		return set
+	})
+}
+
+// checkLacks refuses a setting that no experiment of the right variant sets.
+func (s *Step) checkLacks(v Variant) error {
+	for i, name := range v.Lacks {
+		set := slices.ContainsFunc(s.Experiments, func(e Experiment) bool {
+			_, set := e.Env[name]
+			return set && e.Variant == Right
+		})
+		if !set {
+			return under(fmt.Errorf("no experiment of the right variant sets %q", name),
+				"lacks", strconv.Itoa(i))
+		}
+	}
+	return nil
 }
 
 // Broken are the experiments that variants are known to break, as [Step.With] has them.
@@ -101,9 +125,12 @@ func checkPackage(pkg string) error {
 	return nil
 }
 
-// checkBreaks checks what variants break once the experiments are known to be right.
+// checkBreaks checks what variants lack and break once the experiments are known to be right.
 func (s *Step) checkBreaks() error {
 	for i, v := range s.Variants {
+		if err := s.checkLacks(v); err != nil {
+			return under(err, "variants", strconv.Itoa(i))
+		}
 		for _, name := range sortedKeys(v.Breaks) {
 			if err := s.checkBreak(v, name); err != nil {
 				return under(err, "variants", strconv.Itoa(i), "breaks", name)
@@ -123,6 +150,8 @@ func (s *Step) checkBreak(v Variant, name string) error {
 		return fmt.Errorf("is an experiment of the variant %s: the right one survives others", e.Variant)
 	case v.Name == Right:
 		return errors.New("the right variant breaks nothing")
+	case v.lacks(e):
+		return errors.New("sets what the variant lacks, and is left out")
 	case b.Idea == "":
 		return wrong("idea", "is missing: what does the right variant do otherwise?")
 	case len(b.Shows) == 0:

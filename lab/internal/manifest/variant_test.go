@@ -16,11 +16,13 @@ variants:
   - name: wrong
   - name: slide
     programs: {consumer: ./slide/consumer}
+    lacks: [TAKE]
     breaks:
       kill: {shows: {lost: "> 0"}, idea: acknowledge later}
 experiments:
   - {name: calm, load: {count: 5}}
   - {name: kill, load: {rate: 5, for: 1s}, faults: {at 500ms: kill shop}, promises: {refused: 0}}
+  - {name: other-take, env: {TAKE: one}, load: {count: 5}}
   - {name: wrong-calm, variant: wrong, load: {count: 5}, shows: {lost: "> 0"}}
 `
 
@@ -69,7 +71,7 @@ func TestWithTheRightVariant(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := step.With(Right)
-	if err != nil || len(all) != 2 || all[0].Name != "calm" {
+	if err != nil || len(all) != 3 || all[0].Name != "calm" {
 		t.Errorf("with the right variant: %v, %+v", err, all)
 	}
 	if _, err := step.With("slid"); err == nil || filepath.Base(step.Dir) == "" {
