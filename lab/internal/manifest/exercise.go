@@ -191,6 +191,9 @@ func (e *Exercise) checkPrograms() error {
 	for i := range e.More {
 		more := &e.More[i]
 		more.Variant = Right // it promises what the right one does
+		if more.Settle == 0 {
+			more.Settle = e.Step.SettleWith(more.Load)
+		}
 		if err := checkPlain(more.Name, e.Experiments); err != nil {
 			return under(err, "more", strconv.Itoa(i), "name")
 		}

@@ -25,6 +25,7 @@ func TestOddExercises(t *testing.T) {
 	for i, c := range []struct{ old, new, want string }{
 		{"", "", ""},
 		{"experiments: [kill]", "more: [{name: own, load: {count: 3}}]", ""},
+		{"experiments: [kill]", "more: [{name: own, load: {count: 3, work: 1ms}}]", ""},
 		{"kind: mend", "kind: mand", `exercise.yaml:2: kind: "mand" is none of mend, build, predict, find`},
 		{"title: Mend it\n", "", "title: is missing"},
 		{"red: promised lost 0\n", "", "red: is missing"},
