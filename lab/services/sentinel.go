@@ -136,25 +136,14 @@ func sentinelHandshake(ctx context.Context, a address) (string, error) {
 // firstPriority marks the node with the number 1, which is the primary at first.
 const firstPriority = "1"
 
-// firstIsPrimary is what a run finds on Sentinels that others have used before it: the primary is
-// the node with the number 1 again.
+// firstIsPrimary is what a run finds on Sentinels that others have used before it: the pair is
+// whole, and the node with the number 1 is the primary again.
 func firstIsPrimary(ctx context.Context, a address, _ string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, startSlack/4)
+	ctx, cancel := context.WithTimeout(ctx, startSlack/2)
 	defer cancel()
 	for {
-		var primary, priority string
-		err := withRedis(ctx, plainRedis(a.URL), func(do redisDo) (err error) {
-			primary, err = do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelName)
-			return err
-		})
-		if err == nil {
-			at := "redis://" + strings.ReplaceAll(primary, " ", ":")
-			err = withRedis(ctx, at, func(do redisDo) (err error) {
-				priority, err = do("CONFIG", "GET", "replica-priority")
-				return err
-			})
-		}
-		if err == nil && priority == "replica-priority "+firstPriority {
+		first, err := primaryOf(ctx, a)
+		if first && err == nil {
 			return a.URL, nil
 		}
 		if err == nil {
@@ -169,6 +158,33 @@ func firstIsPrimary(ctx context.Context, a address, _ string) (string, error) {
 				errors.Join(err, ctx.Err()))
 		}
 	}
+}
+
+// primaryOf says whether the primary that a Sentinel knows is the first node. What it knows may be
+// old: it is an error that the node is no primary, or has no replica that has all.
+func primaryOf(ctx context.Context, sentinel address) (first bool, err error) {
+	var primary string
+	err = withRedis(ctx, plainRedis(sentinel.URL), func(do redisDo) (err error) {
+		primary, err = do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinelName)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	at := "redis://" + strings.ReplaceAll(primary, " ", ":")
+	err = withRedis(ctx, at, func(do redisDo) error {
+		info, err := do("INFO", "replication")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(info, "role:master") || !strings.Contains(info, "state=online") {
+			return fmt.Errorf("%s is no primary with a replica", primary)
+		}
+		priority, err := do("CONFIG", "GET", "replica-priority")
+		first = priority == "replica-priority "+firstPriority
+		return err
+	})
+	return first, err
 }
 
 // plainRedis is a Sentinel's address for a client that knows nothing of Sentinels.
