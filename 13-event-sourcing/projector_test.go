@@ -459,10 +459,13 @@ func TestTheBellRingsAndIsHeard(t *testing.T) {
 	}
 	s.Poll = time.Hour
 	project(t, pool, s, everyProjection...)
-	eventually(t, "all is projected", func() bool {
-		exec(t, pool, `SELECT pg_notify('events', '')`)
-		return count(t, pool, waitingSQL) == 0
-	})
+	for range 3 { // what was there as they began they find without a bell
+		eventually(t, "all is projected", func() bool {
+			exec(t, pool, `SELECT pg_notify('events', '')`)
+			return count(t, pool, waitingSQL) == 0
+		})
+		place(t, p, 1)
+	}
 }
 
 // A projector that hears no bell finds everything by its poll.
