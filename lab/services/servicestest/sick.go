@@ -64,7 +64,6 @@ type illness struct {
 	own      bool // it befalls the whole server, which must be the test's own
 	consumes bool // who only consumes can go on
 	full     bool // because of too many orders
-	forgets  bool // the server has forgotten what waited
 	flickers bool // now and then the server is well
 }
 
@@ -92,7 +91,7 @@ var ofBrokers = []illness{
 	{name: "no rights",
 		fall: func(t *testing.T, w *ward) { w.grant(t, ""); w.wire.Cut() },
 		cure: func(t *testing.T, w *ward) { w.grant(t, ".*") }},
-	{name: "no vhost", forgets: true,
+	{name: "no vhost",
 		fall: func(t *testing.T, w *ward) { w.manage(t, http.MethodDelete, "vhosts", "", nil) },
 		cure: func(t *testing.T, w *ward) {
 			w.manage(t, http.MethodPut, "vhosts", "", map[string]any{})
@@ -117,7 +116,9 @@ var ofDatabases = []illness{
 			sql(t, w.server.URL, "ALTER ROLE "+w.role+" CONNECTION LIMIT 0")
 			w.wire.Cut()
 		},
-		cure: func(t *testing.T, w *ward) { sql(t, w.server.URL, "ALTER ROLE "+w.role+" CONNECTION LIMIT -1") }},
+		cure: func(t *testing.T, w *ward) {
+			sql(t, w.server.URL, "ALTER ROLE "+w.role+" CONNECTION LIMIT -1")
+		}},
 	{name: "a long lock", fall: lock, cure: getWell},
 }
 
