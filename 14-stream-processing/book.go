@@ -105,15 +105,20 @@ func fold(
 	if err != nil {
 		return f, err
 	}
+	ends, err := log.Ends(ctx)
+	if err != nil {
+		return f, err
+	}
 	for partition := range settings.Partitions {
 		var position int64
 		err := pool.QueryRow(ctx, `SELECT position FROM progress
 			WHERE reader_group = $1 AND partition = $2`, group, partition).Scan(&position)
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && position == 0 {
+		upTo := min(uint64(position), ends[partition]) // a log that has lost records may end before
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && upTo == 0 {
 			continue
 		}
 		if err == nil {
-			err = f.partition(ctx, log, partition, uint64(position), dead, settings)
+			err = f.partition(ctx, log, partition, upTo, dead, settings)
 		}
 		if err != nil {
 			return f, err
@@ -128,7 +133,7 @@ func fold(
 }
 
 func (f *folded) partition(
-	ctx context.Context, log Log, partition int, position uint64, dead map[[2]int64]bool,
+	ctx context.Context, log Log, partition int, upTo uint64, dead map[[2]int64]bool,
 	settings Settings,
 ) error {
 	reader, err := log.Read(ctx, partition, 0)
@@ -142,7 +147,7 @@ func (f *folded) partition(
 			return err
 		}
 		for _, r := range records {
-			if r.Offset > position {
+			if r.Offset > upTo {
 				return nil
 			}
 			if !dead[[2]int64{int64(partition), int64(r.Offset)}] {
@@ -150,7 +155,7 @@ func (f *folded) partition(
 					return err
 				}
 			}
-			if r.Offset == position {
+			if r.Offset == upTo {
 				return nil
 			}
 		}

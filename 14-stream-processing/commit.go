@@ -22,7 +22,7 @@ var errOvertaken = errors.New("somebody else has committed what was read here")
 func (c *Consumer) commit(ctx context.Context, p *share, d done, withPosition bool) error {
 	ctx, cancel := context.WithTimeout(ctx, c.settings.Timeout)
 	defer cancel()
-	err := pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+	err := c.inTransaction(ctx, func(tx pgx.Tx) error {
 		batch := new(pgx.Batch)
 		if withPosition { // first: who comes second waits here, and learns that he is late
 			c.queuePosition(batch, p, d)
@@ -45,6 +45,14 @@ func (c *Consumer) commit(ctx context.Context, p *share, d done, withPosition bo
 	}
 	c.report(ctx, p, d)
 	return nil
+}
+
+// inTransaction bounds how long a reader that hangs, or is cut off in the middle, holds its locks: the
+// server ends its session when the others take over.
+func (c *Consumer) inTransaction(ctx context.Context, do func(pgx.Tx) error) error {
+	lease := pgx.TxOptions{BeginQuery: fmt.Sprintf(
+		`BEGIN; SET LOCAL idle_in_transaction_session_timeout = %d`, c.settings.MemberTTL.Milliseconds())}
+	return pgx.BeginTxFunc(ctx, c.pool, lease, do)
 }
 
 // queuePosition sets the position if it still is what it was.

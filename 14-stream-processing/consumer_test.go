@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"course.example/lab/services/servicestest"
 	"course.example/shop"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -304,5 +306,49 @@ func TestConsumersShareThePartitions(t *testing.T) {
 	lag, err := Results{Log: w.log, Pool: w.pool, Settings: w.settings}.lag(t.Context())
 	if err != nil || lag != 0 {
 		t.Errorf("lag %d, %v", lag, err)
+	}
+}
+
+// What waiting cannot mend is said and not waited for.
+func TestAWrongDatabaseIsAnError(t *testing.T) {
+	w := newWorld(t)
+	s := w.settings
+	u, err := url.Parse(s.DatabaseURL)
+	check(t, err)
+	u.Path = "/nowhere"
+	s.DatabaseURL = u.String()
+	pool, err := OpenDatabase(t.Context(), s)
+	check(t, err)
+	defer pool.Close()
+	err = NewConsumer(w.log, pool, s, w.work).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "no such database: check DATABASE_URL") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A reader that hangs in the middle of its transaction does not hold the others up for ever.
+func TestAReaderThatHangsLosesItsLocks(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.MemberTTL = 200 * time.Millisecond })
+	w.append(0, w.order(0))
+	c := w.consumer()
+	p := w.load(c, 0)
+	hangs, begun, end := w.consumer(), make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- hangs.inTransaction(t.Context(), func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE progress SET position = 7`)
+			close(begun)
+			<-end
+			return err
+		})
+	}()
+	<-begun
+	check(t, c.exactlyOnce(t.Context(), p, w.batch(0, 0, 1)))
+	close(end)
+	if err := <-ended; err == nil {
+		t.Error("who has hung has committed all the same")
+	}
+	if n := w.number(`SELECT position FROM progress`); n != 1 {
+		t.Errorf("the position is %d", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -51,15 +52,32 @@ func MakeTables(ctx context.Context, pool *pgxpool.Pool, limit time.Duration) er
 	return nil
 }
 
+// AwaitTables is [MakeTables] for as long as the database is away. What waiting cannot mend, such as a
+// wrong password, is an error at once.
+func AwaitTables(ctx context.Context, pool *pgxpool.Pool, settings Settings) error {
+	for ctx.Err() == nil {
+		err := MakeTables(ctx, pool, settings.Timeout)
+		if err == nil || errors.Is(err, errSettings) {
+			return err
+		}
+		slog.WarnContext(ctx, "not ready", "reason", err)
+		sleep(ctx, time.Second)
+	}
+	return ctx.Err()
+}
+
+// errSettings says that an address is wrong, and not that somebody is away.
+var errSettings = errors.New("DATABASE_URL")
+
 // explain adds to an error what a reader can do about it. It never shows the password.
 func explain(err error) error {
 	refused, opening, network := new(pgconn.PgError), new(pgconn.ConnectError), new(net.OpError)
 	switch {
 	case errors.As(err, &refused) && refused.Code == "28P01":
-		return fmt.Errorf("the database refuses this user and password: check DATABASE_URL: %s",
-			refused.Message)
+		return fmt.Errorf("the database refuses this user and password: check %w: %s",
+			errSettings, refused.Message)
 	case errors.As(err, &refused) && refused.Code == "3D000":
-		return fmt.Errorf("check the end of DATABASE_URL: %s", refused.Message)
+		return fmt.Errorf("there is no such database: check %w: %s", errSettings, refused.Message)
 	case errors.As(err, &opening) && errors.As(err, &network):
 		return fmt.Errorf("no PostgreSQL answers at %s:%d (DATABASE_URL): %w",
 			opening.Config.Host, opening.Config.Port, network.Err)

@@ -9,6 +9,7 @@
 //
 //	log.go         what a log is: append, read from an offset
 //	jetstream.go     NATS JetStream: a replicated stream for each partition
+//	kafka.go         the same over Kafka's protocol
 //	event.go       the record, its partition, its time
 //	window.go      windows, watermark, lateness; what is kept, and for how long
 //	consumer.go    a batch: read, work, count

@@ -32,13 +32,13 @@ const (
 	attemptTime = time.Second
 	askTime     = 3 * time.Second
 	pause       = 100 * time.Millisecond
+	// outstanding is how many records may wait for their answer in one program.
+	outstanding = 4096
 	// duplicates is for how long the log knows the ids of what was appended.
 	duplicates = 2 * time.Minute
 )
 
-// OpenLog connects to the servers. It does not wait for them: one that is away is an error of the first
-// use. The connection comes back by itself, for ever.
-func OpenLog(settings Settings) (Log, error) {
+func openJetStream(settings Settings) (*jetStream, error) {
 	conn, err := nats.Connect(settings.servers(),
 		nats.Name(settings.Name),
 		nats.Timeout(2*time.Second), nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2),
@@ -56,7 +56,8 @@ func OpenLog(settings Settings) (Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS (NATS_URL): %w", err)
 	}
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(attemptTime),
+		jetstream.WithPublishAsyncMaxPending(outstanding))
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect to NATS (NATS_URL): %w", err)
@@ -104,54 +105,62 @@ func (l *jetStream) explain(err error) error {
 func (l *jetStream) Append(ctx context.Context, partition int, id string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	known := true
+	outcome := ErrNotAppended
 	for {
 		err := l.append(ctx, partition, id, body)
-		if err == nil || errors.Is(err, errRefused) {
-			return err
+		if err == nil {
+			return nil
 		}
-		known = known && notSent(err)
-		select {
-		case <-ctx.Done():
-			if known {
-				return fmt.Errorf("%w: %w", ErrNotAppended, l.explain(err))
-			}
-			return fmt.Errorf("%w: %w", ErrUnknown, l.explain(err))
-		case <-time.After(pause):
+		if !errors.Is(err, errNotSent) {
+			outcome = ErrUnknown // of this attempt, and so of all
+		}
+		if !errors.Is(err, errRefused) {
+			sleep(ctx, pause)
+		}
+		if ctx.Err() != nil || errors.Is(err, errRefused) {
+			return fmt.Errorf("%w: %w", outcome, l.explain(err))
 		}
 	}
 }
 
-// errRefused says that the log will not take the record later, either.
-var errRefused = errors.New("refused")
+var (
+	// errNotSent says that an attempt has put nothing into the log.
+	errNotSent = errors.New("not sent")
+	// errRefused says so, too, and that the log will not take the record later, either.
+	errRefused = fmt.Errorf("refused: %w", errNotSent)
+)
 
-// append makes one attempt.
+// append makes one attempt. The client sends the records of many callers together and sorts their answers;
+// nobody waits for another's.
 func (l *jetStream) append(ctx context.Context, partition int, id string, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
-	defer cancel()
-	if !l.conn.IsConnected() {
-		return nats.ErrDisconnected
-	}
 	name := l.name(partition)
-	_, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: name, Data: body},
+	if !l.conn.IsConnected() {
+		return fmt.Errorf("%w: not connected", errNotSent)
+	}
+	answer, err := l.js.PublishMsgAsync(&nats.Msg{Subject: name, Data: body},
 		jetstream.WithMsgID(id), jetstream.WithExpectStream(name), jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	select {
+	case <-answer.Ok():
+		return nil
+	case err = <-answer.Err(): // after attemptTime at the latest
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	switch refused := new(jetstream.APIError); {
 	case errors.As(err, &refused) && refused.Code < 500:
-		return fmt.Errorf("%w: %w: %w", ErrNotAppended, errRefused, err)
+		return fmt.Errorf("%w: %w", errRefused, err)
+	case errors.As(err, &refused):
+		return fmt.Errorf("%w: %w", errNotSent, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse): // there is no leader, or no stream yet
-		if _, missing := l.stream(ctx, partition); missing != nil {
-			return fmt.Errorf("%w: %w", err, missing)
-		}
+		ctx, cancel := context.WithTimeout(ctx, attemptTime)
+		defer cancel()
+		_, missing := l.stream(ctx, partition)
+		return fmt.Errorf("%w: %w", errNotSent, errors.Join(err, missing))
 	}
 	return err
-}
-
-// notSent says that the record has reached nobody: there was no connection, or no leader.
-func notSent(err error) bool {
-	refused := new(jetstream.APIError)
-	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionClosed) ||
-		errors.As(err, &refused)
 }
 
 func (l *jetStream) Ends(ctx context.Context) ([]uint64, error) {

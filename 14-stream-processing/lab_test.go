@@ -18,6 +18,6 @@ func TestExperiments(t *testing.T) {
 
 // What the pages show is what a reader will see.
 func TestTranscripts(t *testing.T) {
-	labtest.Page(t, "README.md")
+	labtest.Page(t, "MEASUREMENTS.md")
 	labtest.Transcript(t, "README.md")
 }

@@ -31,6 +31,16 @@ type Reader interface {
 	Close()
 }
 
+// OpenLog connects to the servers: those of Kafka's protocol where the settings name any, and otherwise
+// those of NATS. It does not wait for them: one that is away is an error of the first use. The connection
+// comes back by itself, for ever.
+func OpenLog(settings Settings) (Log, error) {
+	if settings.KafkaBrokers != "" {
+		return openKafka(settings)
+	}
+	return openJetStream(settings)
+}
+
 // Record is an entry of the log.
 type Record struct {
 	Partition int

@@ -12,12 +12,12 @@ import (
 )
 
 // Run reads this consumer's share of the partitions until ctx ends. Then what is in hand is finished,
-// and Run returns nil. It returns an error only as it starts.
+// and Run returns nil. It waits for a log and a database that are away; a wrong password is an error.
 //
 // All readers of a group are in a table, and each works out its share by itself. For a moment two may
 // read the same partition, or nobody; the position decides whose work counts.
 func (c *Consumer) Run(ctx context.Context) error {
-	if err := c.begin(ctx); err != nil {
+	if err := AwaitTables(ctx, c.pool, c.settings); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -49,18 +49,6 @@ func (c *Consumer) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-// begin makes the tables, and waits as long as it takes for a database that is away.
-func (c *Consumer) begin(ctx context.Context) error {
-	for {
-		err := MakeTables(ctx, c.pool, c.settings.Timeout)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		slog.WarnContext(ctx, "not ready", "reason", err)
-		sleep(ctx, time.Second)
 	}
 }
 

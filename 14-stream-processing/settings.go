@@ -17,16 +17,17 @@ const DefaultGroup = "sales"
 
 // Settings is what can be set from outside. Start from [DefaultSettings].
 type Settings struct {
-	NATSURL     string        // servers, separated by commas; a path begins the names of streams
-	DatabaseURL string        // with user and password
-	Variant     string        // "" is the right one, see wrong.go
-	Name        string        // of this process, the same in all its lives
-	Partitions  int           // of the log; it cannot be changed later
-	Replicas    int           // of each partition
-	MaxAge      time.Duration // of a record: retention by age
-	MaxBytes    int64         // of a partition: retention by size; -1 is no limit
-	Timeout     time.Duration // of one conversation with the database
-	Addr        string        // of the producer and of the results
+	NATSURL      string        // servers, separated by commas; a path begins the names of streams
+	KafkaBrokers string        // host:port, several separated by commas: the log is there and not on NATS
+	DatabaseURL  string        // with user and password
+	Variant      string        // "" is the right one, see wrong.go
+	Name         string        // of this process, the same in all its lives
+	Partitions   int           // of the log; it cannot be changed later
+	Replicas     int           // of each partition
+	MaxAge       time.Duration // of a record: retention by age
+	MaxBytes     int64         // of a partition: retention by size; -1 is no limit
+	Timeout      time.Duration // of one conversation with the database
+	Addr         string        // of the producer and of the results
 
 	Customers int           // that the sample customer is made into
 	Products  int           // of each of his
@@ -74,6 +75,7 @@ func (s *Settings) Read(program string, args []string) error {
 		f.Env(name, env)
 	}
 	text(&s.NATSURL, "nats-url", "NATS_URL", "the servers of the log, separated by commas")
+	text(&s.KafkaBrokers, "kafka-brokers", "KAFKA_BROKERS", "host:port, several with commas: keep the log there")
 	text(&s.DatabaseURL, "database-url", "DATABASE_URL", "the database, with user and password")
 	text(&s.Variant, "variant", "VARIANT", "what to do wrong: "+variantNames()+"; empty for right")
 	text(&s.Name, "name", "PROCESS", "of this process, the same when it is started again")
@@ -153,6 +155,9 @@ func (s *Settings) Validate() error {
 		if d.value < d.min || d.value > d.most {
 			return usagef("%s must be %s to %s, is %s", d.name, d.min, d.most, d.value)
 		}
+	}
+	if s.Window%time.Millisecond != 0 {
+		return usagef("window must be whole milliseconds, is %s", s.Window)
 	}
 	return nil
 }

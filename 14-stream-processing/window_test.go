@@ -199,3 +199,38 @@ func TestPartitionsAreShared(t *testing.T) {
 		}
 	}
 }
+
+// The book adds up by other code. Both must cut time at the same places, whatever the size.
+func TestWindowsAndBookCutTimeAlike(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, size := range []time.Duration{10 * time.Millisecond, 700 * time.Millisecond, 7 * time.Second, time.Minute} {
+		s := DefaultSettings()
+		s.Window, s.Sliding, s.Slack = size, 3, 24*time.Hour
+		w, f := s.windows(), folded{sums: map[account]amounts{}, orders: map[string]map[account]amounts{}}
+		for range 200 {
+			order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+			check(t, err)
+			order.PlacedAt = noon.Add(time.Duration(random.Int64N(int64(10 * size)))).Truncate(time.Millisecond)
+			body, err := encode(order)
+			record := Record{Body: body, Appended: noon.Add(time.Hour)}
+			check(t, err, f.order(record, s))
+			w.Add(eventTime(record, order), order)
+		}
+		for _, adds := range f.orders {
+			for place, add := range adds {
+				f.sums[place] = f.sums[place].plus(add)
+			}
+		}
+		got := map[account]amounts{}
+		for window, products := range w.Open {
+			for product, sum := range products {
+				place := account{window.End.Sub(window.Start).Milliseconds(), window.Start.UnixMilli(), product}
+				got[place] = amounts{sum.Orders, sum.Pieces, sum.Cents}
+			}
+		}
+		if !maps.Equal(got, f.sums) {
+			t.Errorf("windows of %v: the sums are\n%v\nand the book says\n%v", size, got, f.sums)
+		}
+	}
+}

@@ -27,9 +27,6 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	if err := streams.MakeTables(ctx, pool, settings.Timeout); err != nil {
-		return err
-	}
 	results := streams.Results{Log: log, Pool: pool, Settings: settings}
 	return shop.Serve(ctx, settings.Addr, results.Handler())
 }
