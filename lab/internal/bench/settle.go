@@ -110,11 +110,11 @@ func (b *Bench) unsettled(ctx context.Context, settle Settle) error {
 // started again only now.
 const auditLimit = 5 * time.Second
 
-// Audit reads the step's own book, if it keeps one. It is called after [Bench.Drain]; from then on
+// Audit reads the step's own book, if it and the variant keep one. It is called after [Bench.Drain]; from then on
 // [Status] has the figures of the book.
 func (b *Bench) Audit(ctx context.Context) error {
 	how := b.supervisor.cfg.Step.Audit
-	if how == nil {
+	if how == nil || b.supervisor.variant.NoBook {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, auditLimit)

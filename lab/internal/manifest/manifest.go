@@ -117,6 +117,9 @@ type Variant struct {
 	// Lacks are the settings that this variant's programs do not read. An experiment that
 	// sets one of them says nothing of it, and is left out.
 	Lacks []string `yaml:"lacks"`
+	// NoBook says that these programs do not keep the step's book: their runs go by
+	// the log alone.
+	NoBook bool `yaml:"no-book"`
 	// Breaks are the experiments of the right variant that this one does not
 	// survive, by their names: `lab break -variant` carries out all of the right variant's
 	// with this one, and these must fail.

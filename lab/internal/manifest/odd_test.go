@@ -168,6 +168,8 @@ func TestOddManifests(t *testing.T) {
 		{"breaks what is wrong", "    about: acknowledges on delivery",
 			"    breaks: {auto-ack-kill: {shows: {lost: \"> 0\"}, idea: acknowledge later}}",
 			"breaks: auto-ack-kill: is an experiment of the variant auto-ack"},
+		{"no book where there is none", "    about: acknowledges on delivery", "    no-book: true",
+			`variant auto-ack: no-book: the step keeps none: see audit`},
 		{"lacks what nobody sets", "    about: acknowledges on delivery", "    lacks: [TAKE]",
 			`variant auto-ack: lacks: no experiment of the right variant sets "TAKE"`},
 		{"breaks without an idea", "    about: acknowledges on delivery", "    breaks: {kill: {shows: {lost: \"> 0\"}}}",

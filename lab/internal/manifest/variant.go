@@ -74,8 +74,12 @@ func (v Variant) lacks(e Experiment) bool {
 	})
 }
 
-// checkLacks refuses a setting that no experiment of the right variant sets.
+// checkLacks refuses a setting that no experiment of the right variant sets, and to do without a
+// book that the step does not keep.
 func (s *Step) checkLacks(v Variant) error {
+	if v.NoBook && s.Audit == nil {
+		return wrong("no-book", "the step keeps none: see audit")
+	}
 	for i, name := range v.Lacks {
 		set := slices.ContainsFunc(s.Experiments, func(e Experiment) bool {
 			_, set := e.Env[name]
