@@ -225,6 +225,10 @@ func closeBroker(l *link) error {
 // broker counts what was only prefetched, too.
 const deliveryLimit = 100
 
+// Declare makes the exchange and all queues of the orchestration, as every program of this step
+// does when it starts.
+func Declare(ch *amqp.Channel) error { return (&bus{bindings: orchestration}).declare(ch) }
+
 // declare makes all queues, not only the program's own: whoever is up first may
 // publish, and a message for a service that was never started must wait for it.
 func (b *bus) declare(ch *amqp.Channel) error {

@@ -16,7 +16,7 @@ type transition struct {
 func (t transition) String() string { return string(t.from) + "-to-" + string(t.to) }
 
 // Diagram is the state machine as a Mermaid diagram. It is drawn from the table,
-// so that the picture in the README cannot tell another story: a test compares
+// so that the picture in MEASUREMENTS.md cannot tell another story: a test compares
 // them.
 func Diagram() string {
 	var b strings.Builder
