@@ -108,7 +108,7 @@ func (o Order) Decide(c Command) ([]Event, error) {
 		if len(o.Items)+len(c.Items) > shop.MaxItems {
 			return nil, ErrTooLarge
 		}
-		return []Event{ItemsAdded{Items: c.Items}}, nil
+		return []Event{ItemsAdded(c)}, nil
 	case CancelOrder:
 		// The items go along: who counts pieces need not remember every order.
 		return []Event{OrderCancelled{Reason: c.Reason, Items: o.Items}}, nil

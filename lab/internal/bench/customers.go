@@ -52,7 +52,7 @@ func (c *customers) held() time.Duration {
 	}
 	began := time.Now()
 	c.home.RLock()
-	c.home.RUnlock()
+	defer c.home.RUnlock()
 	return time.Since(began)
 }
 

@@ -7,11 +7,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,6 +67,17 @@ type illness struct {
 	consumes bool // who only consumes can go on
 	full     bool // because of too many orders
 	flickers bool // now and then the server is well
+	long     bool // see [tried]
+}
+
+// tried are the illnesses that are tried. Those that take long, or a server of their own, are left
+// out of `make test`: `make soak` tries all, and so does who asks for them by -run.
+func tried(all []illness) []illness {
+	asked := flag.Lookup("test.run").Value.String()
+	if os.Getenv("LAB_LONG") == "yes" || strings.Contains(asked, "Sick") {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(i illness) bool { return i.long || i.own })
 }
 
 // ofBrokers are what ails brokers.
@@ -88,10 +101,10 @@ var ofBrokers = []illness{
 		},
 		cure: func(t *testing.T, w *ward) { w.manage(t, http.MethodDelete, "policies", "full", nil) }},
 	{name: "silent", fall: silence, cure: speak},
-	{name: "no rights",
+	{name: "no rights", long: true,
 		fall: func(t *testing.T, w *ward) { w.grant(t, ""); w.wire.Cut() },
 		cure: func(t *testing.T, w *ward) { w.grant(t, ".*") }},
-	{name: "no vhost",
+	{name: "no vhost", long: true,
 		fall: func(t *testing.T, w *ward) { w.manage(t, http.MethodDelete, "vhosts", "", nil) },
 		cure: func(t *testing.T, w *ward) {
 			w.manage(t, http.MethodPut, "vhosts", "", map[string]any{})
@@ -102,7 +115,7 @@ var ofBrokers = []illness{
 // ofDatabases are what ails databases.
 var ofDatabases = []illness{
 	{name: "silent", fall: silence, cure: speak},
-	{name: "read-only",
+	{name: "read-only", long: true,
 		fall: func(t *testing.T, w *ward) {
 			sql(t, w.server.URL, `ALTER DATABASE "`+w.name+`" SET default_transaction_read_only = on`)
 			w.wire.Cut()
@@ -111,7 +124,7 @@ var ofDatabases = []illness{
 			sql(t, w.server.URL, `ALTER DATABASE "`+w.name+`" RESET default_transaction_read_only`)
 			w.wire.Cut()
 		}},
-	{name: "no connections left",
+	{name: "no connections left", long: true,
 		fall: func(t *testing.T, w *ward) {
 			sql(t, w.server.URL, "ALTER ROLE "+w.role+" CONNECTION LIMIT 0")
 			w.wire.Cut()
@@ -141,14 +154,17 @@ func SickRabbitMQ(t *testing.T, shop Shop) {
 	}
 	t.Run("own", func(t *testing.T) {
 		t.Parallel()
-		server := PrivateRabbitMQ(t)
-		for _, ill := range ofBrokers {
+		var server *services.Server
+		for _, ill := range tried(ofBrokers) {
 			if ill.own {
+				if server == nil {
+					server = PrivateRabbitMQ(t)
+				}
 				t.Run(ill.name, func(t *testing.T) { treat(t, ill, server) })
 			}
 		}
 	})
-	for _, ill := range ofBrokers {
+	for _, ill := range tried(ofBrokers) {
 		if !ill.own {
 			t.Run(ill.name, func(t *testing.T) {
 				t.Parallel()
@@ -164,7 +180,7 @@ func SickPostgres(t *testing.T, shop Shop) {
 	t.Helper()
 	t.Parallel()
 	built := buildAll(t, shop)
-	for _, ill := range ofDatabases {
+	for _, ill := range tried(ofDatabases) {
 		t.Run(ill.name, func(t *testing.T) {
 			t.Parallel()
 			beds <- struct{}{}
