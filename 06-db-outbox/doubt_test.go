@@ -74,7 +74,7 @@ func TestACommitWithoutAnAnswer(t *testing.T) {
 				var silence func()
 				cut.URL, silence = servicestest.Silenced(t, s.URL)
 				c := NewConsumer(newPool(t, cut), s, noWork)
-				c.settings.Timeout = time.Minute // the answers before are not in question
+				c.settings.Timeout = 20 * time.Second // the answers before are not in question
 				w := c.newWorker(0, nil)
 				ctx, ear := listening(context.Background())
 				ended := make(chan error, 1)

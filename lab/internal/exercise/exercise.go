@@ -109,13 +109,19 @@ func (j Judge) experiments(ctx context.Context, e *manifest.Exercise) (Verdict, 
 func (j Judge) run(
 	ctx context.Context, step *manifest.Step, experiments []manifest.Experiment,
 ) ([]experiment.Result, error) {
-	if err := experiment.Prepare(ctx, j.Stage, step, experiments); err != nil {
+	proxy, shared := false, true
+	for _, e := range experiments {
+		proxy = proxy || e.Faults.NeedsProxy()
+		shared = shared && !step.BreaksServers(e)
+	}
+	err := j.Stage.Prepare(ctx, step, manifest.VariantsOf(experiments), !shared, proxy)
+	if err != nil {
 		return nil, err
 	}
 	var results []experiment.Result
 	for _, e := range experiments {
 		r, err := experiment.Next(ctx, j.Stage, step, e, experiment.Options{
-			Seed: j.Seed, Show: func(l history.Line) { j.Stage.Screen.Record(l) },
+			Seed: j.Seed, Shared: shared, Show: func(l history.Line) { j.Stage.Screen.Record(l) },
 		})
 		if err != nil {
 			return nil, err

@@ -22,6 +22,8 @@ type Options struct {
 	Seed uint64
 	Show func(history.Line)
 	Done func(Result)
+	// Shared says that no server is broken, so that others may use it at the same time.
+	Shared bool
 }
 
 // RunAll carries experiments out one after the other, on servers of their own,
@@ -62,7 +64,7 @@ func Next(
 ) (r Result, err error) {
 	needs, err := step.ServersOf(e)
 	if err == nil {
-		err = st.Use(ctx, needs, true)
+		err = st.Use(ctx, needs, !opt.Shared)
 	}
 	if err != nil {
 		return r, fmt.Errorf("experiment %s: %w", e.Name, err)

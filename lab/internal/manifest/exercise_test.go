@@ -102,3 +102,20 @@ func TestExerciseRunsTheStudentsPrograms(t *testing.T) {
 		t.Error("the step itself has got another variant")
 	}
 }
+
+func TestWhatBreaksServers(t *testing.T) {
+	t.Parallel()
+	step, err := Read(write(t, plainStep))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for act, want := range map[string]bool{
+		"kill rabbitmq": true, "restart redis-3": true, "pause every redis": true,
+		"kill consumer-1": false, "cut every consumer": false, "poison 3": false,
+	} {
+		e := Experiment{Faults: Timeline{{Acts: []string{act}}}}
+		if got := step.BreaksServers(e); got != want {
+			t.Errorf("%s breaks a server: %t", act, got)
+		}
+	}
+}

@@ -128,6 +128,22 @@ func (s *Step) checkFaults(e Experiment) error {
 	return nil
 }
 
+// BreaksServers says whether anything is done to a server of the experiment, which must then be its
+// own.
+func (s *Step) BreaksServers(e Experiment) bool {
+	servers := append(s.servers(e), kindsOf(s.Needs)...)
+	for _, entry := range e.Faults {
+		for _, text := range entry.Acts {
+			a, words, err := act.Parse(text)
+			if err == nil && slices.ContainsFunc(a.Whom(words),
+				func(who string) bool { return slices.Contains(servers, who) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // checkWhen refuses a fault at a time when there is nobody any more to notice it. What mends may
 // come later, and so may what brings customers of its own.
 func (e Experiment) checkWhen(entry Entry) error {

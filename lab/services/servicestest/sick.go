@@ -132,7 +132,7 @@ var ofDatabases = []illness{
 		cure: func(t *testing.T, w *ward) {
 			sql(t, w.server.URL, "ALTER ROLE "+w.role+" CONNECTION LIMIT -1")
 		}},
-	{name: "a long lock", fall: lock, cure: getWell},
+	{name: "a long lock", long: true, fall: lock, cure: getWell},
 }
 
 // SickRabbitMQ lets the broker of a step's built programs fall ill, in every way of the table,
