@@ -127,7 +127,11 @@ func (b ballot) of(want answer) (n int) {
 // ask has all nodes carry out one command, at the same time, and waits for all of them:
 // a node that hangs costs the patience, a node that is dead nothing.
 func (n *Nodes) ask(ctx context.Context, command ...any) ballot {
-	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	return n.askWithin(ctx, n.patience, command...)
+}
+
+func (n *Nodes) askWithin(ctx context.Context, limit time.Duration, command ...any) ballot {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	votes := make(ballot, len(n.clients))
 	var all sync.WaitGroup
@@ -163,10 +167,11 @@ func voteOf(cmd *redis.Cmd) vote {
 // Check returns nil when a majority can lock, and otherwise an [ErrNoQuorum] that says
 // which nodes cannot. It asks each for what a lock takes, a write and a script, on a key
 // that is never there, so that nothing changes (XX). A PING would be answered also by a
-// node without memory, by a replica, and by one whose disk is full.
+// node without memory, by a replica, and by one whose disk is full. No lock is taken, so that
+// how long one lasts does not matter here: a machine that is slow for a moment is no reason to refuse.
 func (n *Nodes) Check(ctx context.Context) error {
-	votes := n.ask(ctx, "SET", keyPrefix, "", "XX", "PX", 1)
-	for i, v := range n.ask(ctx, "EVAL", deleteOwn, 1, keyPrefix, "") {
+	votes := n.askWithin(ctx, nodeTimeout, "SET", keyPrefix, "", "XX", "PX", 1)
+	for i, v := range n.askWithin(ctx, nodeTimeout, "EVAL", deleteOwn, 1, keyPrefix, "") {
 		if votes[i].err == nil {
 			votes[i] = v
 		}
