@@ -28,7 +28,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	book, err := streams.ReadBook(ctx, log, pool, settings)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	pack := func(ctx context.Context, order shop.Order) error {
 		return shop.Work(ctx, order, settings.Work)
 	}

@@ -26,7 +26,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer shop.Close("the database", pool.Close)
 	results := streams.Results{Log: log, Pool: pool, Settings: settings}
 	return shop.Serve(ctx, settings.Addr, results.Handler())
 }
