@@ -122,8 +122,8 @@ func (r *testReport) ended(result suite.Result) {
 	if result.Err != nil {
 		word = r.screen.Red("FAILED ")
 	}
-	r.screen.Say("%s %-28s %6.1f s   (%s)", word, result.Package.Name,
-		result.Took.Seconds(), progress)
+	r.screen.Say("%s %-28s %6.1f s, %5.1f s of a processor   (%s)", word, result.Package.Name,
+		result.Took.Seconds(), result.CPU.Seconds(), progress)
 }
 
 // red is called with the lock held.
