@@ -77,6 +77,9 @@ type testRun struct {
 // run makes every check of every module, and goes on after a failure: one run tells all that is
 // wrong.
 func (t *testRun) run(ctx context.Context) (err error) {
+	if err := keepInMemory(); err != nil {
+		return err
+	}
 	t.stage, err = stage.Open(ctx, "test")
 	if err != nil {
 		return err
@@ -117,6 +120,20 @@ func (t *testRun) run(ctx context.Context) (err error) {
 		}
 	}
 	return t.report.end()
+}
+
+// keepInMemory has all servers keep their data in memory where there is room: hundreds of tests make
+// a database of their own and throw it away, which costs a disk more than the tests themselves. A
+// server that is killed, the machine going on, loses nothing by it.
+func keepInMemory() error {
+	dir := inMemory()
+	if _, set := os.LookupEnv(home.EnvData); set || dir == "" {
+		return nil
+	}
+	if err := os.Setenv(home.EnvData, dir); err != nil {
+		return fmt.Errorf("keep the servers' data in memory: %w", err)
+	}
+	return nil
 }
 
 // rounds tests everything as often as it was asked to.

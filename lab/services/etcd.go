@@ -32,7 +32,7 @@ var etcd = trait{
 }
 
 func prepareEtcd(_ context.Context, n node) (*process, error) {
-	dir, err := n.site.run.Mkdir(n.name)
+	dir, err := n.site.run.MkdirData(n.name)
 	if err != nil {
 		return nil, err
 	}

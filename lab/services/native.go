@@ -320,7 +320,7 @@ func environ(without []string, add ...string) []string {
 // ownFolder makes a folder that the account can use. The checkout of root may lie where no
 // other user can go; then the folder is made among the temporary files.
 func (at *site) ownFolder(ctx context.Context, name, account string) (string, error) {
-	dir, err := at.run.Mkdir(name)
+	dir, err := at.run.MkdirData(name)
 	if err != nil || account == "" {
 		return dir, err
 	}

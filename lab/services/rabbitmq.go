@@ -252,7 +252,7 @@ func findRabbit() ([]string, error) {
 
 // prepareRabbit takes three ports: AMQP, management, Erlang distribution.
 func prepareRabbit(ctx context.Context, n node) (*process, error) {
-	dir, err := n.site.run.Mkdir(n.name)
+	dir, err := n.site.run.MkdirData(n.name)
 	if err != nil {
 		return nil, err
 	}

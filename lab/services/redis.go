@@ -44,7 +44,7 @@ func findRedis() ([]string, error) {
 }
 
 func prepareRedis(_ context.Context, n node) (*process, error) {
-	dir, err := n.site.run.Mkdir(n.name)
+	dir, err := n.site.run.MkdirData(n.name)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ var sentinel = trait{
 }
 
 func prepareReplicated(_ context.Context, n node) (*process, error) {
-	dir, err := n.site.run.Mkdir(n.name)
+	dir, err := n.site.run.MkdirData(n.name)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func prepareSentinel(_ context.Context, n node) (*process, error) {
 	if len(pair) < 2 {
 		return nil, errors.New("a Sentinel watches over a pair: ask for replicated x2 before it")
 	}
-	dir, err := n.site.run.Mkdir(n.name)
+	dir, err := n.site.run.MkdirData(n.name)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func goBuild(
 	// container, and Go would refuse to build.
 	_, err := child.Run(ctx, child.Spec{
 		Name: "go build", Path: "go", Dir: dir, Record: record,
-		Args: append([]string{"build", "-buildvcs=false", "-o", out}, packages...),
+		Args: append([]string{"build", "-buildvcs=false", "-ldflags=-w", "-o", out}, packages...),
 	})
 	return err
 }

@@ -140,8 +140,22 @@ func (r *Run) Mkdir(name string) (string, error) {
 
 // MkdirTemp makes a folder among the temporary files, for servers that run as a user who may
 // not enter the checkout, and records it so that it goes when the run goes.
-func (r *Run) MkdirTemp(name string) (string, error) {
-	dir, err := os.MkdirTemp("", tempPrefix+name+"-*")
+func (r *Run) MkdirTemp(name string) (string, error) { return r.mkdirTemp("", name) }
+
+// EnvData is the environment variable with the folder below which servers keep their data. Without
+// it that is the folder of their run.
+const EnvData = "LAB_DATA"
+
+// MkdirData makes a folder for the data of a server.
+func (r *Run) MkdirData(name string) (string, error) {
+	if parent := os.Getenv(EnvData); parent != "" {
+		return r.mkdirTemp(parent, name)
+	}
+	return r.Mkdir(name)
+}
+
+func (r *Run) mkdirTemp(parent, name string) (string, error) {
+	dir, err := os.MkdirTemp(parent, tempPrefix+name+"-*")
 	if err != nil {
 		return "", fmt.Errorf("make temporary folder: %w", err)
 	}
