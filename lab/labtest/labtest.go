@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"course.example/lab/internal/experiment"
@@ -34,8 +35,9 @@ const EnvLong = "LAB_LONG"
 // Experiments runs the experiments of the step in whose folder the test runs, each as a subtest:
 // all of them, but for those that take long, or those that were named. A promise that is broken
 // fails its test, and so does a wrong variant that does not fail. Of what a variant breaks besides,
-// such as the slide's code, the first experiment is among them. What an experiment leaves behind that went wrong (the lines of
-// all processes, the history, the picture) is kept in a folder that the test names.
+// such as the slide's code, the first experiment is among them. What an experiment leaves behind
+// that went wrong (the lines of all processes, the history, the picture) is kept in a folder that
+// the test names.
 //
 // It runs beside the other parallel tests of its package: it mostly waits.
 func Experiments(t *testing.T, names ...string) {
@@ -75,12 +77,43 @@ func Experiments(t *testing.T, names ...string) {
 			t.Error(err)
 		}
 	})
-	if err := experiment.Prepare(t.Context(), st, step, experiments); err != nil {
+	variants := manifest.VariantsOf(experiments)
+	proxy := slices.ContainsFunc(experiments,
+		func(e manifest.Experiment) bool { return e.Faults.NeedsProxy() })
+	if err := st.Build(t.Context(), step, variants, proxy); err != nil {
 		t.Fatal(err)
 	}
+	sideBySide(t, st, step, experiments)
+}
+
+// sideBySide carries experiments out, two at a time. Those that break a server take turns on servers
+// of their own; all others share theirs.
+func sideBySide(
+	t *testing.T, st *stage.Stage, step *manifest.Step, experiments []manifest.Experiment,
+) {
+	t.Helper()
+	breaking := make(chan manifest.Experiment, len(experiments))
+	others := make(chan manifest.Experiment, len(experiments))
 	for _, e := range experiments {
-		t.Run(e.Name, func(t *testing.T) { try(t, st, step, e) })
+		if step.BreaksServers(e) {
+			breaking <- e
+		} else {
+			others <- e
+		}
 	}
+	close(breaking)
+	close(others)
+	var group sync.WaitGroup
+	one := func(st *stage.Stage, queues ...<-chan manifest.Experiment) {
+		for _, queue := range queues {
+			for e := range queue {
+				t.Run(e.Name, func(t *testing.T) { try(t, st, step, e) })
+			}
+		}
+	}
+	group.Go(func() { one(st.Beside(), breaking, others) })
+	group.Go(func() { one(st.Beside(), others) })
+	group.Wait()
 }
 
 // try carries one experiment out and judges it.
@@ -88,7 +121,7 @@ func try(t *testing.T, st *stage.Stage, step *manifest.Step, e manifest.Experime
 	t.Helper()
 	var lines []string
 	r, err := experiment.Next(t.Context(), st, step, e, experiment.Options{
-		Seed: seed(t),
+		Seed: seed(t), Shared: !step.BreaksServers(e),
 		Show: func(l history.Line) { lines = append(lines, screen.Record(l)) },
 	})
 	if err != nil {

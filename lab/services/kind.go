@@ -62,6 +62,7 @@ type trait struct {
 	place  func(ctx context.Context, a address, name string) (url string, err error)
 	remove func(ctx context.Context, a address, name string) error
 
+	args []string // of every server, in a container or not
 	// durable are the server's arguments for a need that is durable; nil where every server is. keeps
 	// asks a server whether it is: the error says what the server may lose.
 	durable []string
@@ -109,8 +110,9 @@ func (t trait) container(need Need, ports []int) Image {
 	if i.Inside == nil {
 		i.Inside = t.ports
 	}
+	i.Args = t.args
 	if need.Durable {
-		i.Args = t.durable
+		i.Args = slices.Concat(i.Args, t.durable)
 	}
 	return i
 }

@@ -126,7 +126,7 @@ func TestEntriesAreWhole(t *testing.T) {
 			t.Errorf("the entry of %s lacks something", kind)
 		}
 		i := tr.container(Need{}, tr.ports)
-		want := []string{"\n  " + string(kind) + ":", "image: " + tr.image}
+		want := append([]string{"\n  " + string(kind) + ":", "image: " + tr.image}, tr.args...)
 		for n, inside := range i.Inside {
 			want = append(want, fmt.Sprintf("127.0.0.1:%d:%d", i.Outside[n], inside))
 		}

@@ -66,6 +66,7 @@ type node struct {
 func (n node) process(dir, program string, args ...string) *process {
 	t := traits[kindOf(n.name)]
 	of := t.native
+	args = append(args, t.args...)
 	if n.durable {
 		args = append(args, t.durable...)
 	}

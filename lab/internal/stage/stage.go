@@ -64,6 +64,14 @@ func Open(ctx context.Context, command string) (*Stage, error) {
 	return s, nil
 }
 
+// Beside returns a stage for what is done at the same time as on s: with the same programs, and with
+// servers of its own or shared ones. What it starts is stopped when s is closed.
+func (s *Stage) Beside() *Stage {
+	other := *s
+	other.have, other.servers, other.used = map[services.Need]services.Servers{}, nil, nil
+	return &other
+}
+
 // relay shows a line that a server has printed for people.
 func (s *Stage) relay(text string) {
 	line := history.Line{Process: "traces", Time: time.Now(), Text: text}
@@ -122,12 +130,18 @@ func (s *Stage) Prepare(
 ) error {
 	s.Screen.Say("compiling %s and looking for what it needs", step.Name)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		s.bin, err = bench.Build(ctx, step, variants, s.Run.Dir(), proxy, s.Run.Children)
-		return err
-	})
+	group.Go(func() error { return s.Build(ctx, step, variants, proxy) })
 	group.Go(func() error { return s.Use(ctx, step.Needs, private) })
 	return group.Wait()
+}
+
+// Build builds the programs of the step's variants, and with proxy the one that is put between them
+// and the servers.
+func (s *Stage) Build(
+	ctx context.Context, step *manifest.Step, variants []string, proxy bool,
+) (err error) {
+	s.bin, err = bench.Build(ctx, step, variants, s.Run.Dir(), proxy, s.Run.Children)
+	return err
 }
 
 // Provide provides servers and returns the variables that lead to them.
