@@ -248,7 +248,11 @@ func (t *testRun) round(ctx context.Context, n int) error {
 	if t.cmd.Bool("stress") {
 		full *= 1.5 // the machine is slower anyway
 	}
-	args := []string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.timeout=" + testLimit.String()}
+	args := []string{
+		fmt.Sprintf("-test.shuffle=%d", seed), "-test.timeout=" + testLimit.String(),
+		// Most of the tests that may run side by side wait for somebody.
+		fmt.Sprintf("-test.parallel=%d", 2*runtime.NumCPU()),
+	}
 	if pattern := t.cmd.String("tests"); pattern != "" {
 		args = append(args, "-test.run="+pattern)
 	}
