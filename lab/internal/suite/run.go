@@ -20,7 +20,7 @@ import (
 type Options struct {
 	AtOnce int // how many packages at a time, at the most
 	// Room says that the machine has room for one more package; nil is always. It is asked before
-	// each package that would be tested beside another one.
+	// each package that would be tested beside two others.
 	Room   func() bool
 	Args   []string // for every program, as go test would hand them on: -test.run=...
 	Env    []string // besides each package's own
@@ -112,8 +112,9 @@ func (s *Suite) Run(ctx context.Context) []Result {
 	return all
 }
 
-// next takes the next package out of the queue as soon as there is room for it. One package is
-// always tested, however little room there is.
+// next takes the next package out of the queue as soon as there is room for it. However little room
+// there is, [always] packages are tested: a small one waits more for its compiler and its servers
+// than it works.
 func (s *Suite) next(ctx context.Context) (Package, bool) {
 	tick := time.NewTicker(roomPause)
 	defer tick.Stop()
@@ -123,7 +124,7 @@ func (s *Suite) next(ctx context.Context) (Package, bool) {
 			s.mu.Unlock()
 			return Package{}, false
 		}
-		free := s.opt.Room == nil || len(s.running) == 0 ||
+		free := s.opt.Room == nil || len(s.running) < always ||
 			time.Since(s.lastBegan) >= s.settled && s.opt.Room()
 		if free {
 			p := s.queue[0]
@@ -140,6 +141,8 @@ func (s *Suite) next(ctx context.Context) (Package, bool) {
 		}
 	}
 }
+
+const always = 2
 
 // roomPause is how long after the beginning of a long package it is seen how much it takes of the
 // machine.

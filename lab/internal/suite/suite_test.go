@@ -202,32 +202,35 @@ func TestWhatRunsNow(t *testing.T) {
 	}
 }
 
-// Without room for two, one is tested after the other; with room, side by side. One is always tested.
+// Without room for three, the third waits for one of the others; with room, it does not. Two are
+// always tested.
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	for _, room := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &Suite{
 				opt:     Options{Room: func() bool { return room }},
-				queue:   []Package{{Path: "a", Expect: time.Minute}, {Path: "b"}},
+				queue:   []Package{{Path: "a"}, {Path: "b", Expect: time.Minute}, {Path: "c"}},
 				running: map[string]*record{}, began: map[string]time.Time{},
 			}
-			if _, ok := s.next(t.Context()); !ok {
-				t.Fatal("nothing is tested")
+			for range always {
+				if _, ok := s.next(t.Context()); !ok {
+					t.Fatal("nothing is tested")
+				}
 			}
-			second := make(chan Package, 1)
+			third := make(chan Package, 1)
 			go func() {
 				p, _ := s.next(t.Context())
-				second <- p
+				third <- p
 			}()
 			time.Sleep(2 * roomPause)
 			synctest.Wait()
-			if began := len(second) == 1; began != room {
-				t.Errorf("room %t, and the second was begun: %t", room, began)
+			if began := len(third) == 1; began != room {
+				t.Errorf("room %t, and the third was begun: %t", room, began)
 			}
 			s.end(Package{Path: "a"}) // now there is nobody in its way
-			if p := <-second; p.Path != "b" {
-				t.Errorf("the second is %q", p.Path)
+			if p := <-third; p.Path != "c" {
+				t.Errorf("the third is %q", p.Path)
 			}
 		})
 	}
