@@ -121,7 +121,9 @@ func preparePostgres(ctx context.Context, n node) (*process, error) {
 	p := n.process(dir, n.programs[0],
 		// No socket in the file system: its path may be too long, and loopback will do.
 		"-D", data, "-p", strconv.Itoa(n.ports[0]), "-h", "127.0.0.1",
-		"-c", "unix_socket_directories=")
+		"-c", "unix_socket_directories=",
+		// Among its data, and gone with it: a segment of the system's stays behind after kill -9.
+		"-c", "dynamic_shared_memory_type=mmap")
 	p.spec.Dir, p.spec.User, p.spec.Env = "/", account, environ([]string{"PG"})
 	return p, nil
 }
