@@ -192,23 +192,12 @@ func (l *jetStream) Read(ctx context.Context, partition int, after uint64) (Read
 		slog.Error("records are gone before they were read: the log keeps them too short",
 			"partition", partition, "from", after+1, "to", state.FirstSeq-1)
 	}
-	// An ordered consumer has no acknowledgements and no memory on the server. When the server on
-	// which it lives dies, the client makes another one, behind the last record that it got.
-	consumer, err := l.js.OrderedConsumer(asking, l.name(partition), jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
-		InactiveThreshold: time.Minute,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", partition, l.explain(err))
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
-		jetstream.PullExpiry(4*time.Second), jetstream.PullHeartbeat(time.Second))
-	if err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", partition, l.explain(err))
-	}
 	r := &jetReader{
-		partition: partition, messages: messages,
+		log: l, partition: partition, last: after,
 		records: make(chan Record, readAhead), stop: make(chan struct{}),
+	}
+	if err := r.begin(asking); err != nil {
+		return nil, fmt.Errorf("read partition %d: %w", partition, l.explain(err))
 	}
 	r.ended.Go(r.pump)
 	return r, nil
@@ -224,19 +213,76 @@ func (l *jetStream) Close() error {
 }
 
 type jetReader struct {
+	log       *jetStream
 	partition int
-	messages  jetstream.MessagesContext
+	last      uint64 // offset of the record that was read last
 	records   chan Record
 	stop      chan struct{}
 	ended     sync.WaitGroup
 	err       error // why there are no more records; set before records is closed
+
+	mu       sync.Mutex
+	messages jetstream.MessagesContext
+}
+
+// begin reads on behind the last record. An ordered consumer has no acknowledgements and no memory
+// on the server. When the server on which it lives dies, the client makes another one, behind the
+// last record that it got.
+func (r *jetReader) begin(ctx context.Context) error {
+	consumer, err := r.log.js.OrderedConsumer(ctx, r.log.name(r.partition),
+		jetstream.OrderedConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1,
+			InactiveThreshold: time.Minute,
+		})
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
+		jetstream.PullExpiry(4*time.Second), jetstream.PullHeartbeat(time.Second))
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.messages != nil {
+		r.messages.Stop()
+	}
+	r.messages = messages
+	select {
+	case <-r.stop: // closed meanwhile
+		messages.Stop()
+	default:
+	}
+	return nil
+}
+
+// silence is after how long without a record the client is not trusted to ask for more: when the
+// server's leaders change it may wait for ever (nats-io/nats.go, issue 2063).
+const silence = 10 * time.Second
+
+func (r *jetReader) next() (jetstream.Msg, error) {
+	for {
+		r.mu.Lock()
+		messages := r.messages
+		r.mu.Unlock()
+		msg, err := messages.Next(jetstream.NextMaxWait(silence))
+		if !errors.Is(err, nats.ErrTimeout) {
+			return msg, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
+		if err := r.begin(ctx); err != nil {
+			slog.Warn("no record for a while, and the log does not answer",
+				"partition", r.partition, "reason", r.log.explain(err))
+		}
+		cancel()
+	}
 }
 
 // pump moves what arrives into a channel, from which a batch can be taken without waiting.
 func (r *jetReader) pump() {
 	defer close(r.records)
 	for {
-		msg, err := r.messages.Next()
+		msg, err := r.next()
 		if err != nil {
 			r.err = fmt.Errorf("read partition %d: %w", r.partition, err)
 			return
@@ -250,6 +296,7 @@ func (r *jetReader) pump() {
 			Partition: r.partition, Offset: meta.Sequence.Stream,
 			Appended: meta.Timestamp, Body: msg.Data(),
 		}
+		r.last = record.Offset
 		select {
 		case r.records <- record:
 		case <-r.stop:
@@ -284,6 +331,8 @@ func (r *jetReader) Batch(ctx context.Context, most int) (batch []Record, err er
 
 func (r *jetReader) Close() {
 	close(r.stop)
+	r.mu.Lock()
 	r.messages.Stop()
+	r.mu.Unlock()
 	r.ended.Wait()
 }
