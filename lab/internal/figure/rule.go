@@ -67,8 +67,8 @@ var (
 		Schema: `(>=|<=|>|<)\s*[0-9.]+[a-zµ][a-zµ0-9.]*`,
 	}
 	Within = Rule{
-		Parse: parseWithin, Min: someTime, Max: math.Inf(1), Format: seconds, Stretches: true,
-		Schema: `within [0-9.]+[a-zµ][a-zµ0-9.]*`,
+		Parse: parseRecovers, Min: someTime, Max: math.Inf(1), Format: seconds, Stretches: true,
+		Schema: `(within|after) [0-9.]+[a-zµ][a-zµ0-9.]*`,
 	}
 	Ends = Rule{
 		Parse: parseEnds, Min: someTime, Max: math.Inf(1), Format: seconds, Stretches: true,
@@ -152,6 +152,19 @@ func parseWithin(text string) (Bound, error) {
 		return Bound{}, fmt.Errorf("%q can never hold: it takes more than no time", text)
 	}
 	return Bound{Op: "<=", Limit: limit.Seconds()}, nil
+}
+
+// parseRecovers is a time in which all was well again, or, for what fails, in which it was not.
+func parseRecovers(text string) (Bound, error) {
+	rest, late := strings.CutPrefix(text, "after ")
+	if !late {
+		return parseWithin(text)
+	}
+	limit, err := time.ParseDuration(strings.TrimSpace(rest))
+	if err != nil || limit <= 0 {
+		return Bound{}, fmt.Errorf("write after 10s, not %q", text)
+	}
+	return Bound{Op: ">", Limit: limit.Seconds()}, nil
 }
 
 func parseEnds(text string) (Bound, error) {

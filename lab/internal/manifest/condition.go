@@ -14,6 +14,7 @@ import (
 //	lost: 0
 //	duplicated: <= in-flight
 //	recovers: within 10s
+//	recovers: after 10s
 //	attempts: > 100
 //	processed by consumer-2: 0
 //	lost: > 0 and <= in-flight

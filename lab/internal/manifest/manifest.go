@@ -114,8 +114,9 @@ type Variant struct {
 	// Programs are packages that run in place of those of the processes, by the
 	// name of the process: the code of a slide instead of the step's.
 	Programs map[string]string `yaml:"programs"`
-	// Lacks are the settings that this variant's programs do not read. An experiment that
-	// sets one of them says nothing of it, and is left out.
+	// Lacks are the settings that this variant's programs do not read, and the gauges that
+	// they do not log. An experiment that sets one of the settings says nothing of it, and is
+	// left out; what is promised of such a gauge is not asked of it.
 	Lacks []string `yaml:"lacks"`
 	// NoBook says that these programs do not keep the step's book: their runs go by
 	// the log alone.

@@ -267,6 +267,8 @@ func TestHolds(t *testing.T) {
 		{"duplicated", "<= in-flight", 11, false},
 		{"recovers", "within 1.5s", 1.4, true},
 		{"recovers", "within 1.5s", 1.6, false},
+		{"recovers", "after 1.5s", 1.4, false},
+		{"recovers", "after 1.5s", 1.6, true},
 		{"exits", "1", 1, true},
 		{"exits", "1", 2, false},
 		{"prints", "lost", 1, true},

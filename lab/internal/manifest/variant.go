@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"course.example/lab/internal/figure"
 )
 
 // Package is what a process runs in a variant.
@@ -55,6 +57,7 @@ func (s *Step) With(variant string) ([]Experiment, error) {
 		if e.Variant != Right || v.lacks(e) {
 			continue
 		}
+		e.Promises = slices.DeleteFunc(slices.Clone(e.Promises), v.unseen)
 		if b, breaks := v.Breaks[e.Name]; breaks {
 			e.Promises, e.Shows = nil, b.Shows
 		}
@@ -74,19 +77,27 @@ func (v Variant) lacks(e Experiment) bool {
 	})
 }
 
-// checkLacks refuses a setting that no experiment of the right variant sets, and to do without a
-// book that the step does not keep.
+// unseen says whether a condition is about a gauge that the variant does not log.
+func (v Variant) unseen(c Condition) bool {
+	return c.Of().Of == figure.Log && slices.Contains(v.Lacks, c.Ask().Name)
+}
+
+// checkLacks refuses what is no gauge, and no setting that an experiment of the right variant sets;
+// and to do without a book that the step does not keep.
 func (s *Step) checkLacks(v Variant) error {
 	if v.NoBook && s.Audit == nil {
 		return wrong("no-book", "the step keeps none: see audit")
 	}
 	for i, name := range v.Lacks {
+		if _, gauge := s.Gauges[name]; gauge {
+			continue
+		}
 		set := slices.ContainsFunc(s.Experiments, func(e Experiment) bool {
 			_, set := e.Env[name]
 			return set && e.Variant == Right
 		})
 		if !set {
-			return under(fmt.Errorf("no experiment of the right variant sets %q", name),
+			return under(fmt.Errorf("%q is no gauge, and no experiment of the right variant sets it", name),
 				"lacks", strconv.Itoa(i))
 		}
 	}

@@ -16,11 +16,12 @@ variants:
   - name: wrong
   - name: slide
     programs: {consumer: ./slide/consumer}
-    lacks: [TAKE]
+    lacks: [TAKE, waits]
     breaks:
       kill: {shows: {lost: "> 0"}, idea: acknowledge later}
+gauges: {waits: how many wait}
 experiments:
-  - {name: calm, load: {count: 5}}
+  - {name: calm, load: {count: 5}, promises: {highest waits: 0}}
   - {name: kill, load: {rate: 5, for: 1s}, faults: {at 500ms: kill shop}, promises: {refused: 0}}
   - {name: other-take, env: {TAKE: one}, load: {count: 5}}
   - {name: wrong-calm, variant: wrong, load: {count: 5}, shows: {lost: "> 0"}}
@@ -46,8 +47,8 @@ func TestVariantOfOtherPrograms(t *testing.T) {
 	if want := []string{"slide-calm", "slide-kill"}; !slices.Equal(names, want) {
 		t.Fatalf("with the slide: %q, want %q", names, want)
 	}
-	if calm := all[0]; len(calm.Shows) > 0 || len(calm.Promises) == 0 {
-		t.Errorf("calm must promise what the right variant does: %+v", calm)
+	if calm := all[0]; len(calm.Shows) > 0 || len(calm.Promises) == 0 || calm.Speaks("highest waits") {
+		t.Errorf("calm must promise what the right variant does, but for what it does not log: %+v", calm)
 	}
 	if kill := all[1]; len(kill.Promises) > 0 || len(kill.Shows) != 1 ||
 		kill.Shows[0].String() != "lost > 0" || !kill.Shows[0].Holds(3, 0) {
@@ -71,7 +72,7 @@ func TestWithTheRightVariant(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := step.With(Right)
-	if err != nil || len(all) != 3 || all[0].Name != "calm" {
+	if err != nil || len(all) != 3 || all[0].Name != "calm" || !all[0].Speaks("highest waits") {
 		t.Errorf("with the right variant: %v, %+v", err, all)
 	}
 	if _, err := step.With("slid"); err == nil || filepath.Base(step.Dir) == "" {
