@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 		for _, order := range orders {
 			group.Go(func() error { return bill(order) })
 		}
-		time.Sleep(25 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 	return err
 }
