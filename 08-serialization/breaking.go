@@ -68,10 +68,10 @@ func breakingEnum(old, next protoreflect.EnumDescriptor) []string {
 }
 
 // BreakingJSON compares what the old program writes of an event with what the new
-// one writes of the same: JSON without a schema has no other witness. Every
-// member of the old one must still be there, and of the same type, and no number
-// may be larger than a float64 holds exactly. An event that sets every field
-// shows every change.
+// one writes of the same: for JSON without a schema there is nothing else to compare.
+// Every member of the old one must still be there, and of the same type, and no number
+// may be larger than a float64 holds exactly. An event that sets every field shows every
+// change.
 func BreakingJSON(old, next []byte) ([]string, error) {
 	was, err := loose(old)
 	if err != nil {

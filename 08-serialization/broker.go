@@ -73,7 +73,7 @@ func connect(ctx context.Context, address, name string) (*session, error) {
 		s.channel, err = s.conn.Channel()
 	}
 	if err == nil {
-		err = declare(s.channel)
+		err = Declare(s.channel)
 	}
 	if err == nil {
 		return s, nil
@@ -88,7 +88,7 @@ func connect(ctx context.Context, address, name string) (*session, error) {
 }
 
 // boundedConn gives up on a write that the broker does not take. Otherwise a broker
-// that has stopped reading would hold the program for ever, and with it the lock
+// that has stopped reading would block the program forever, while it holds the lock
 // that amqp091-go needs to close the connection.
 type boundedConn struct{ net.Conn }
 
@@ -99,9 +99,9 @@ func (c boundedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// declare creates what is missing. Both sides do it: whoever comes first finds a
-// broker without queues.
-func declare(channel *amqp.Channel) error {
+// Declare creates the queues of this step if they are missing. Both sides do it: whoever
+// comes first finds a broker without queues.
+func Declare(channel *amqp.Channel) error {
 	for _, q := range []struct {
 		name string
 		args amqp.Table
@@ -142,8 +142,8 @@ func lost(err *amqp.Error) error {
 	return fmt.Errorf("the connection was lost: %w", err)
 }
 
-// close ends the session in a second, come what may. CloseDeadline alone does not:
-// under an alarm the broker reads nothing and answers nothing, but it sends
+// close ends the session within a second, whatever the broker does. CloseDeadline alone
+// does not: under an alarm the broker reads nothing and answers nothing, but it sends
 // heartbeats, and with each of them the library sets the deadline anew.
 func (s *session) close() error {
 	defer time.AfterFunc(closeTimeout, func() { _ = s.tcp.Close() }).Stop()

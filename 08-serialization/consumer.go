@@ -45,11 +45,11 @@ func NewConsumer(settings Settings, handle Handler) (*Consumer, error) {
 		done: memory{seen: map[int64]bool{}}}, nil
 }
 
-// Run consumes until ctx ends, finishes the order in hand, and returns nil. What
+// Run consumes until ctx ends, finishes the order in work, and returns nil. What
 // else the broker has pushed goes back to it.
 func (c *Consumer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	// The order in hand may still become a dead letter.
+	// The order in work may still become a dead letter.
 	needed, done := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return c.dead.run(needed) })
 	group.Go(func() error {
@@ -82,7 +82,7 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 	}
 	shop.Ready(ctx, slog.Any("reads", reads), slog.Int("version", c.reader.Version))
 	stop := context.AfterFunc(ctx, func() {
-		// The broker's last answer is not waited for without end either.
+		// The wait for the broker's last answer is bounded, too.
 		defer s.closeUnless(context.WithoutCancel(ctx))()
 		if err := ignoreClosed(s.channel.Cancel(consumerTag, false)); err != nil {
 			slog.Warn("cannot cancel the consumer", "reason", err)
@@ -91,7 +91,7 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 	defer stop()
 	for d := range deliveries {
 		if ctx.Err() != nil || s.channel.IsClosed() {
-			continue // it is somebody else's by now
+			continue // the broker gives it to another consumer
 		}
 		c.deliver(context.WithoutCancel(ctx), d)
 	}

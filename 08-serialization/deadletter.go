@@ -47,7 +47,7 @@ func (c *Consumer) deadLetter(ctx context.Context, d amqp.Delivery, reason error
 		"message", d.MessageId, "reason", reason)
 }
 
-// cannotMove puts a message back, but not for ever: it may be what the broker cannot
+// cannotMove puts a message back, but not forever: it may be what the broker cannot
 // take as a dead letter. Then the broker moves it, without a reason.
 func (c *Consumer) cannotMove(ctx context.Context, d amqp.Delivery, reason error) {
 	log := slog.With("message", d.MessageId, "reason", reason)

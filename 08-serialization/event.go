@@ -15,8 +15,8 @@ const (
 )
 
 // OrderPlaced is the event: a customer has placed an order. It is version 2, the
-// current one, as a Go program sees it; what it looks like in bytes is a
-// [Codec]'s affair. The formats that go by a struct's fields (all but Protobuf)
+// current one, as a Go program sees it; what it looks like in bytes depends on
+// the [Codec]. The formats that go by a struct's fields (all but Protobuf)
 // take their names from these tags.
 type OrderPlaced struct {
 	OrderID string `json:"order_id"`

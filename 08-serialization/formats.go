@@ -21,7 +21,7 @@ const (
 
 // JSON is encoding/json, the reference of the measurements. It is generous: it
 // takes the last of two equal names, and it takes ORDER_ID for order_id. See
-// hazards_test.go for why that is no kindness.
+// hazards_test.go for what can go wrong with that.
 var JSON Codec = format{contentTypeJSON, json.Marshal, json.Unmarshal, checkJSON}
 
 // JSONv2 is encoding/json/v2, from the module in which it is developed: strict,

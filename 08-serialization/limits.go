@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Bounds of what a reader takes. A body is a stranger's word: it says how deep
+// Bounds of what a reader takes. A body comes from outside: it says how deep
 // it is and how long its lists are, and a decoder that believes it allocates
 // what it is told to.
 const (

@@ -52,7 +52,7 @@ func (protobufCodec) Decode(body []byte, version int) (OrderPlaced, error) {
 }
 
 // The generated types are for the wire, and each version has its own. Between
-// them and the event stands this code: dull, checked by the compiler, and the
+// them and the event stands this code: simple, checked by the compiler, and the
 // place where an old reader's view of a new message is decided.
 
 func toV2(e OrderPlaced) *orderv2.OrderPlaced {

@@ -1,5 +1,5 @@
-// Command bench runs the codecs' benchmark and makes the README's table and
-// picture of it. With -in it takes the output of a run that is there already.
+// Command bench runs the codecs' benchmark and makes the table and the picture of
+// MEASUREMENTS.md from it. With -in it takes the output of a run that is there already.
 package main
 
 import (
