@@ -39,7 +39,7 @@ func Slide(t *testing.T, page string) {
 			t.Errorf("%s has %d lines, and the most that can be typed live is %d", file, n, maxSlide)
 		}
 		if !bytes.Contains(text, body(source)) {
-			t.Errorf("%s does not show %s from its func run on, as it is", page, file)
+			t.Errorf("%s does not show %s as it is, from its func run or its imports on", page, file)
 		}
 	}
 	if table := slideTable(step, v); !strings.Contains(string(text), table) {
@@ -62,10 +62,14 @@ func slideFiles(t *testing.T, v manifest.Variant) []string {
 	return files
 }
 
-// body is a program without its head: what is the same everywhere is not shown again.
+// body is a file without its head: what is the same everywhere is not shown again. It begins with
+// func run, or else behind the imports.
 func body(source []byte) []byte {
 	if i := bytes.Index(source, []byte("\nfunc run(")); i >= 0 {
 		return source[i+1:]
+	}
+	if _, rest, ok := bytes.Cut(source, []byte("\n)\n\n")); ok {
+		return rest
 	}
 	return source
 }
