@@ -27,6 +27,17 @@ const (
 // only prefetched, too.
 const deliveryLimit = 100
 
+// WorkQueue are the arguments with which the queues with work in them are declared. Everybody who
+// declares one needs the same.
+var WorkQueue = amqp.Table{
+	amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
+	"x-delivery-limit":          deliveryLimit,
+	"x-dead-letter-exchange":    amqp.DefaultExchange,
+	"x-dead-letter-routing-key": PoisonTopic,
+	"x-dead-letter-strategy":    "at-least-once",
+	amqp.QueueOverflowArg:       amqp.QueueOverflowRejectPublish,
+}
+
 const (
 	connectTimeout = 5 * time.Second
 	answerTimeout  = 5 * time.Second // of one question on a connection that is there
@@ -148,21 +159,13 @@ func connect(ctx context.Context, settings Settings, name string) (*session, err
 // declare creates what is missing, before the first order. Whoever comes first finds a broker
 // without queues.
 func declare(channel *amqp.Channel) error {
-	work := amqp.Table{
-		amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
-		"x-delivery-limit":          deliveryLimit,
-		"x-dead-letter-exchange":    amqp.DefaultExchange,
-		"x-dead-letter-routing-key": PoisonTopic,
-		"x-dead-letter-strategy":    "at-least-once",
-		amqp.QueueOverflowArg:       amqp.QueueOverflowRejectPublish,
-	}
 	for _, q := range []struct {
 		topic string
 		args  amqp.Table
 	}{
 		{PoisonTopic, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}},
-		{OrdersTopic, work},
-		{EmailedTopic, work},
+		{OrdersTopic, WorkQueue},
+		{EmailedTopic, WorkQueue},
 	} {
 		_, err := channel.QueueDeclare(q.topic, true, false, false, false, q.args)
 		if err != nil {

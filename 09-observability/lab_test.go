@@ -15,6 +15,16 @@ func TestExperiments(t *testing.T) {
 
 // What the page shows is what a reader will see.
 func TestTranscripts(t *testing.T) {
-	labtest.Page(t, "README.md")
+	labtest.Page(t, "README.md", "MEASUREMENTS.md")
 	labtest.Transcript(t, "README.md")
+}
+
+// The slide's code is on the page as it is, and so is what it survives.
+func TestSlide(t *testing.T) {
+	labtest.Slide(t, "README.md")
+}
+
+// What a student finds is red, and the solution is green.
+func TestExercises(t *testing.T) {
+	labtest.Exercises(t)
 }

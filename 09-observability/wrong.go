@@ -2,6 +2,7 @@ package observability
 
 import (
 	"errors"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ var variants = map[string]variant{
 	"no-flush":         {telemetry: noFlush},
 	"high-cardinality": {telemetry: highCardinality},
 	"slow-and-failing": {handler: slowAndFailing},
+	"riddle":           {handler: riddle},
 }
 
 func variantNames() string {
@@ -85,5 +87,22 @@ func slowAndFailing(s Settings, next Handler) Handler {
 			}
 		}
 		return next(m)
+	}
+}
+
+// riddle gives one of the consumers the fault of exercise 09.4. Which one it is does not stand
+// here: the receiver's page says it.
+func riddle(s Settings, next Handler) Handler {
+	process := fnv.New32a()
+	process.Write([]byte(s.Process))
+	if process.Sum32() != 0xd483aee7 {
+		return next
+	}
+	return func(m *message.Message) ([]*message.Message, error) {
+		events, err := next(m)
+		for _, e := range events {
+			events = append(events, e.Copy())
+		}
+		return events, err
 	}
 }
