@@ -41,7 +41,8 @@ type Node struct {
 	probing probing
 	stop    context.CancelFunc // of the visits to the table
 	visits  sync.WaitGroup
-	ended   chan error // gets one when the visits end
+	ended   chan error   // gets one when the visits end
+	release func() error // what only this node needs; nil: nothing
 }
 
 // startNode joins the cluster. Without kinds of grains it is a client. The ctx
@@ -179,6 +180,12 @@ func (n *Node) leave(ctx context.Context) error {
 func (n *Node) close() {
 	n.stop()
 	engine.Kill(n.cluster)
+	if n.release == nil {
+		return
+	}
+	if err := n.release(); err != nil {
+		slog.Warn("the node has not ended well", "reason", err)
+	}
 }
 
 // settle waits until something is so, at most for limit.
@@ -225,11 +232,12 @@ func (n *Node) tell(list List) {
 }
 
 // withKnown adds the members that this node knows to those of a table that is not
-// complete.
+// complete. Not itself: it is missing there only when it has left.
 func (n *Node) withKnown(members []Member) []Member {
 	all := slices.Clone(members)
 	for _, known := range n.Members() {
-		if !slices.ContainsFunc(all, func(m Member) bool { return m.ID == known.ID }) {
+		there := slices.ContainsFunc(all, func(m Member) bool { return m.ID == known.ID })
+		if !there && known.ID != n.me.ID {
 			all = append(all, known)
 		}
 	}
