@@ -19,6 +19,7 @@
 //	probing.go     a silo asks the others whether they answer
 //	audit.go       does every order that was accepted stand in the books?
 //	wrong.go       the wrong variants, each a small change to the right one
+//	join.go        all of this that the slide's programs need (slide/), and tally.go
 //
 // The programs are silo, web and book. A silo (silo.go) hosts the grains, the web app
 // (web.go) calls them, the dashboard (dashboard/) shows all of it. The folders beside them (mailbox, grains, ...) are the

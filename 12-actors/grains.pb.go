@@ -193,6 +193,86 @@ func (x *PlaceReply) GetAgain() bool {
 	return false
 }
 
+type LookRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookRequest) Reset() {
+	*x = LookRequest{}
+	mi := &file_grains_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookRequest) ProtoMessage() {}
+
+func (x *LookRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_grains_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookRequest.ProtoReflect.Descriptor instead.
+func (*LookRequest) Descriptor() ([]byte, []int) {
+	return file_grains_proto_rawDescGZIP(), []int{3}
+}
+
+type LookReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          bool                   `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookReply) Reset() {
+	*x = LookReply{}
+	mi := &file_grains_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookReply) ProtoMessage() {}
+
+func (x *LookReply) ProtoReflect() protoreflect.Message {
+	mi := &file_grains_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookReply.ProtoReflect.Descriptor instead.
+func (*LookReply) Descriptor() ([]byte, []int) {
+	return file_grains_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LookReply) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
 type TakeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Order         string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"` // taken once for each order, however often one asks
@@ -203,7 +283,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_grains_proto_msgTypes[3]
+	mi := &file_grains_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -215,7 +295,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_grains_proto_msgTypes[3]
+	mi := &file_grains_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -228,7 +308,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_grains_proto_rawDescGZIP(), []int{3}
+	return file_grains_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TakeRequest) GetOrder() string {
@@ -255,7 +335,7 @@ type TakeReply struct {
 
 func (x *TakeReply) Reset() {
 	*x = TakeReply{}
-	mi := &file_grains_proto_msgTypes[4]
+	mi := &file_grains_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +347,7 @@ func (x *TakeReply) String() string {
 func (*TakeReply) ProtoMessage() {}
 
 func (x *TakeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_grains_proto_msgTypes[4]
+	mi := &file_grains_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +360,7 @@ func (x *TakeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeReply.ProtoReflect.Descriptor instead.
 func (*TakeReply) Descriptor() ([]byte, []int) {
-	return file_grains_proto_rawDescGZIP(), []int{4}
+	return file_grains_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TakeReply) GetSold() int64 {
@@ -305,7 +385,7 @@ type CountRequest struct {
 
 func (x *CountRequest) Reset() {
 	*x = CountRequest{}
-	mi := &file_grains_proto_msgTypes[5]
+	mi := &file_grains_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -317,7 +397,7 @@ func (x *CountRequest) String() string {
 func (*CountRequest) ProtoMessage() {}
 
 func (x *CountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_grains_proto_msgTypes[5]
+	mi := &file_grains_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -330,7 +410,7 @@ func (x *CountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRequest.ProtoReflect.Descriptor instead.
 func (*CountRequest) Descriptor() ([]byte, []int) {
-	return file_grains_proto_rawDescGZIP(), []int{5}
+	return file_grains_proto_rawDescGZIP(), []int{7}
 }
 
 type CountReply struct {
@@ -345,7 +425,7 @@ type CountReply struct {
 
 func (x *CountReply) Reset() {
 	*x = CountReply{}
-	mi := &file_grains_proto_msgTypes[6]
+	mi := &file_grains_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +437,7 @@ func (x *CountReply) String() string {
 func (*CountReply) ProtoMessage() {}
 
 func (x *CountReply) ProtoReflect() protoreflect.Message {
-	mi := &file_grains_proto_msgTypes[6]
+	mi := &file_grains_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +450,7 @@ func (x *CountReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountReply.ProtoReflect.Descriptor instead.
 func (*CountReply) Descriptor() ([]byte, []int) {
-	return file_grains_proto_rawDescGZIP(), []int{6}
+	return file_grains_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CountReply) GetSold() int64 {
@@ -420,7 +500,10 @@ const file_grains_proto_rawDesc = "" +
 	"\n" +
 	"PlaceReply\x12\x16\n" +
 	"\x06effect\x18\x01 \x01(\tR\x06effect\x12\x14\n" +
-	"\x05again\x18\x02 \x01(\bR\x05again\"?\n" +
+	"\x05again\x18\x02 \x01(\bR\x05again\"\r\n" +
+	"\vLookRequest\"\x1f\n" +
+	"\tLookReply\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\"?\n" +
 	"\vTakeRequest\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x05R\bquantity\"5\n" +
@@ -433,9 +516,10 @@ const file_grains_proto_rawDesc = "" +
 	"\x04sold\x18\x01 \x01(\x03R\x04sold\x12\x16\n" +
 	"\x06orders\x18\x02 \x01(\x03R\x06orders\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x03R\aversion\x12\x16\n" +
-	"\x06served\x18\x04 \x01(\x03R\x06served2:\n" +
+	"\x06served\x18\x04 \x01(\x03R\x06served2j\n" +
 	"\x05Order\x121\n" +
-	"\x05Place\x12\x14.actors.PlaceRequest\x1a\x12.actors.PlaceReply2j\n" +
+	"\x05Place\x12\x14.actors.PlaceRequest\x1a\x12.actors.PlaceReply\x12.\n" +
+	"\x04Look\x12\x13.actors.LookRequest\x1a\x11.actors.LookReply2j\n" +
 	"\x05Stock\x12.\n" +
 	"\x04Take\x12\x13.actors.TakeRequest\x1a\x11.actors.TakeReply\x121\n" +
 	"\x05Count\x12\x14.actors.CountRequest\x1a\x12.actors.CountReplyB!Z\x1fcourse.example/12-actors;actorsb\x06proto3"
@@ -452,26 +536,30 @@ func file_grains_proto_rawDescGZIP() []byte {
 	return file_grains_proto_rawDescData
 }
 
-var file_grains_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_grains_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_grains_proto_goTypes = []any{
 	(*Line)(nil),         // 0: actors.Line
 	(*PlaceRequest)(nil), // 1: actors.PlaceRequest
 	(*PlaceReply)(nil),   // 2: actors.PlaceReply
-	(*TakeRequest)(nil),  // 3: actors.TakeRequest
-	(*TakeReply)(nil),    // 4: actors.TakeReply
-	(*CountRequest)(nil), // 5: actors.CountRequest
-	(*CountReply)(nil),   // 6: actors.CountReply
+	(*LookRequest)(nil),  // 3: actors.LookRequest
+	(*LookReply)(nil),    // 4: actors.LookReply
+	(*TakeRequest)(nil),  // 5: actors.TakeRequest
+	(*TakeReply)(nil),    // 6: actors.TakeReply
+	(*CountRequest)(nil), // 7: actors.CountRequest
+	(*CountReply)(nil),   // 8: actors.CountReply
 }
 var file_grains_proto_depIdxs = []int32{
 	0, // 0: actors.PlaceRequest.lines:type_name -> actors.Line
 	1, // 1: actors.Order.Place:input_type -> actors.PlaceRequest
-	3, // 2: actors.Stock.Take:input_type -> actors.TakeRequest
-	5, // 3: actors.Stock.Count:input_type -> actors.CountRequest
-	2, // 4: actors.Order.Place:output_type -> actors.PlaceReply
-	4, // 5: actors.Stock.Take:output_type -> actors.TakeReply
-	6, // 6: actors.Stock.Count:output_type -> actors.CountReply
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
+	3, // 2: actors.Order.Look:input_type -> actors.LookRequest
+	5, // 3: actors.Stock.Take:input_type -> actors.TakeRequest
+	7, // 4: actors.Stock.Count:input_type -> actors.CountRequest
+	2, // 5: actors.Order.Place:output_type -> actors.PlaceReply
+	4, // 6: actors.Order.Look:output_type -> actors.LookReply
+	6, // 7: actors.Stock.Take:output_type -> actors.TakeReply
+	8, // 8: actors.Stock.Count:output_type -> actors.CountReply
+	5, // [5:9] is the sub-list for method output_type
+	1, // [1:5] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
 	1, // [1:1] is the sub-list for extension extendee
 	0, // [0:1] is the sub-list for field type_name
@@ -488,7 +576,7 @@ func file_grains_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_grains_proto_rawDesc), len(file_grains_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

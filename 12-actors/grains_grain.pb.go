@@ -62,6 +62,7 @@ type Order interface {
 	Terminate(ctx cluster.GrainContext)
 	ReceiveDefault(ctx cluster.GrainContext)
 	Place(req *PlaceRequest, ctx cluster.GrainContext) (*PlaceReply, error)
+	Look(req *LookRequest, ctx cluster.GrainContext) (*LookReply, error)
 }
 
 // OrderGrainClient holds the base data for the OrderGrain
@@ -86,6 +87,33 @@ func (g *OrderGrainClient) Place(r *PlaceRequest, opts ...cluster.GrainCallOptio
 	}
 	switch msg := resp.(type) {
 	case *PlaceReply:
+		return msg, nil
+	case *cluster.GrainErrorResponse:
+		if msg == nil {
+			return nil, nil
+		}
+		return nil, msg
+	default:
+		return nil, fmt.Errorf("unknown response type %T", resp)
+	}
+}
+
+// Look requests the execution on to the cluster with CallOptions
+func (g *OrderGrainClient) Look(r *LookRequest, opts ...cluster.GrainCallOption) (*LookReply, error) {
+	if g.cluster.Config.RequestLog {
+		g.cluster.Logger().Info("Requesting", slog.String("identity", g.Identity), slog.String("kind", "Order"), slog.String("method", "Look"), slog.Any("request", r))
+	}
+	bytes, err := proto.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	reqMsg := &cluster.GrainRequest{MethodIndex: 1, MessageData: bytes}
+	resp, err := g.cluster.Request(g.Identity, "Order", reqMsg, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("error request: %w", err)
+	}
+	switch msg := resp.(type) {
+	case *LookReply:
 		return msg, nil
 	case *cluster.GrainErrorResponse:
 		if msg == nil {
@@ -139,6 +167,26 @@ func (a *OrderActor) Receive(ctx actor.Context) {
 			}
 
 			r0, err := a.inner.Place(req, a.ctx)
+			if err != nil {
+				resp := cluster.FromError(err)
+				ctx.Respond(resp)
+				return
+			}
+			ctx.Respond(r0)
+		case 1:
+			req := &LookRequest{}
+			err := proto.Unmarshal(msg.MessageData, req)
+			if err != nil {
+				ctx.Logger().Error("[Grain] Look(LookRequest) proto.Unmarshal failed.", slog.Any("error", err))
+				resp := cluster.NewGrainErrorResponse(cluster.ErrorReason_INVALID_ARGUMENT, err.Error()).
+					WithMetadata(map[string]string{
+						"argument": req.String(),
+					})
+				ctx.Respond(resp)
+				return
+			}
+
+			r0, err := a.inner.Look(req, a.ctx)
 			if err != nil {
 				resp := cluster.FromError(err)
 				ctx.Respond(resp)

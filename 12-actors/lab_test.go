@@ -12,3 +12,13 @@ import (
 func TestExperiments(t *testing.T) {
 	labtest.Experiments(t)
 }
+
+// The slide's code is on the page as it is, and so is what it survives.
+func TestSlide(t *testing.T) {
+	labtest.Slide(t, "README.md")
+}
+
+// What a student finds is red, and the solution is green.
+func TestExercises(t *testing.T) {
+	labtest.Exercises(t)
+}

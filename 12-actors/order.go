@@ -77,6 +77,17 @@ func (g *orderGrain) Place(
 	return &PlaceReply{Effect: done.Effect}, nil
 }
 
+// Look answers from the store, as the stock's Count does.
+func (g *orderGrain) Look(_ *LookRequest, grain cluster.GrainContext) (*LookReply, error) {
+	ctx, cancel := g.silo.turn()
+	defer cancel()
+	done, err := g.state.Reload(ctx)
+	if err != nil {
+		return nil, g.silo.failed(grain, err)
+	}
+	return &LookReply{Done: done.Effect != ""}, nil
+}
+
 // pieces is what an order wants of each product. It may name one in two lines, and
 // a stock serves an order once: the second line would be taken for a repetition.
 func pieces(lines []*Line) map[string]int32 {
