@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"course.example/12-actors/engine"
 	"course.example/shop"
 	"github.com/asynkron/protoactor-go/cluster"
+	"golang.org/x/sync/errgroup"
 )
 
 // Tally is the audit of a shop whose grains write nothing into a store. It notes which orders were
 // accepted, and asks those orders in the end whether they are done. Its methods are safe for
 // concurrent use.
 type Tally struct {
-	grains *cluster.Cluster
+	node *Node
 
 	mu       sync.Mutex
 	accepted map[string]int64 // pieces by order
@@ -23,7 +25,7 @@ type Tally struct {
 
 // NewTally asks the orders of the node's cluster.
 func NewTally(n *Node) *Tally {
-	return &Tally{grains: n.cluster, accepted: map[string]int64{}}
+	return &Tally{node: n, accepted: map[string]int64{}}
 }
 
 // Keep is place that notes what it has accepted.
@@ -43,8 +45,8 @@ func (t *Tally) Keep(
 	}
 }
 
-// tallyTimeout bounds the questions of [Tally.Conclude].
-const tallyTimeout = 10 * time.Second
+// tallyTimeout bounds the questions of [Tally.Conclude], which come after the drain.
+const tallyTimeout = 4 * time.Second
 
 // Conclude asks all orders that were accepted, and logs how many pieces were promised in them, and
 // how many of those are missing: of orders that do not know that they are done.
@@ -59,19 +61,30 @@ func (t *Tally) Conclude() error {
 	return nil
 }
 
-func (t *Tally) count(ctx context.Context) (v verdict, err error) {
+// count asks many orders at a time: a flood leaves thousands.
+func (t *Tally) count(ctx context.Context) (verdict, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var promised, missing atomic.Int64
+	asking, ctx := errgroup.WithContext(ctx)
+	asking.SetLimit(64)
 	for order, pieces := range t.accepted {
-		grain := GetOrderGrainClient(t.grains, order)
-		look, err := grain.Look(&LookRequest{}, engine.Until(ctx))
-		if err != nil {
-			return v, fmt.Errorf("ask the order %s whether it is done: %w", order, err)
-		}
-		v.Promised += pieces
-		if !look.GetDone() {
-			v.Missing += pieces
-		}
+		asking.Go(func() error {
+			grain := GetOrderGrainClient(t.node.cluster, order)
+			look, err := engine.Call(ctx, t.node.retries, engine.Key("Order", order), time.Second,
+				func(how ...cluster.GrainCallOption) (*LookReply, error) {
+					return grain.Look(&LookRequest{}, how...)
+				})
+			if err != nil {
+				return fmt.Errorf("ask the order %s whether it is done: %w", order, err)
+			}
+			promised.Add(pieces)
+			if !look.GetDone() {
+				missing.Add(pieces)
+			}
+			return nil
+		})
 	}
-	return v, nil
+	err := asking.Wait()
+	return verdict{Promised: promised.Load(), Missing: missing.Load()}, err
 }
