@@ -52,25 +52,6 @@ func Open(ctx context.Context, settings Settings) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// closeTimeout bounds the goodbyes as a program ends.
-const closeTimeout = 2 * time.Second
-
-// Close closes the pool, and waits no longer than two seconds for it: a server that is silent
-// does not answer a goodbye either, and notices by itself that we are gone.
-func Close(pool *pgxpool.Pool) {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		pool.Close()
-	}()
-	timer := time.NewTimer(closeTimeout)
-	defer timer.Stop()
-	select {
-	case <-closed:
-	case <-timer.C:
-	}
-}
-
 // withLease begins a transaction with a lease. A program that hangs, or that the network
 // has cut off, still holds its locks. After this long without a word the server ends the
 // session. It is said in each transaction: behind a pooler a session is not ours.

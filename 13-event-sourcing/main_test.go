@@ -47,7 +47,7 @@ func newPool(t testing.TB, s Settings) *pgxpool.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { Close(pool) })
+	t.Cleanup(func() { shop.Close("the database", pool.Close) })
 	return pool
 }
 

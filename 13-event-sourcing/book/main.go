@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer eventsourcing.Close(pool)
+	defer shop.Close("the database", pool.Close)
 	if *watch > 0 {
 		return keepWatch(ctx, pool, *watch)
 	}

@@ -22,7 +22,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer eventsourcing.Close(pool)
+	defer shop.Close("the database", pool.Close)
 	send := func(ctx context.Context, order shop.Order) error {
 		return shop.Work(ctx, order, settings.Work)
 	}

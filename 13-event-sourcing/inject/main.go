@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer eventsourcing.Close(pool)
+	defer shop.Close("the database", pool.Close)
 	if err := eventsourcing.Inject(ctx, pool, *kind, *count); err != nil {
 		return err
 	}

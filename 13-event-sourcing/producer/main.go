@@ -21,7 +21,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer eventsourcing.Close(pool)
+	defer shop.Close("the database", pool.Close)
 	producer := eventsourcing.NewProducer(pool, settings)
 
 	group, ctx := errgroup.WithContext(ctx)

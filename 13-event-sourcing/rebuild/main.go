@@ -34,7 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer eventsourcing.Close(pool)
+	defer shop.Close("the database", pool.Close)
 	if err := eventsourcing.Prepare(ctx, pool); err != nil {
 		return err
 	}
