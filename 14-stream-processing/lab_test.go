@@ -21,3 +21,8 @@ func TestTranscripts(t *testing.T) {
 	labtest.Page(t, "MEASUREMENTS.md")
 	labtest.Transcript(t, "README.md")
 }
+
+// What a student finds is red, and the solution is green.
+func TestExercises(t *testing.T) {
+	labtest.Exercises(t)
+}
