@@ -20,5 +20,6 @@
 //	results.go     what is known so far, over HTTP
 //	book.go        the whole log added up independently, beside the sums
 //	inject.go      records that no honest producer would append
+//	slide.go       what the slide's code does not show
 //	wrong.go       the wrong variants, each a small change to the right one
 package streams

@@ -22,6 +22,11 @@ func TestTranscripts(t *testing.T) {
 	labtest.Transcript(t, "README.md")
 }
 
+// The slide's code is on the page as it is, and so is what it survives.
+func TestSlide(t *testing.T) {
+	labtest.Slide(t, "README.md")
+}
+
 // What a student finds is red, and the solution is green.
 func TestExercises(t *testing.T) {
 	labtest.Exercises(t)

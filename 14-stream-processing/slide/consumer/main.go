@@ -1,60 +1,60 @@
-// Command consumer adds up the sales of each minute. Kill it, start it: it goes on where its sums end.
+// Command consumer is the slide's: it adds up what is sold in each minute.
 package main
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"log"
 	"os"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	streams "course.example/14-stream-processing"
+	"course.example/shop"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-type state struct { // the sums and how far they go, in one file: they change together
-	Read  uint64
-	Cents map[string]int // by minute
-}
+func main() { shop.Main(run) }
 
-func main() {
-	s := state{Cents: map[string]int{}}
-	if raw, err := os.ReadFile("sums.json"); err == nil {
-		check(json.Unmarshal(raw, &s))
-	}
-	conn, err := nats.Connect(nats.DefaultURL)
-	check(err)
-	js, err := jetstream.New(conn)
-	check(err)
-	consumer, err := js.OrderedConsumer(context.Background(), "SLIDE", jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.Read + 1,
-	})
-	check(err)
-	records, err := consumer.Messages()
-	check(err)
-	for {
-		record, err := records.Next()
-		check(err)
-		meta, err := record.Metadata()
-		check(err)
-		var order struct {
-			Cents  int
-			Placed time.Time
-		}
-		check(json.Unmarshal(record.Data(), &order))
-		s.Cents[order.Placed.UTC().Format("15:04")] += order.Cents // event time, not time.Now()
-		s.Read = meta.Sequence.Stream
-		fmt.Println(s.Read, s.Cents)
-		raw, err := json.Marshal(s)
-		check(err)
-		check(os.WriteFile("sums.new", raw, 0o644))
-		check(os.Rename("sums.new", "sums.json")) // all or nothing
-	}
-}
-
-func check(err error) {
+func run(ctx context.Context) error {
+	db, err := streams.OpenSums(ctx, os.Getenv("DATABASE_URL"))
 	if err != nil {
-		log.Fatal(err)
+		return err
+	}
+	defer db.Close()
+	js, partitions, err := streams.Connect(ctx, os.Getenv("NATS_URL"))
+	if err != nil {
+		return err
+	}
+	defer js.Conn().Close()
+	records := make(chan jetstream.Msg)
+	autoCommit := jetstream.ConsumerConfig{Durable: "sales", AckPolicy: jetstream.AckNonePolicy}
+	for _, stream := range partitions {
+		consumer, err := js.CreateOrUpdateConsumer(ctx, stream, autoCommit)
+		if err == nil {
+			_, err = consumer.Consume(func(record jetstream.Msg) { records <- record })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	shop.Ready(ctx)
+	for {
+		select {
+		case record := <-records:
+			var order shop.Order
+			if err := json.Unmarshal(record.Data(), &order); err != nil {
+				return err
+			}
+			shop.Received(ctx, order.ID, 1)
+			if err := shop.Work(ctx, order, 25*time.Millisecond); err != nil {
+				return err
+			}
+			minute := order.PlacedAt.Truncate(time.Minute) // event time, not time.Now()
+			if err := streams.Count(ctx, db, record, minute, order.TotalCents()); err != nil {
+				return err
+			}
+			shop.Processed(ctx, order.ID)
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }

@@ -1,53 +1,34 @@
-// Command producer appends orders to a log, each to the partition of its customer.
+// Command producer is the slide's: it appends orders to a log, each to the partition of its customer.
 package main
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"hash/fnv"
-	"log"
-	"time"
+	"os"
 
-	"github.com/nats-io/nats.go"
+	streams "course.example/14-stream-processing"
+	"course.example/shop"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-type order struct {
-	ID       string
-	Customer string
-	Cents    int
-	Placed   time.Time
-}
+func main() { shop.Main(run) }
 
-func main() {
-	ctx := context.Background()
-	conn, err := nats.Connect(nats.DefaultURL)
-	check(err)
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	check(err)
-	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: "SLIDE", Subjects: []string{"slide.*"}, MaxAge: 24 * time.Hour,
-	})
-	check(err)
-	for i := range 100 {
-		now := time.Now()
-		o := order{fmt.Sprint(now.UnixNano()), fmt.Sprint("customer-", i%7), 100 + i, now}
-		body, err := json.Marshal(o)
-		check(err)
-		key := fnv.New32a()
-		key.Write([]byte(o.Customer))
-		subject := fmt.Sprint("slide.", key.Sum32()%4)
-		// The same id twice is one record. The answer says where it stands.
-		ack, err := js.Publish(ctx, subject, body, jetstream.WithMsgID(o.ID))
-		check(err)
-		fmt.Println("order of", o.Customer, "is record", ack.Sequence, "in", subject)
-	}
-}
-
-func check(err error) {
+func run(ctx context.Context) error {
+	js, partitions, err := streams.Connect(ctx, os.Getenv("NATS_URL"))
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
+	defer js.Conn().Close()
+
+	place := func(ctx context.Context, order shop.Order) error {
+		body, err := json.Marshal(order)
+		if err != nil {
+			return err
+		}
+		p := streams.PartitionOf(order.UserEmail, len(partitions))
+		_, err = js.Publish(ctx, partitions[p], body, jetstream.WithMsgID(order.ID))
+		return err
+	}
+	counter := shop.Counter{Place: place} // POST /orders
+	return shop.Serve(ctx, os.Getenv("ADDR"), counter.Handler())
 }
