@@ -44,6 +44,11 @@ func TestThePageShowsTheSlide(t *testing.T) {
 	}
 }
 
+// The slide's program is on the page as it is, and so is what it survives.
+func TestSlide(t *testing.T) {
+	labtest.Slide(t, "README.md")
+}
+
 // Not parallel: the goroutines of another test would be taken for a leak.
 func TestNothingIsLeftRunning(t *testing.T) {
 	servicestest.Shared(t, "postgres")
