@@ -189,7 +189,11 @@ func TestLeastConnectionsSparesTheSlow(t *testing.T) {
 	eventually(t, "both are up", up(g, 2))
 	client := caller(t, "HTTP")
 	var held sync.WaitGroup
-	for atSlow.Load() == 0 { // by chance: whoever comes first to the slow one is held
+	for tries := 0; atSlow.Load() == 0; tries++ { // by chance: who comes first to the slow one is held
+		if tries == 1000 {
+			t.Fatal("of two that do nothing, one gets everything")
+		}
+		eventually(t, "both are up", up(g, 2))
 		done := make(chan struct{})
 		held.Go(func() {
 			defer close(done)

@@ -222,7 +222,7 @@ func (r Result) Remarks() []string {
 
 // Complaints are what a person must be told of a result that did not hold.
 func (r Result) Complaints() []string {
-	var all []string
+	var all, unknown []string
 	for _, c := range r.Checks {
 		if c.Held {
 			continue
@@ -230,7 +230,9 @@ func (r Result) Complaints() []string {
 		text := fmt.Sprintf("%s: promised %s, but it was %s", r.Name, c.Condition, c.value())
 		switch {
 		case c.Unknown != "":
-			text = fmt.Sprintf("%s: whether %s holds is unknown: %s", r.Name, c.saw(), c.Unknown)
+			unknown = append(unknown, fmt.Sprintf("%s: whether %s holds is unknown: %s",
+				r.Name, c.saw(), c.Unknown))
+			continue
 		case c.Shows:
 			text = fmt.Sprintf("%s: the wrong variant %s must show %s, but it was %s: "+
 				"a check that is never red proves nothing",
@@ -238,6 +240,7 @@ func (r Result) Complaints() []string {
 		}
 		all = append(all, text)
 	}
+	all = append(all, unknown...) // what went wrong says more than what nobody could see
 	if len(all) > 0 {
 		for _, remark := range r.Remarks() {
 			all = append(all, r.Name+": "+remark)
