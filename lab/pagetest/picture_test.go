@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,8 +27,6 @@ const (
 	darkPicture  = "hall-dark.png"
 	sumFile      = "hall.sum"
 )
-
-var update = flag.Bool("update", false, "make the pictures of the front page anew")
 
 // The pictures on the front page are of the page as it is:
 //
