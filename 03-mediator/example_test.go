@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	mediator "course.example/03-mediator"
 )
@@ -58,4 +59,50 @@ func ExampleSender_Send() {
 	// <nil>
 	// 8 <nil>
 	// string with an answer of int: nobody answers this request
+}
+
+// A behaviour wraps every call of every handler: here it counts them.
+func ExampleBehaviour() {
+	type NewOrder struct{ sku string }
+
+	calls := map[string]int{}
+	count := func(ctx context.Context, c mediator.Call, next func(context.Context) error) error {
+		calls[c.Handler]++
+		return next(ctx)
+	}
+	m := mediator.New(mediator.Sequence, 0, count)
+	handle := func(context.Context, NewOrder) error { return nil }
+	mediator.Subscribe(m, "SendEmail", mediator.BestEffort, handle)
+	mediator.Subscribe(m, "UpdateInventory", mediator.Essential, handle)
+	orders := mediator.PublisherOf[NewOrder](m)
+	for range 3 {
+		if err := orders.Publish(context.Background(), NewOrder{"MUG-CHAN"}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(calls)
+	// Output: map[SendEmail:3 UpdateInventory:3]
+}
+
+// A handler that panics, or takes longer than it may, harms its own part only.
+func Example_guard() {
+	type NewOrder struct{ sku string }
+
+	m := mediator.New(mediator.Parallel, time.Millisecond)
+	mediator.Subscribe(m, "Panics", mediator.BestEffort,
+		func(context.Context, NewOrder) error { panic("a bug") })
+	mediator.Subscribe(m, "Hangs", mediator.BestEffort,
+		func(ctx context.Context, _ NewOrder) error { <-ctx.Done(); return ctx.Err() })
+	mediator.Subscribe(m, "UpdateInventory", mediator.Essential,
+		func(context.Context, NewOrder) error { return nil })
+
+	err := mediator.PublisherOf[NewOrder](m).Publish(context.Background(), NewOrder{"MUG-CHAN"})
+	caught, outcome := new(mediator.PanicError), new(mediator.PublishError)
+	fmt.Println(errors.As(err, &caught), caught.Value)
+	fmt.Println(errors.Is(err, mediator.ErrTimeout))
+	fmt.Println(errors.As(err, &outcome), outcome.Done)
+	// Output:
+	// true a bug
+	// true
+	// true [UpdateInventory]
 }
