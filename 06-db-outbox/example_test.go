@@ -3,6 +3,11 @@ package outbox
 import (
 	"fmt"
 	"strings"
+	"testing"
+	"time"
+
+	"course.example/lab/services/servicestest"
+	"github.com/jackc/pgx/v5"
 )
 
 // A message that nobody can read is parked with the reason in its row, and the
@@ -34,4 +39,83 @@ func Example_unreadable() {
 	// unreadable message:
 	//   event "order.danced" version 1 is unknown:
 	//   this consumer reads order.placed v1; deploy consumers before producers
+}
+
+// The order and the message about it are one statement: both are there, or neither.
+func ExampleProducer_Place() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		place(t, s, pool, 2)
+		fmt.Println("orders:", count(t, pool, `SELECT count(*) FROM orders`))
+		fmt.Println("messages:", count(t, pool, countOpen))
+	})
+	// Output:
+	// orders: 2
+	// messages: 2
+}
+
+// A message that comes twice has one effect: the second time its order is in the inbox.
+func ExampleConsumer_inbox() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		s.Poll = 10 * time.Millisecond
+		place(t, s, pool, 1)
+		again := `INSERT INTO outbox (order_id, event, version, body)
+			SELECT order_id, event, version, body FROM outbox`
+		if _, err := pool.Exec(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("messages:", count(t, pool, countOpen))
+		start(t, NewConsumer(pool, s, noWork).Run)
+		eventually(t, "no message is left", func() bool { return count(t, pool, countOpen) == 0 })
+		fmt.Println("effects:", count(t, pool, countEffects))
+	})
+	// Output:
+	// messages: 2
+	// effects: 1
+}
+
+// Two consumers ask at the same time. With SKIP LOCKED each gets another message, at once.
+func Example_skipLocked() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		place(t, s, pool, 2)
+		taken := map[int64]bool{}
+		for range 2 {
+			tx, err := pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func(tx pgx.Tx) { _ = tx.Rollback(t.Context()) }(tx)
+			var id int64
+			err = tx.QueryRow(t.Context(), `SELECT id FROM outbox ORDER BY id LIMIT 1
+				FOR UPDATE SKIP LOCKED`).Scan(&id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken[id] = true
+		}
+		fmt.Println("different messages:", len(taken))
+	})
+	// Output: different messages: 2
+}
+
+// Without a lock: a row is changed only as it was read. Who comes second changes nothing.
+func Example_optimistic() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		place(t, s, pool, 1)
+		version := count(t, pool, `SELECT row_version FROM outbox`) // both have read it
+		for _, consumer := range []string{"first", "second"} {
+			tag, err := pool.Exec(t.Context(), `UPDATE outbox SET row_version = row_version + 1
+				WHERE row_version = $1`, version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println(consumer, "has taken", tag.RowsAffected())
+		}
+	})
+	// Output:
+	// first has taken 1
+	// second has taken 0
 }

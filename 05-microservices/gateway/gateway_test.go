@@ -49,7 +49,7 @@ func serve(tb testing.TB, handler http.Handler) *httptest.Server {
 }
 
 // replica is a server that says who it is.
-func replica(t *testing.T, name string) *httptest.Server {
+func replica(t testing.TB, name string) *httptest.Server {
 	t.Helper()
 	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, name)
@@ -57,7 +57,7 @@ func replica(t *testing.T, name string) *httptest.Server {
 }
 
 // start returns a running gateway to the replicas, and where it is.
-func start(t *testing.T, s Settings, urls ...string) (*Gateway, string) {
+func start(t testing.TB, s Settings, urls ...string) (*Gateway, string) {
 	t.Helper()
 	s.PaymentURLs = strings.Join(urls, ",")
 	g, err := New(s)
@@ -80,7 +80,7 @@ func up(g *Gateway, n int) func() bool {
 }
 
 // caller returns a client that speaks HTTP/1, or HTTP/2 as gRPC does.
-func caller(t *testing.T, protocol string) *http.Client {
+func caller(t testing.TB, protocol string) *http.Client {
 	t.Helper()
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetHTTP1(protocol == "HTTP")
@@ -94,7 +94,7 @@ func caller(t *testing.T, protocol string) *http.Client {
 var protocols = map[string]string{"HTTP": "application/json", "gRPC": "application/grpc"}
 
 // post sends a request and returns the answer and its body.
-func post(t *testing.T, client *http.Client, url, kind, body string) (*http.Response, string) {
+func post(t testing.TB, client *http.Client, url, kind, body string) (*http.Response, string) {
 	t.Helper()
 	resp, err := client.Post(url+"/charges", kind, strings.NewReader(body))
 	if err != nil {
@@ -108,7 +108,7 @@ func post(t *testing.T, client *http.Client, url, kind, body string) (*http.Resp
 }
 
 // eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	limit := time.After(20 * time.Second)
 	tick := time.NewTicker(2 * time.Millisecond)
