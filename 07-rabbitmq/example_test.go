@@ -1,9 +1,12 @@
 package rabbitmq
 
 import (
+	"context"
 	"fmt"
+	"testing"
 	"time"
 
+	"course.example/lab/services/servicestest"
 	"course.example/shop"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -66,4 +69,77 @@ func Example_attempts() {
 	// 1
 	// 2
 	// 3
+}
+
+// The order is accepted when the broker has confirmed it, and done when a consumer has worked on it.
+func ExamplePublisher_Publish() {
+	servicestest.Example(func(t testing.TB) {
+		s, order := onBroker(t), newOrder(t, shop.SampleEmail)
+		fmt.Println(NewPublisher(s).Ready(t.Context())) // it does not run
+
+		p, _ := publisher(t, s)
+		fmt.Println("confirmed:", p.Publish(t.Context(), order))
+		done := make(chan string, 1)
+		start(t, NewSubscriber(s, func(_ context.Context, o shop.Order) error {
+			done <- o.ID
+			return nil
+		}).Run)
+		fmt.Println("done:", receive(t, "order", done) == order.ID)
+	})
+	// Output:
+	// not connected to the broker yet
+	// confirmed: <nil>
+	// done: true
+}
+
+// What nobody can read does not stop the others: it goes to the dead-letter queue, with the reason.
+func ExampleSubscriber_deadLetter() {
+	servicestest.Example(func(t testing.TB) {
+		s := onBroker(t)
+		conn, err := connect(t.Context(), s, "example", quorumOrders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.close() })
+		poison := amqp.Publishing{Type: "order.placed.v1", Body: []byte("hello")}
+		err = conn.channel.Publish(amqp.DefaultExchange, OrdersQueue, true, false, poison)
+		if err != nil {
+			t.Fatal(err)
+		}
+		noWork := func(context.Context, shop.Order) error { return nil }
+		start(t, NewSubscriber(s, noWork).Run)
+		letters, err := conn.channel.Consume(DeadLetterQueue, "", true, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		letter := receive(t, "dead letter", letters)
+		fmt.Printf("%s: %s\n", letter.Body, letter.Headers[HeaderReason])
+	})
+	// Output: hello: body is not an order: invalid character 'h' looking for beginning of value
+}
+
+// A consumer that dies before it acknowledges loses nothing: the message comes again, to another.
+func Example_redelivery() {
+	servicestest.Example(func(t testing.TB) {
+		s := onBroker(t)
+		p, _ := publisher(t, s)
+		if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); err != nil {
+			t.Fatal(err)
+		}
+		for _, consumer := range []string{"first", "second"} {
+			conn, err := connect(t.Context(), s, consumer, quorumOrders)
+			if err != nil {
+				t.Fatal(err)
+			}
+			orders, err := conn.channel.Consume(OrdersQueue, "", false, false, false, false, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println(consumer, "redelivered:", receive(t, "order", orders).Redelivered)
+			_ = conn.close() // and it has not acknowledged
+		}
+	})
+	// Output:
+	// first redelivered: false
+	// second redelivered: true
 }

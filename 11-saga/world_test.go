@@ -55,17 +55,17 @@ func serving(b func() Business) func(context.Context, Settings) error {
 // world is a shop of its own: a vhost, a database, and programs.
 type world struct {
 	Settings
-	t    *testing.T
+	t    testing.TB
 	pool *pgxpool.Pool
 	site *Website // for placing and reading without HTTP
 }
 
-func newWorld(t *testing.T, variant string) *world {
+func newWorld(t testing.TB, variant string) *world {
 	t.Helper()
 	return worldAt(t, testSettings(t), variant)
 }
 
-func testSettings(t *testing.T) Settings {
+func testSettings(t testing.TB) Settings {
 	t.Helper()
 	s := DefaultSettings()
 	s.AMQPURL, s.DatabaseURL = servicestest.RabbitMQ(t).URL, servicestest.Postgres(t)
@@ -73,7 +73,7 @@ func testSettings(t *testing.T) Settings {
 	return s
 }
 
-func worldAt(t *testing.T, s Settings, variant string) *world {
+func worldAt(t testing.TB, s Settings, variant string) *world {
 	t.Helper()
 	s.Variant, s.Addr = variant, "127.0.0.1:0"
 	site, err := newWebsite(t.Context(), s)

@@ -1,9 +1,14 @@
 package eventsourcing
 
 import (
+	"errors"
 	"fmt"
+	"testing"
+	"time"
 
+	"course.example/lab/services/servicestest"
 	"course.example/shop"
+	"github.com/google/uuid"
 )
 
 // The state of an order is what its events add up to; a decision is about that state.
@@ -50,4 +55,38 @@ func Example_upcast() {
 	// Output:
 	// ada@example.com EUR MUG-CHAN
 	// unreadable event: "order-placed" version 4 is unknown to this program: deploy the readers of a new version before its writers
+}
+
+// Two have decided about the same version of an order. The log takes one: the other decides again.
+func Example_expectedVersion() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		p, stream := NewProducer(pool, s), uuid.New()
+		for _, decider := range []string{"first", "second"} {
+			_, err := p.append(t.Context(), entry{
+				stream: stream, head: head{version: 0}, command: uuid.New(),
+				events: []Event{OrderPlaced{shop.SampleEmail, "EUR", shop.SampleItems(), time.Now()}},
+				done:   make(chan appended, 1),
+			})
+			fmt.Println(decider, "has a conflict:", errors.Is(err, errConflict))
+		}
+		fmt.Println("events:", count(t, pool, `SELECT count(*) FROM events`))
+	})
+	// Output:
+	// first has a conflict: false
+	// second has a conflict: true
+	// events: 1
+}
+
+// Read models are folds over the log as well: here each of them is what the log adds up to.
+func ExampleProjector() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		place(t, NewProducer(pool, s), 3)
+		project(t, pool, s, everyProjection...)
+		drained(t, pool)
+		a := audited(t, pool)
+		fmt.Println("orders:", a.Accepted, "differences:", a.Differences)
+	})
+	// Output: orders: 3 differences: 0
 }

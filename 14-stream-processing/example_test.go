@@ -2,8 +2,10 @@ package streams
 
 import (
 	"fmt"
+	"testing"
 	"time"
 
+	"course.example/lab/services/servicestest"
 	"course.example/shop"
 )
 
@@ -59,4 +61,64 @@ func Example_sliding() {
 	// Output:
 	// tumbling: 12:05-12:10
 	// sliding: 12:07-12:12 12:06-12:11 12:05-12:10 12:04-12:09 12:03-12:08
+}
+
+// All orders of a customer are in one partition, and so they stay in their order.
+func ExamplePartitionOf() {
+	for _, customer := range []string{"ada@example.com", "bob@example.com", "ada@example.com"} {
+		fmt.Println(customer, PartitionOf(customer, 4))
+	}
+	// Output:
+	// ada@example.com 2
+	// bob@example.com 1
+	// ada@example.com 2
+}
+
+// Reading takes nothing away: each reader has an offset of its own, and gets all that is behind it.
+func ExampleLog() {
+	servicestest.Example(func(t testing.TB) {
+		s := DefaultSettings()
+		s.NATSURL, s.Replicas, s.Partitions = servicestest.NATS(t), 1, 1
+		log, err := OpenLog(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = log.Close() })
+		for _, id := range []string{"a", "b", "c", "c"} { // the last one is sent again
+			if err := log.Append(t.Context(), 0, id, []byte(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, offset := range []uint64{0, 2} {
+			for _, r := range readFrom(t, log, offset) {
+				fmt.Printf("from %d: record %d is %s\n", offset, r.Offset, r.Body)
+			}
+		}
+	})
+	// Output:
+	// from 0: record 1 is a
+	// from 0: record 2 is b
+	// from 0: record 3 is c
+	// from 2: record 3 is c
+}
+
+// readFrom reads partition 0 from an offset to its end.
+func readFrom(t testing.TB, log Log, offset uint64) (all []Record) {
+	ends, err := log.Ends(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := log.Read(t.Context(), 0, offset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	for offset+uint64(len(all)) < ends[0] {
+		batch, err := reader.Batch(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, batch...)
+	}
+	return all
 }
