@@ -53,6 +53,14 @@ func withTimeout(
 		fmt.Errorf("the database did not answer within %s", settings.Timeout))
 }
 
+// orStop is withTimeout for what can be left undone: it ends with the caller's wish to stop, too.
+func orStop(
+	ctx context.Context, settings Settings,
+) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, settings.Timeout,
+		fmt.Errorf("the database did not answer within %s", settings.Timeout))
+}
+
 // explain adds to an error what a reader can do about it.
 func explain(err error) error {
 	refused, opening, network := new(pgconn.PgError), new(pgconn.ConnectError), new(net.OpError)

@@ -64,7 +64,7 @@ func (c *Consumer) warnOfOldSnapshot(ctx context.Context) {
 // oldestSnapshot returns who holds the oldest, and how many transactions have begun
 // since (xmin). It is 0 if nobody holds one.
 func (c *Consumer) oldestSnapshot(ctx context.Context) (holder string, age int64, err error) {
-	ctx, cancel := withTimeout(ctx, c.settings)
+	ctx, cancel := orStop(ctx, c.settings)
 	defer cancel()
 	err = c.pool.QueryRow(ctx, `
 		SELECT holder, age(xmin)::bigint FROM (
@@ -104,7 +104,7 @@ const sweepInbox = `
 		WHERE processed_at < now() - make_interval(secs => $1))`
 
 func (c *Consumer) sweepOnce(ctx context.Context) (removed int64, err error) {
-	ctx, cancel := withTimeout(ctx, c.settings)
+	ctx, cancel := orStop(ctx, c.settings)
 	defer cancel()
 	err = pgx.BeginTxFunc(ctx, c.pool, withLease(c.settings), func(tx pgx.Tx) error {
 		var mine bool

@@ -87,7 +87,7 @@ func (c *Consumer) hear(ctx context.Context, bells []chan struct{}) (err error) 
 }
 
 func (c *Consumer) subscribe(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := withTimeout(ctx, c.settings)
+	ctx, cancel := orStop(ctx, c.settings)
 	defer cancel()
 	if _, err := conn.Exec(ctx, `LISTEN outbox`); err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -106,7 +106,7 @@ func (c *Consumer) next(ctx context.Context, conn *pgx.Conn) error {
 		if err == nil || !silent {
 			return err
 		}
-		asking, cancel := withTimeout(ctx, c.settings)
+		asking, cancel := orStop(ctx, c.settings)
 		err = conn.Ping(asking)
 		cancel()
 		if err != nil {
