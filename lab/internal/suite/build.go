@@ -26,7 +26,6 @@ type Package struct {
 	Env []string
 	// Expect is about how long its tests take; those that take longest are begun first.
 	Expect time.Duration
-	Size   int64 // of the files with its tests, in bytes
 
 	program string // its tests, compiled
 }
@@ -74,13 +73,8 @@ func List(ctx context.Context, w Workspace, dirs []string) ([]Package, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list the packages: %w", err)
 		}
-		p := Package{Path: found.ImportPath, Name: filepath.ToSlash(name), Dir: found.Dir}
-		for _, file := range slices.Concat(found.TestGoFiles, found.XTestGoFiles) {
-			if info, err := os.Stat(filepath.Join(found.Dir, file)); err == nil {
-				p.Size += info.Size()
-			}
-		}
-		all = append(all, p)
+		all = append(all,
+			Package{Path: found.ImportPath, Name: filepath.ToSlash(name), Dir: found.Dir})
 	}
 }
 

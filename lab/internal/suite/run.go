@@ -113,8 +113,7 @@ func (s *Suite) Run(ctx context.Context) []Result {
 }
 
 // next takes the next package out of the queue as soon as there is room for it. However little room
-// there is, [always] packages are tested: a small one waits more for its compiler and its servers
-// than it works.
+// there is, [always] packages are tested, and twice as many when the next one is small.
 func (s *Suite) next(ctx context.Context) (Package, bool) {
 	tick := time.NewTicker(roomPause)
 	defer tick.Stop()
@@ -124,7 +123,11 @@ func (s *Suite) next(ctx context.Context) (Package, bool) {
 			s.mu.Unlock()
 			return Package{}, false
 		}
-		free := s.opt.Room == nil || len(s.running) < always ||
+		least := always
+		if s.queue[0].Expect < small {
+			least *= 2
+		}
+		free := s.opt.Room == nil || len(s.running) < least ||
 			time.Since(s.lastBegan) >= s.settled && s.opt.Room()
 		if free {
 			p := s.queue[0]
@@ -142,7 +145,11 @@ func (s *Suite) next(ctx context.Context) (Package, bool) {
 	}
 }
 
-const always = 2
+const (
+	always = 2
+	// small is how long a package may take that hardly disturbs the others.
+	small = 30 * time.Second
+)
 
 // roomPause is how long after the beginning of a long package it is seen how much it takes of the
 // machine.

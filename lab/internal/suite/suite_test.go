@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -209,8 +210,10 @@ func TestRoom(t *testing.T) {
 	for _, room := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &Suite{
-				opt:     Options{Room: func() bool { return room }},
-				queue:   []Package{{Path: "a"}, {Path: "b", Expect: time.Minute}, {Path: "c"}},
+				opt: Options{Room: func() bool { return room }},
+				queue: []Package{
+					{Path: "a"}, {Path: "b", Expect: time.Minute}, {Path: "c", Expect: time.Minute},
+				},
 				running: map[string]*record{}, began: map[string]time.Time{},
 			}
 			for range always {
@@ -234,4 +237,27 @@ func TestRoom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Small packages take up less room: twice as many are tested where there is none.
+func TestRoomForSmallOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &Suite{
+			opt:     Options{Room: func() bool { return false }},
+			queue:   []Package{{Path: "a"}, {Path: "b"}, {Path: "c"}, {Path: "d"}, {Path: "e"}},
+			running: map[string]*record{}, began: map[string]time.Time{},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*roomPause)
+		defer cancel()
+		began := 0
+		for range 5 {
+			if _, ok := s.next(ctx); ok {
+				began++
+			}
+		}
+		if began != 2*always {
+			t.Errorf("%d small packages were begun, want %d", began, 2*always)
+		}
+	})
 }
