@@ -260,6 +260,8 @@ func (t *testRun) round(ctx context.Context, n int) error {
 		fmt.Sprintf("LAB_SEED=%d", seed), "GOWORK=" + t.workspace,
 		// A program with the race detector otherwise sleeps a second before it ends.
 		"GORACE=" + cmp.Or(os.Getenv("GORACE"), "atexit_sleep_ms=50"),
+		// Nobody debugs the programs that tests build, and a third of the linker's time goes there.
+		"GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -ldflags=-w"),
 	}
 	if t.cmd.Bool("long") {
 		env = append(env, "LAB_LONG=yes")

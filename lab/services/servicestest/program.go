@@ -2,6 +2,7 @@ package servicestest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -27,18 +28,51 @@ type program struct {
 	more    chan struct{} // has something after a line
 }
 
-// build returns the path of a package's program.
+// build returns the path of a package's program, which is built once for all tests.
 func build(t testing.TB, pkg string) (path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), filepath.Base(pkg))
+	b := need(t)
+	b.mu.Lock()
+	p := b.programs[pkg]
+	if p == nil {
+		p = &built{name: fmt.Sprintf("%d-%s", len(b.programs), filepath.Base(pkg))}
+		b.programs[pkg] = p
+	}
+	b.mu.Unlock()
+	p.once.Do(func() { p.path, p.err = goBuild(b, p.name, pkg) })
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return p.path
+}
+
+// built is a program of a package, or why there is none.
+type built struct {
+	once sync.Once
+	name string
+	path string
+	err  error
+}
+
+const buildTimeout = 5 * time.Minute
+
+func goBuild(b *shared, name, pkg string) (path string, err error) {
+	dir, err := b.run.Mkdir("programs")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, name)
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-w", "-o", path, pkg)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-w",
+		"-o", path, pkg).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
-	return path
+	return path, nil
 }
 
 // start starts a program that logs for other programs. It is killed when the test ends.

@@ -71,8 +71,9 @@ type shared struct {
 	run   *home.Run
 	chain *services.Chain
 
-	mu      sync.Mutex
-	servers map[services.Kind]*provided
+	mu       sync.Mutex
+	servers  map[services.Kind]*provided
+	programs map[string]*built
 }
 
 // provided is one shared server, provided once however many tests ask for it at once.
@@ -102,7 +103,10 @@ func open() (*shared, error) {
 	if err != nil {
 		return nil, errors.Join(err, run.Close())
 	}
-	return &shared{run: run, chain: chain, servers: map[services.Kind]*provided{}}, nil
+	return &shared{
+		run: run, chain: chain,
+		servers: map[services.Kind]*provided{}, programs: map[string]*built{},
+	}, nil
 }
 
 func (b *shared) close() error {
