@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"testing"
 
-	"course.example/lab/services/servicestest"
+	"course.example/lab/exampletest"
 )
 
 // The calls of one caller go to the replicas in turn. When one is gone, the other gets all.
 func ExampleGateway() {
-	servicestest.Example(func(t testing.TB) {
+	exampletest.Run(func(t testing.TB) {
 		a, b := replica(t, "replica a"), replica(t, "replica b")
 		g, url := start(t, quick(), a.URL, b.URL)
 		eventually(t, "both are up", up(g, 2))

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"testing"
 
-	"course.example/lab/services/servicestest"
+	"course.example/lab/exampletest"
 )
 
 // The caller got no answer and tries again with the same key: it is charged once, and gets the
 // first receipt again. Another key is another charge.
 func ExamplePayment_Charge() {
-	servicestest.Example(func(t testing.TB) {
+	exampletest.Run(func(t testing.TB) {
 		p := newPayment(t, quick(t))
 		receipts := map[string]bool{}
 		for _, key := range []string{"order-1", "order-1", "order-2"} {
