@@ -77,7 +77,7 @@ for i = 1, #accusations, 2 do
   local accuser, accused = string.match(accusations[i], '^(%S+) (%S+)$')
   local first, last = string.match(accusations[i + 1], '^(%d+) (%d+)$')
   -- One that was not repeated at the next visits is taken back.
-  if now - tonumber(last) > lease / 2 or not redis.call('ZSCORE', KEYS[1], accuser)
+  if now - tonumber(last) >= lease / 2 or not redis.call('ZSCORE', KEYS[1], accuser)
     or not redis.call('ZSCORE', KEYS[1], accused) then
     redis.call('HDEL', KEYS[7], accusations[i])
   else
