@@ -70,16 +70,27 @@ func (r *run) History() history.Run { return history.Run{Step: "07-toy"} }
 // heard waits until the run was told something.
 func (r *run) heard(t *testing.T, act string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	eventually(t, "the run was told to "+act, func() bool {
 		r.mu.Lock()
-		heard := slices.Contains(r.told, act)
-		r.mu.Unlock()
-		if heard {
-			return
+		defer r.mu.Unlock()
+		return slices.Contains(r.told, act)
+	})
+}
+
+// eventually looks again and again until something holds, for as long as the patience lasts.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-late.C:
+			t.Fatalf("not within %v: %s", patience, what)
 		}
-		time.Sleep(10 * time.Millisecond) // a look, not a guess: the test waits for the run
 	}
-	t.Fatalf("nobody told the run to %s", act)
 }
 
 // open serves the page of a run with a producer and two consumers, and opens it.
@@ -370,10 +381,5 @@ func value[T any](t *testing.T, ctx context.Context, expression string) T {
 // holds waits until an expression of JavaScript is true.
 func holds(t *testing.T, ctx context.Context, expression string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !value[bool](t, ctx, expression); {
-		if time.Now().After(deadline) {
-			t.Fatalf("never true: %s", expression)
-		}
-		time.Sleep(20 * time.Millisecond) // a look, not a guess: the test waits for the page
-	}
+	eventually(t, expression, func() bool { return value[bool](t, ctx, expression) })
 }
