@@ -62,12 +62,8 @@ func readOrderPlaced(body []byte) (o identified, err error) {
 	if err := json.Unmarshal(body, &o.Order); err != nil {
 		return identified{}, fmt.Errorf("body is not an order: %w", err)
 	}
-	// Parse alone takes any two characters for braces.
-	if err := uuid.Validate(o.ID); err != nil {
-		return identified{}, fmt.Errorf("order_id %q: %w", o.ID, err)
-	}
-	if o.id, err = uuid.Parse(o.ID); err != nil {
-		return identified{}, fmt.Errorf("order_id %q: %w", o.ID, err)
+	if o.id, err = shop.ParseID(o.ID); err != nil {
+		return identified{}, fmt.Errorf("not a valid order: %w", err)
 	}
 	o.ID = o.id.String()
 	if err := o.Validate(); err != nil {

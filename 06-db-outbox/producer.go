@@ -12,7 +12,6 @@ import (
 
 	"course.example/shop"
 	"github.com/cenkalti/backoff/v5"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -75,7 +74,7 @@ func (p *Producer) Place(ctx context.Context, order shop.Order) error {
 }
 
 func newEntry(order shop.Order) (entry, error) {
-	id, err := uuid.Parse(order.ID)
+	id, err := shop.ParseID(order.ID)
 	if err != nil {
 		return entry{}, fmt.Errorf("order %q: %w", order.ID, err)
 	}

@@ -52,7 +52,7 @@ func Example_poison() {
 	// Output:
 	// body is not an order: invalid character 'h' looking for beginning of value
 	// message type "order.placed.v2": this consumer reads "order.placed.v1" only
-	// order_id: "7" is no UUID: invalid UUID length: 1
+	// not a valid order: order_id: "7" is not a UUID
 	// not a valid order: user_email: "ada" is not an e-mail address
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"course.example/shop"
-	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -40,7 +39,9 @@ func decode(message amqp.Delivery) (shop.Order, error) {
 	if message.Type != OrderPlaced {
 		// The body of another version may still say whose order it is.
 		_ = json.Unmarshal(message.Body, &order)
-		if uuid.Validate(order.ID) != nil {
+		if id, err := shop.ParseID(order.ID); err == nil {
+			order.ID = id.String()
+		} else {
 			order.ID = ""
 		}
 		return order, fmt.Errorf("message type %q: this consumer reads %q only",
@@ -49,10 +50,9 @@ func decode(message amqp.Delivery) (shop.Order, error) {
 	if err := json.Unmarshal(message.Body, &order); err != nil {
 		return shop.Order{}, fmt.Errorf("body is not an order: %w", err)
 	}
-	// One identity has several spellings. Everybody behind this line sees one.
-	id, err := uuid.Parse(order.ID)
+	id, err := shop.ParseID(order.ID)
 	if err != nil {
-		return shop.Order{}, fmt.Errorf("order_id: %q is no UUID: %w", order.ID, err)
+		return shop.Order{}, fmt.Errorf("not a valid order: %w", err)
 	}
 	order.ID = id.String()
 	if err := order.Validate(); err != nil {

@@ -59,7 +59,7 @@ func TestUnreadableMessagesSayWhy(t *testing.T) {
 		"wrong version": {"order.placed.v9", "{" + id + "}", seven, "order.placed.v9"},
 		"no type":       {"", "{}", "", `""`},
 		"no id":         {OrderPlaced, "{}", "", "order_id"},
-		"no UUID":       {OrderPlaced, `{"order_id":"7"}`, "", `"7" is no UUID`},
+		"no UUID":       {OrderPlaced, `{"order_id":"7"}`, "", `"7" is not a UUID`},
 		"no items":      {OrderPlaced, "{" + id + "}", seven, "items"},
 		"more follows":  {OrderPlaced, "{" + id + "}{}", "", "body is not an order"},
 	} {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"course.example/shop"
-	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -39,7 +38,7 @@ func (c *Consumer) deadLetter(ctx context.Context, d amqp.Delivery, reason error
 		return
 	}
 	ack(ctx, d)
-	if id, err := uuid.Parse(d.MessageId); err == nil {
+	if id, err := shop.ParseID(d.MessageId); err == nil {
 		shop.Failed(ctx, id.String(), reason.Error())
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
+	"course.example/shop"
 	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -42,11 +42,9 @@ func Read(codec Codec, body []byte, version int) (OrderPlaced, error) {
 	if err := event.Validate(); err != nil {
 		return event, fmt.Errorf("not a valid order: %w", err)
 	}
-	// One identity has several spellings. Everybody behind this line sees one.
-	id, err := uuid.Parse(event.OrderID)
+	id, err := shop.ParseID(event.OrderID)
 	if err != nil {
-		return event, fmt.Errorf("not a valid order: order_id: %q is no UUID: %w",
-			event.OrderID, err)
+		return event, fmt.Errorf("not a valid order: %w", err)
 	}
 	event.OrderID = id.String()
 	return event, nil

@@ -9,7 +9,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
-	"github.com/google/uuid"
 )
 
 // Emailed is the follow-up event: the customer of an order has been told.
@@ -60,10 +59,9 @@ func decodeOrder(payload []byte) (shop.Order, error) {
 	if err := order.Validate(); err != nil {
 		return order, unreadable(err)
 	}
-	// One identity has several spellings. Everybody behind this line sees one.
-	id, err := uuid.Parse(order.ID)
+	id, err := shop.ParseID(order.ID)
 	if err != nil {
-		return order, unreadable(fmt.Errorf("order_id: %q is no UUID: %w", order.ID, err))
+		return order, unreadable(err)
 	}
 	order.ID = id.String()
 	return order, nil

@@ -13,7 +13,6 @@ import (
 	"course.example/shop"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
-	"github.com/google/uuid"
 	client "github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
@@ -140,7 +139,7 @@ func (t *Telemetry) processed(ctx context.Context, o shop.Order) {
 // failed is the end of an order that was given up: the line for the ledger, and the counter.
 func (t *Telemetry) failed(ctx context.Context, m *message.Message, reason string) {
 	name := middleware.MessageCorrelationID(m)
-	id, err := uuid.Parse(name)
+	id, err := shop.ParseID(name)
 	if err != nil {
 		slog.ErrorContext(ctx, "a message without an order's name was given up",
 			"message", m.UUID, "correlation", name, "reason", reason)

@@ -3,13 +3,11 @@ package observability
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"course.example/shop"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/google/uuid"
 )
 
 // A parcel service comes when there is a batch for it, or after a while.
@@ -44,9 +42,9 @@ func decodeEmailed(payload []byte) (Emailed, error) {
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return event, unreadable(err)
 	}
-	id, err := uuid.Parse(event.OrderID)
+	id, err := shop.ParseID(event.OrderID)
 	if err != nil {
-		return event, unreadable(fmt.Errorf("order_id: %q is no UUID: %w", event.OrderID, err))
+		return event, unreadable(err)
 	}
 	event.OrderID = id.String()
 	return event, nil

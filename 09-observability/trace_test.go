@@ -164,7 +164,7 @@ func TestUnreadableAndPanicking(t *testing.T) {
 		"no JSON":  {"not an order", nil, 1, "not an order of ours"},
 		"no order": {`{"user_email": "ada@example.com"}`, nil, 1, "items: must hold"},
 		"no id": {`{"user_email": "ada@example.com",
-			"items": [{"sku": "X", "quantity": 1, "price_cents": 1}]}`, nil, 1, `order_id: "" is no UUID`},
+			"items": [{"sku": "X", "quantity": 1, "price_cents": 1}]}`, nil, 1, `order_id: "" is not a UUID`},
 		"panic": {"{}", func(*message.Message) ([]*message.Message, error) {
 			panic("out of paper")
 		}, 3, "out of paper"},

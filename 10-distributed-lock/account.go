@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"course.example/shop"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -177,9 +176,9 @@ func (p *page) leave() {
 // checkOrder wants an order such as the shop takes, with an identity that is a UUID. It
 // returns the identity in its one spelling.
 func checkOrder(order shop.Order) (string, error) {
-	id, err := uuid.Parse(order.ID)
+	id, err := shop.ParseID(order.ID)
 	if err != nil {
-		return "", &badInput{fmt.Sprintf("order_id: %.80q is not a UUID", order.ID)}
+		return "", &badInput{err.Error()}
 	}
 	if err := order.Validate(); err != nil {
 		return "", &badInput{err.Error()}

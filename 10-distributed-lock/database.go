@@ -13,7 +13,6 @@ import (
 
 	"course.example/shop"
 	"github.com/cenkalti/backoff/v5"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -101,7 +100,7 @@ func (a *Account) change(ctx context.Context, id, owner string, do func(*page) e
 	if err := checkOwner(owner); err != nil {
 		return err
 	}
-	number, err := uuid.Parse(id)
+	number, err := shop.ParseID(id)
 	if err != nil {
 		return fmt.Errorf("order %.80q: %w", id, ErrUnknown)
 	}
@@ -252,7 +251,7 @@ type Entry struct {
 
 // Entries returns the record of one order, in the order of entering.
 func (a *Account) Entries(ctx context.Context, id string) (entries []Entry, err error) {
-	number, err := uuid.Parse(id)
+	number, err := shop.ParseID(id)
 	if err != nil {
 		return nil, fmt.Errorf("order %.80q: %w", id, ErrUnknown)
 	}

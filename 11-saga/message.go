@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"course.example/shop"
-	"github.com/google/uuid"
 )
 
 // Kind says what a message is about. It is also the routing key. An imperative
@@ -135,9 +134,9 @@ func decode(contentType string, body []byte) (Message, error) {
 // canonical is the one form of an identity: a database and a map must not take
 // two ways to write the same UUID for two orders.
 func canonical(id string) (string, error) {
-	parsed, err := uuid.Parse(id)
+	parsed, err := shop.ParseID(id)
 	if err != nil {
-		return "", fmt.Errorf("order id %.80q is not a UUID", id)
+		return "", err
 	}
 	return parsed.String(), nil
 }

@@ -131,7 +131,7 @@ func (p *Producer) now() time.Time { return time.Now().Add(p.settings.ClockError
 // Place places an order for the shop's counter. Once it returns nil the event is on the
 // database's disk.
 func (p *Producer) Place(ctx context.Context, order shop.Order) error {
-	stream, err := uuid.Parse(order.ID)
+	stream, err := shop.ParseID(order.ID)
 	if err != nil {
 		return fmt.Errorf("order %q: %w", order.ID, err)
 	}

@@ -35,10 +35,12 @@ func decode(body []byte) (shop.Order, error) {
 	if err := json.Unmarshal(body, &order); err != nil {
 		return order, fmt.Errorf("%w: no order: %w", ErrUnreadable, err)
 	}
+	id, err := shop.ParseID(order.ID)
+	if err != nil {
+		return order, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	order.ID = id.String()
 	switch err := order.Validate(); {
-	case order.ID == "" || len(order.ID) > maxID:
-		return order, fmt.Errorf("%w: its identity has %d bytes, want 1 to %d",
-			ErrUnreadable, len(order.ID), maxID)
 	case err != nil:
 		return order, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	case order.PlacedAt.Before(oldest):
@@ -47,8 +49,6 @@ func decode(body []byte) (shop.Order, error) {
 	}
 	return order, nil
 }
-
-const maxID = 64
 
 var oldest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 

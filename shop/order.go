@@ -67,6 +67,22 @@ func NewOrder(email string, items ...Item) (Order, error) {
 	}, nil
 }
 
+// ParseID reads the identity of an order that came from outside. One UUID has several
+// spellings (upper case, braces, urn:uuid:, no dashes): whoever compares or stores the
+// text would take them for several orders, so the result has only one. The error is a
+// [*FieldError] of the field order_id and quotes little of what came.
+func ParseID(text string) (uuid.UUID, error) {
+	// Parse alone takes any two characters for braces.
+	if err := uuid.Validate(text); err != nil {
+		return uuid.Nil, fieldf("order_id", "%.80q is not a UUID", text)
+	}
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.Nil, fieldf("order_id", "%.80q is not a UUID", text)
+	}
+	return id, nil
+}
+
 // SampleItems is what a request without a body buys.
 func SampleItems() []Item {
 	return []Item{
@@ -92,7 +108,8 @@ func fieldf(field, format string, args ...any) error {
 }
 
 // Validate reports the first thing that is wrong with the order, as a
-// [*FieldError], or nil. The identity is not checked: the counter gives it.
+// [*FieldError], or nil. The identity is not checked: the counter gives it, and a
+// consumer reads it with [ParseID].
 func (o Order) Validate() error {
 	if err := validateEmail(o.UserEmail); err != nil {
 		return err

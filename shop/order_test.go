@@ -132,3 +132,22 @@ func TestWorkIsInterrupted(t *testing.T) {
 		}
 	})
 }
+
+// One identity has several spellings, and a table or a map must see one.
+func TestParseID(t *testing.T) {
+	t.Parallel()
+	const id = "0199d3a0-7c1e-7abc-8000-000000000001"
+	for _, text := range []string{id, strings.ToUpper(id), "{" + id + "}", "urn:uuid:" + id,
+		strings.ReplaceAll(id, "-", "")} {
+		if got, err := ParseID(text); err != nil || got.String() != id {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "seven", "x" + id + "y", id + "\x00", " " + id,
+		strings.Repeat("7", 100_000)} {
+		var wrong *FieldError
+		if _, err := ParseID(text); !errors.As(err, &wrong) || len(err.Error()) > 120 {
+			t.Errorf("%.40q: error %.200v, want a short one about order_id", text, err)
+		}
+	}
+}

@@ -117,6 +117,9 @@ func inJSON(member string) []Stranger {
 		{"no identity", field("order_id", nil), Dead},
 		{"an identity that is a number", field("order_id", 7), Dead},
 		{"an identity that is none", field("order_id", "seven"), Dead},
+		{"an identity between two letters", respelled(func(id string) string {
+			return "x" + id + "y"
+		}), Dead},
 		{"an identity with a NUL", field("order_id", "0199d3a0-7c1e-7000-8000-00000000000\x00"), Dead},
 		{"an identity with an escape sequence", field("order_id", "\x1b]0;owned\x07"), Dead},
 		{"an identity as a URN", respelled(func(id string) string { return "urn:uuid:" + id }), Done},
