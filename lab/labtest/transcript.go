@@ -216,6 +216,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\.\d\d\d`), "<time>"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},
 	{regexp.MustCompile(`…[0-9a-f]{8}\b`), "<order>"},
+	{regexp.MustCompile(`( do) -run \S+`), "${1}"}, // said where another run is going on
 	{regexp.MustCompile(`^(\s+(?:accepted|processed)\s+)\d+`), "${1}<n>"},
 	{regexp.MustCompile(`\s+`), " "},
 }

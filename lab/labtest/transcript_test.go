@@ -11,6 +11,7 @@ producer   │ 10:00:00.001 listening url=http://127.0.0.1:8080
 consumer-1 │ 10:00:00.002 order received order=…aaaaaaaa attempt=1
 producer   │ 10:00:00.003 order accepted order=…aaaaaaaa
 consumer-1 │ 10:00:00.004 order processed order=…aaaaaaaa
+  .lab/bin/lab do -run 1201-011858-hkhm burst 100
 
 the ledger
   accepted        13   the customer was told yes
@@ -31,6 +32,8 @@ func TestCompare(t *testing.T) {
 		{"two processes in another order",
 			"producer │ 10:00:00.003 order accepted order=…aaaaaaaa\n" +
 				"consumer-1 │ 10:00:00.002 order received order=…aaaaaaaa attempt=1", 0},
+		{"another run beside it", "  .lab/bin/lab do burst 100", 0},
+		{"another act", "  .lab/bin/lab do burst 10", 1},
 		{"left out", "lab │ building\n…\nthe ledger", 0},
 		{"a wildcard within a line", "producer │ … listening …", 0},
 		{"one process in another order",
