@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"course.example/shop"
 	"github.com/google/uuid"
@@ -21,6 +19,8 @@ type Payment struct {
 	settings Settings
 	book     *Book
 	workers  *semaphore.Weighted
+	fails    share // of the calls, for -fail
+	slow     share // of the answers, for -slow-share
 
 	mu     sync.Mutex
 	inHand map[string]bool // keys
@@ -41,7 +41,7 @@ func (p *Payment) Charge(ctx context.Context, key string, c Charge) (Receipt, er
 		return Receipt{}, err
 	}
 	shop.Received(ctx, c.OrderID, 1)
-	if rand.Float64() < p.settings.Fail {
+	if p.fails.next(p.settings.Fail) {
 		return Receipt{}, fmt.Errorf("%w: told to fail with -fail", ErrUnavailable)
 	}
 	first, entered, err := p.once(ctx, key, c)
@@ -64,7 +64,7 @@ func (p *Payment) Charge(ctx context.Context, key string, c Charge) (Receipt, er
 	// Said of a repeat, too: a kill may have come between the charge and these words.
 	// It is the same effect, which its identity says.
 	shop.Processed(ctx, c.OrderID, slog.String("effect", first.ReceiptID))
-	return receipt, p.dawdle(ctx)
+	return receipt, p.delay(ctx)
 }
 
 // once returns what stands in the book under the key, and enters it if nothing does.
@@ -117,20 +117,4 @@ func (p *Payment) release(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.inHand, key)
-}
-
-// dawdle holds an answer back, if told to: the charge is made, and nobody hears of
-// it in time. No caller can tell that from a charge that was never made.
-func (p *Payment) dawdle(ctx context.Context) error {
-	if p.settings.Slow <= 0 || rand.Float64() >= p.settings.SlowShare {
-		return nil
-	}
-	timer := time.NewTimer(p.settings.Slow)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("the caller did not wait for a slow answer: %w", ctx.Err())
-	}
 }

@@ -115,11 +115,30 @@ func TestPredictionIsCompared(t *testing.T) {
 		{53, 100, "you said lost 53, and it was 50"},
 		{50, 111, "you said processed 111, and it was 100"},
 	} {
-		v, err := compare(p, map[string]float64{"lost": c.lost, "processed": c.processed}, facts)
+		v, err := compare(p, map[string]float64{"lost": c.lost, "processed": c.processed}, facts, "too slow")
 		if err != nil || !strings.HasPrefix(v.Why, c.why) ||
 			v.Green != strings.HasPrefix(c.why, "as foretold") {
 			t.Errorf("lost %v, processed %v: %+v, %v, want %q", c.lost, c.processed, v, err, c.why)
 		}
+	}
+}
+
+// A machine that was too slow takes the word of nobody for wrong whose figure depends on it.
+func TestPredictionOnASlowMachine(t *testing.T) {
+	t.Parallel()
+	p := &manifest.Prediction{Within: map[string]string{"refused": "1"}}
+	facts := &figure.Facts{Refused: 9}
+	for slow, want := range map[string]string{
+		"":         "you said refused 0, and it was 9",
+		"too slow": "whether refused is 0 is unknown (it was 9): too slow",
+	} {
+		v, err := compare(p, map[string]float64{"refused": 0}, facts, slow)
+		if err != nil || v.Green || v.Why != want {
+			t.Errorf("%q: %+v, %v, want %q", slow, v, err, want)
+		}
+	}
+	if v, err := compare(p, map[string]float64{"refused": 9}, facts, "too slow"); err != nil || !v.Green {
+		t.Errorf("foretold on a slow machine: %+v, %v", v, err)
 	}
 }
 

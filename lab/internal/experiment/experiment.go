@@ -259,11 +259,19 @@ func (r *Result) compare(c manifest.Condition, shows bool) Check {
 		check.Held, check.Unknown = false, "there was more to come: there still waits "+r.Waits
 	case check.Held && r.missing() != "":
 		check.Held, check.Unknown = false, r.missing()
-	case !check.Held && f.Machine && r.Slow > tooSlow:
-		check.Unknown = fmt.Sprintf("the machine was %.0f times slower than usual: "+
-			"too slow to tell", r.Slow)
+	case !check.Held && f.Machine:
+		check.Unknown = r.TooSlow()
 	}
 	return check
+}
+
+// TooSlow says by how much the machine was too slow for what depends on its speed to be told, or
+// is empty.
+func (r *Result) TooSlow() string {
+	if r.Slow <= tooSlow {
+		return ""
+	}
+	return fmt.Sprintf("the machine was %.0f times slower than usual: too slow to tell", r.Slow)
 }
 
 // missing says what was missing for any promise to be believed, or is empty. Where no order was
