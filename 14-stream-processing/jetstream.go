@@ -233,6 +233,9 @@ func (r *jetReader) begin(ctx context.Context) error {
 		jetstream.OrderedConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1,
 			InactiveThreshold: time.Minute,
+			// The client asks for the new one by one name, again and again. If the servers
+			// have put that on the dead one before they knew, it would ask for ever.
+			MaxResetAttempts: 1,
 		})
 	if err != nil {
 		return err
@@ -260,21 +263,30 @@ func (r *jetReader) begin(ctx context.Context) error {
 // server's leaders change it may wait for ever (nats-io/nats.go, issue 2063).
 const silence = 10 * time.Second
 
+// next waits for a record until the reader or the connection is closed. Whatever else ends the
+// wait, a consumer of another name begins behind the last record.
 func (r *jetReader) next() (jetstream.Msg, error) {
 	for {
 		r.mu.Lock()
 		messages := r.messages
 		r.mu.Unlock()
 		msg, err := messages.Next(jetstream.NextMaxWait(silence))
-		if !errors.Is(err, nats.ErrTimeout) {
+		if err == nil || r.log.conn.IsClosed() {
 			return msg, err
 		}
+		wait := pause
 		ctx, cancel := context.WithTimeout(context.Background(), askTime)
 		if err := r.begin(ctx); err != nil {
 			slog.Warn("no record for a while, and the log does not answer",
 				"partition", r.partition, "reason", r.log.explain(err))
+			wait = attemptTime
 		}
 		cancel()
+		select {
+		case <-r.stop:
+			return nil, err
+		case <-time.After(wait):
+		}
 	}
 }
 
