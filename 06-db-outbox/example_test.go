@@ -30,9 +30,9 @@ func Example_unreadable() {
 	//   cannot unmarshal string into Go value of type shop.Order
 	// unreadable message:
 	//   order.placed v1:
-	//   order_id "7":
-	//   invalid UUID length:
-	//   1
+	//   not a valid order:
+	//   order_id:
+	//   "7" is not a UUID
 	// unreadable message:
 	//   event "order.placed" version 2 is unknown:
 	//   this consumer reads order.placed v1; deploy consumers before producers
