@@ -11,7 +11,7 @@ GO ?= go
 LAB = GOWORK=off $(GO) build -C lab -buildvcs=false -o ../.lab/bin/ . && GOWORK=off .lab/bin/lab
 
 .DEFAULT_GOAL := help
-.PHONY: help test progress soak mutants break score up down status doctor fmt tidy clean
+.PHONY: help test progress soak mutants break score up down status doctor fmt tidy bump clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -93,6 +93,10 @@ fmt: ## format the code of every module
 
 tidy: ## tidy the go.mod of every module
 	@dirs=$$($(MODULES)) && echo "$$dirs" | while IFS= read -r dir; do (cd "$$dir" && GOWORK=off $(GO) mod tidy) || exit 1; done
+
+bump: ## take the newest versions of what every module needs; then make test
+	@dirs=$$($(MODULES)) && echo "$$dirs" | while IFS= read -r dir; do \
+		(cd "$$dir" && export GOWORK=off && $(GO) get -u ./... && $(GO) mod tidy) || exit 1; done
 
 clean: ## stop what up has started, and remove what the lab has left behind
 	@status=$$($(LAB) status) && case "$$status" in *"run  "*) \
