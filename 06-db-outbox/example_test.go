@@ -1,12 +1,14 @@
 package outbox
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"course.example/lab/services/servicestest"
+	"course.example/shop"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -118,4 +120,33 @@ func Example_optimistic() {
 	// Output:
 	// first has taken 1
 	// second has taken 0
+}
+
+// LISTEN and NOTIFY: a consumer that sleeps is woken by Postgres when an order was committed.
+func Example_listen() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		conn, err := pgx.Connect(t.Context(), s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		if _, err := conn.Exec(t.Context(), `LISTEN outbox`); err != nil {
+			t.Fatal(err)
+		}
+		if err := NewProducer(pool, s).Place(t.Context(), newOrder(t, shop.SampleEmail)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		note, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("woken by:", note.Channel)
+		fmt.Println("messages:", count(t, pool, countOpen))
+	})
+	// Output:
+	// woken by: outbox
+	// messages: 1
 }

@@ -143,3 +143,36 @@ func Example_redelivery() {
 	// first redelivered: false
 	// second redelivered: true
 }
+
+// The prefetch is how many messages a consumer has without having acknowledged them. The others wait
+// in the queue, for whoever comes next.
+func Example_prefetch() {
+	servicestest.Example(func(t testing.TB) {
+		s := onBroker(t)
+		p, _ := publisher(t, s)
+		for range 5 {
+			if err := p.Publish(t.Context(), newOrder(t, shop.SampleEmail)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conn, err := connect(t.Context(), s, "example", quorumOrders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.close() })
+		if err := conn.channel.Qos(2, 0, false); err != nil {
+			t.Fatal(err)
+		}
+		orders, err := conn.channel.Consume(OrdersQueue, "", false, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		receive(t, "first order", orders)
+		second := receive(t, "second order", orders)
+		queue, err := conn.channel.QueueDeclarePassive(OrdersQueue, true, false, false, false, nil)
+		fmt.Println("in the queue:", queue.Messages, err)
+		_ = second.Ack(true) // and with it the first
+		receive(t, "third order", orders)
+	})
+	// Output: in the queue: 3 <nil>
+}

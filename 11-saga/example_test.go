@@ -59,3 +59,20 @@ func Example_orchestration() {
 	// cancelled: 3
 	// violations: 0
 }
+
+// The same business without an orchestrator: each service waits for the event of the one before it.
+func Example_choreography() {
+	servicestest.Example(func(t testing.TB) {
+		w := newWorld(t, "choreography")
+		w.start("payment", "inventory", "shipping")
+		w.place(clients...)
+		account := w.settled()
+		fmt.Println("accepted:", account.Accepted)
+		fmt.Println("cancelled:", account.Cancelled)
+		fmt.Println("violations:", account.Violations())
+	})
+	// Output:
+	// accepted: 1
+	// cancelled: 3
+	// violations: 0
+}

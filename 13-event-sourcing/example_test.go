@@ -90,3 +90,28 @@ func ExampleProjector() {
 	})
 	// Output: orders: 3 differences: 0
 }
+
+// A snapshot is the fold of a long stream, kept: then only the events behind it are read.
+func Example_snapshot() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		s.Snapshot = 3 // events
+		p := NewProducer(pool, s)
+		order := place(t, p, 1)[0]
+		for range 3 {
+			now, _, read, err := p.current(t.Context(), order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println("items:", len(now.Items), "events read:", len(read))
+			execute(t, p, order, AddItems{oneMug})
+		}
+		_, _, read, err := p.current(t.Context(), order)
+		fmt.Println("events read:", len(read), err)
+	})
+	// Output:
+	// items: 2 events read: 1
+	// items: 3 events read: 2
+	// items: 4 events read: 3
+	// events read: 1 <nil>
+}
