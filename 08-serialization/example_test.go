@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 func small() OrderPlaced {
@@ -51,4 +53,59 @@ func Example_breaking() {
 	// Output:
 	// [/order_id: was a string and is nothing] <nil>
 	// [/order_number: was a string and is a number] <nil>
+}
+
+// A program of version 1 corrects an e-mail in an event of version 2, which has a field that it has
+// never heard of. Protobuf keeps it. JSON drops it, unless the program is careful.
+func Example_unknown() {
+	order := small()
+	order.Payment = Payment{Wallet: &Wallet{Provider: "gopay"}} // since version 2
+	for _, c := range []struct {
+		name    string
+		codec   Codec
+		correct func(body []byte, email string) ([]byte, error)
+	}{
+		{"Protobuf", Protobuf, CorrectEmailProtobuf},
+		{"JSON", JSON, CorrectEmailJSON},
+		{"JSON, carefully", JSON, CorrectEmailCarefully},
+	} {
+		body, err := c.codec.Encode(order, Current)
+		if err != nil {
+			fmt.Println(err)
+		}
+		if body, err = c.correct(body, "grace@example.com"); err != nil {
+			fmt.Println(err)
+		}
+		now, err := c.codec.Decode(body, Current)
+		fmt.Println(c.name, now.UserEmail, now.Payment.Wallet != nil, err)
+	}
+	// Output:
+	// Protobuf grace@example.com true <nil>
+	// JSON grace@example.com false <nil>
+	// JSON, carefully grace@example.com true <nil>
+}
+
+// The version travels beside the bytes, with the oldest version of a reader that understands them.
+// A consumer of version 1 reads an event of version 2, and refuses what needs a newer one.
+func Example_version() {
+	behind := Reader{Codecs: []Codec{JSON}, Version: 1}
+	order := small()
+	order.OrderID = "0199d3a0-7c1e-7000-8000-000000000007"
+	m, err := Writer{JSON, Current}.Write(order)
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("version", m.Headers[HeaderVersion], "for readers since", m.Headers[HeaderReader])
+	for _, headers := range []amqp.Table{
+		m.Headers, {HeaderVersion: int32(9), HeaderReader: int32(9)},
+	} {
+		_, err := behind.Read(amqp.Delivery{
+			Type: m.Type, ContentType: m.ContentType, Headers: headers, Body: m.Body,
+		})
+		fmt.Println(err)
+	}
+	// Output:
+	// version 2 for readers since 1
+	// <nil>
+	// unknown schema version: version 9 needs a reader of version 9; this consumer is version 1
 }
