@@ -11,11 +11,13 @@ import (
 	"course.example/lab/internal/bench"
 	"course.example/lab/internal/home"
 	"course.example/lab/internal/manifest"
+	"course.example/lab/internal/stage"
 )
 
 // watchOnce builds and runs a program that prints for people and ends. There are
-// no orders and no servers, so nothing of the lab's own is on the screen: no
-// names before the lines, no ledger, no keys. The program has the terminal.
+// no orders, so nothing of the lab's own is on the screen: no names before the
+// lines, no ledger, no keys. The program has the terminal. Servers that it needs
+// are started before it and stopped after it.
 func watchOnce(
 	ctx context.Context, cmd *cli.Command, step *manifest.Step, args []string,
 ) (err error) {
@@ -24,6 +26,9 @@ func watchOnce(
 	}
 	if _, err := step.Variant(cmd.String("variant")); err != nil {
 		return err
+	}
+	if len(step.Needs) > 0 {
+		return watchWithServers(ctx, cmd.String("variant"), step, args)
 	}
 	run, err := home.Open("run " + step.Number)
 	if err != nil {
@@ -34,12 +39,40 @@ func watchOnce(
 	if err != nil {
 		return err
 	}
-	cfg := bench.Config{Step: step, Run: run, Bin: bin, Variant: cmd.String("variant")}
+	return once(ctx, bench.Config{Step: step, Run: run, Bin: bin, Variant: cmd.String("variant")}, args)
+}
+
+func once(ctx context.Context, cfg bench.Config, args []string) error {
 	ended, err := bench.Once(ctx, cfg, os.Stdout, os.Stderr, 0, args...)
 	if err == nil && ended.Code != 0 {
 		return exitCode(ended.Code)
 	}
 	return err
+}
+
+func watchWithServers(
+	ctx context.Context, variant string, step *manifest.Step, args []string,
+) (err error) {
+	st, err := stage.Open(ctx, "run "+step.Number)
+	if err != nil {
+		return err
+	}
+	closing := context.WithoutCancel(ctx)
+	defer func() { err = errors.Join(err, st.Close(closing)) }()
+	st.Screen.Plain()
+	if step.Needs, err = step.ServersOf(manifest.Experiment{Variant: variant}); err != nil {
+		return err
+	}
+	if err := st.Prepare(ctx, step, []string{variant}, false, false); err != nil {
+		return err
+	}
+	cfg, cleanup, err := st.Config(ctx, step, "run-"+step.Number, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cleanup(closing)) }()
+	cfg.Variant = variant
+	return once(ctx, cfg, args)
 }
 
 // checkOnceFlags refuses what a program that runs once has nothing for.

@@ -24,8 +24,8 @@ type Ended struct {
 	Killed bool
 }
 
-// Once runs the program of a step that runs once, with the lab's own environment
-// and the variant's, and waits for its end. A program that fails is no error: the
+// Once runs the program of a step that runs once, with the lab's own environment,
+// the addresses of its servers and what the variant says, and waits for its end. A program that fails is no error: the
 // code says it. What it writes goes to out as it is, so that a terminal stays a
 // terminal. When ctx ends the program is asked to end; at the limit, if there is
 // one, it is killed.
@@ -41,7 +41,7 @@ func Once(
 		return Ended{}, err
 	}
 	env := append(os.Environ(), "VARIANT="+variant.Name)
-	for _, more := range []map[string]string{kind.Env, variant.Env, cfg.Env} {
+	for _, more := range []map[string]string{cfg.Address, kind.Env, variant.Env, cfg.Env} {
 		for _, name := range slices.Sorted(maps.Keys(more)) {
 			env = append(env, name+"="+more[name])
 		}

@@ -40,12 +40,13 @@ func TestOnce(t *testing.T) {
 		variant, out, errOut string
 		code                 int
 	}{
-		{"", "variant right\narguments -n 5\ncounted 2\n", "", 0},
-		{"fails", "variant fails\narguments -n 5\ncounted 2\n", "it went wrong\n", 3},
+		{"", "variant right\narguments -n 5\nserver toy://here\ncounted 2\n", "", 0},
+		{"fails", "variant fails\narguments -n 5\nserver toy://here\ncounted 2\n", "it went wrong\n", 3},
 	}
 	for _, c := range cases {
 		var out, errOut bytes.Buffer
-		cfg := bench.Config{Step: step, Run: run, Bin: bin, Variant: c.variant}
+		cfg := bench.Config{Step: step, Run: run, Bin: bin, Variant: c.variant,
+			Address: map[string]string{"TOY_URL": "toy://here"}}
 		ended, err := bench.Once(t.Context(), cfg, &out, &errOut, 0, "-n", "5")
 		if err != nil || ended.Code != c.code || ended.Killed {
 			t.Errorf("variant %q: ended %+v, %v, want code %d", c.variant, ended, err, c.code)

@@ -205,8 +205,6 @@ func (s *Step) checkOnce(p Process) error {
 	switch {
 	case len(s.Processes) > 1:
 		return wrong("once", "it must be the step's only process")
-	case len(s.Needs) > 0:
-		return wrong("once", "it cannot need servers")
 	case p.HTTP || p.Orders || p.Control || p.InFlight > 0 || p.Count != 1:
 		return wrong("once", "it has no http, orders, control, in-flight and count")
 	case s.Run.Work != nil || len(s.Inject) > 0:

@@ -81,7 +81,7 @@ type Process struct {
 	InFlight int `yaml:"in-flight"`
 	// Once says that this is a program which takes no orders: it prints for
 	// people and ends. It must be the step's only process. `run` shows what it
-	// prints and nothing else; experiments judge how it ends and what it prints.
+	// prints; servers that it needs are there before it. Experiments judge how it ends and what it prints.
 	Once bool `yaml:"once"`
 }
 

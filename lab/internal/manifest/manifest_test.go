@@ -228,7 +228,6 @@ func TestOnce(t *testing.T) {
 		{"no end", "ends: never", "ends: soon", "write within 10s"},
 		{"no code", "exits: 0", "exits: well", "is no bound"},
 		{"no HTTP", "once: true", "once: true\n    http: true", "has no http"},
-		{"no servers", "title:", "needs: [redis]\ntitle:", "cannot need servers"},
 		{"alone", "once: true", "once: true\n  - name: other", "only process"},
 		{"no orders", "title:", "run: {work: 1s}\ntitle:", "nobody places orders"},
 		{"not once", "once: true", "http: true", "needs a rate"},

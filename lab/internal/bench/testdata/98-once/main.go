@@ -12,6 +12,9 @@ func main() {
 	variant := os.Getenv("VARIANT")
 	fmt.Println("variant", variant)
 	fmt.Println("arguments", strings.Join(os.Args[1:], " "))
+	if server := os.Getenv("TOY_URL"); server != "" {
+		fmt.Println("server", server)
+	}
 	fmt.Println("counted 2")
 	switch variant {
 	case "loses":
