@@ -11,7 +11,7 @@ import (
 // in which people read them.
 func init() {
 	for _, t := range []trait{
-		rabbitmq, nats, postgres, redis, replicated, sentinel, etcd, jaeger, seq,
+		rabbitmq, mqtt, nats, postgres, redis, replicated, sentinel, etcd, jaeger, seq,
 	} {
 		traits[t.kind] = t
 		kinds = append(kinds, t.kind)
@@ -95,7 +95,7 @@ type address struct {
 	URL        string // what clients connect to
 	Page       string // the page for people, empty where there is none
 	Login      string // what to type there, empty where nothing is asked
-	Management string // RabbitMQ's HTTP API
+	Management string // RabbitMQ's HTTP API; of the kind MQTT, where it speaks AMQP
 }
 
 // startSlack is how much longer than on its own a server may take while tests load the machine.

@@ -20,7 +20,7 @@ func TestParseNeed(t *testing.T) {
 		{"redis durable durable", Need{}, "x1 to x9"},
 		{"postgres durable", Need{}, "only redis has to be asked for that"},
 		{"redis x1", Need{Kind: Redis, Count: 1}, ""},
-		{"kafka", Need{}, `unknown service "kafka": there are rabbitmq, nats, postgres, redis, replicated, sentinel, etcd, jaeger and seq`},
+		{"kafka", Need{}, `unknown service "kafka": there are rabbitmq, mqtt, nats, postgres, redis, replicated, sentinel, etcd, jaeger and seq`},
 		{"", Need{}, `write it as "rabbitmq", "redis x5" or "redis durable x5"`},
 		{"redis five", Need{}, "how many nodes, x1 to x9"},
 		{"redis x0", Need{}, "x1 to x9"},

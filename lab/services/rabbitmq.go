@@ -252,6 +252,13 @@ func findRabbit() ([]string, error) {
 
 // prepareRabbit takes three ports: AMQP, management, Erlang distribution.
 func prepareRabbit(ctx context.Context, n node) (*process, error) {
+	return prepareWith(ctx, n, "rabbitmq_management", fmt.Sprintf(
+		"[{rabbitmq_management, [{tcp_config, [{ip, \"127.0.0.1\"}, {port, %d}]}]}].\n", n.ports[1]))
+}
+
+// prepareWith makes a node with one plugin, which has its settings as Erlang terms. The ports are those
+// of AMQP, the plugin, and Erlang distribution.
+func prepareWith(ctx context.Context, n node, plugin, settings string) (*process, error) {
 	dir, err := n.site.run.MkdirData(n.name)
 	if err != nil {
 		return nil, err
@@ -260,7 +267,7 @@ func prepareRabbit(ctx context.Context, n node) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := configureRabbit(dir, n, erlang.cookie)
+	plugins, err := configureRabbit(dir, n, erlang.cookie, plugin, settings)
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", n.name, err)
 	}
@@ -272,7 +279,9 @@ func prepareRabbit(ctx context.Context, n node) (*process, error) {
 }
 
 // configureRabbit writes the node's files. The variables that it returns only make it start faster.
-func configureRabbit(dir string, n node, cookie string) (faster []string, err error) {
+func configureRabbit(
+	dir string, n node, cookie, plugin, settings string,
+) (faster []string, err error) {
 	// Erlang wants the cookie to be nobody else's to read, and a file left by an earlier start
 	// of `lab up` cannot be written over.
 	secret := filepath.Join(dir, ".erlang.cookie")
@@ -284,9 +293,8 @@ func configureRabbit(dir string, n node, cookie string) (faster []string, err er
 		mode          fs.FileMode
 	}{
 		// As Erlang terms, and only what no variable says: it starts faster than rabbitmq.conf.
-		{"advanced.config", fmt.Sprintf("[{rabbitmq_management, [{tcp_config, "+
-			"[{ip, \"127.0.0.1\"}, {port, %d}]}]}].\n", n.ports[1]), 0o644},
-		{"enabled_plugins", "[rabbitmq_management].\n", 0o644},
+		{"advanced.config", settings, 0o644},
+		{"enabled_plugins", "[" + plugin + "].\n", 0o644},
 		{"rabbitmq.conf", "", 0o644},
 		{".erlang.cookie", cookie, 0o400},
 	} {
@@ -295,7 +303,7 @@ func configureRabbit(dir string, n node, cookie string) (faster []string, err er
 			return nil, err
 		}
 	}
-	return fewPlugins(n.programs[0], filepath.Join(dir, "plugins"))
+	return fewPlugins(n.programs[0], filepath.Join(dir, "plugins"), plugin)
 }
 
 // rabbitEnv is all that keeps a node to itself: see rabbitmq-env.conf(5) and the RabbitMQ guide
@@ -332,18 +340,18 @@ func rabbitEnv(dir string, ports []int, epmd int) []string {
 	}
 }
 
-// fewPlugins makes a folder with links to the plugins that management needs and to the libraries,
+// fewPlugins makes a folder with links to a plugin, to those that it needs and to the libraries,
 // and returns the variable that leads there. The server reads every plugin it finds when it
 // boots, and with these alone it is up in 5 s instead of 6.5. Where the plugins do not lie beside
 // the script, or not as folders, it returns nothing.
-func fewPlugins(script, dir string) ([]string, error) {
+func fewPlugins(script, dir, plugin string) ([]string, error) {
 	script, err := filepath.EvalSymlinks(script)
 	if err != nil {
 		return nil, err
 	}
 	all := filepath.Join(filepath.Dir(filepath.Dir(script)), "plugins")
 	needed := map[string]bool{}
-	if !needPlugin(all, "rabbit", needed) || !needPlugin(all, "rabbitmq_management", needed) {
+	if !needPlugin(all, "rabbit", needed) || !needPlugin(all, plugin, needed) {
 		return nil, nil
 	}
 	entries, err := os.ReadDir(all)

@@ -189,7 +189,7 @@ func TestFewPluginsAreAllThatManagementNeeds(t *testing.T) {
 	}
 	links := func() string {
 		dir := t.TempDir()
-		env, err := fewPlugins(script, dir)
+		env, err := fewPlugins(script, dir, "rabbitmq_management")
 		must(t, err)
 		if env == nil {
 			return "none"
