@@ -12,6 +12,7 @@
 //	kafka.go         the same over Kafka's protocol
 //	event.go       the record, its partition, its time
 //	window.go      windows, watermark, lateness; what is kept, and for how long
+//	join.go          orders and their payments, two streams that never end
 //	consumer.go    a batch: read, work, count
 //	commit.go        sums and offset in one transaction, and back into memory
 //	members.go       who reads which partition

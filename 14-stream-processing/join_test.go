@@ -1,0 +1,167 @@
+package streams
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"course.example/shop"
+)
+
+const (
+	payWithin = 10 * time.Second
+	paySlack  = 2 * time.Second
+)
+
+// traffic is two streams of which every eighth order is not paid, every eighth too late, every eighth
+// twice, and of which records overtake each other by less than the slack.
+func traffic(n int, random *rand.Rand) (orders []shop.Order, payments []Payment) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	jitter := func() time.Duration { return time.Duration(random.Int64N(int64(paySlack))) }
+	for i := range n {
+		at := start.Add(time.Duration(i) * 100 * time.Millisecond)
+		order := shop.Order{ID: fmt.Sprint("order-", i), PlacedAt: at.Add(-jitter())}
+		orders = append(orders, order)
+		pay := func(after time.Duration) {
+			payments = append(payments, Payment{order.ID, 100, order.PlacedAt.Add(after)})
+		}
+		switch i % 8 {
+		case 0:
+		case 1:
+			pay(payWithin + time.Millisecond)
+		case 2:
+			pay(0)
+			pay(0)
+		default:
+			pay(payWithin * time.Duration(i%8) / 8)
+		}
+	}
+	payments = append(payments, Payment{"nobody's", 100, start.Add(time.Second)})
+	jitters := map[Payment]time.Time{}
+	for _, p := range payments {
+		jitters[p] = p.PaidAt.Add(jitter())
+	}
+	slices.SortStableFunc(payments, func(a, b Payment) int { return jitters[a].Compare(jitters[b]) })
+	return orders, payments
+}
+
+// foldPairs says what must come out, from all records at once and without any watermark.
+func foldPairs(orders []shop.Order, payments []Payment) map[string]int {
+	want, left := map[string]int{}, map[string]shop.Order{}
+	for _, o := range orders {
+		left[o.ID] = o
+	}
+	for _, p := range payments {
+		o, there := left[p.OrderID]
+		outcome := Unmatched
+		if late := p.PaidAt.Sub(o.PlacedAt); there && late >= 0 && late <= payWithin {
+			outcome = Paid
+			delete(left, p.OrderID)
+		}
+		want[string(outcome)+" "+p.OrderID]++
+	}
+	for id := range left {
+		want[string(Unpaid)+" "+id]++
+	}
+	return want
+}
+
+// Whichever of the two streams is read faster, and by how much: the same comes out.
+func TestJoinIsWhatAFoldSays(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		orders, payments := traffic(400, random)
+		share := []float64{0.02, 0.5, 0.98}[seed%3] // of the steps that read an order
+		j, got := NewJoin(payWithin, paySlack), map[string]int{}
+		take := func(known []Paired) {
+			for _, k := range known {
+				id := k.Order.ID
+				if k.Outcome == Unmatched {
+					id = k.Payment.OrderID
+				}
+				got[string(k.Outcome)+" "+id]++
+			}
+		}
+		for o, p := 0, 0; o < len(orders) || p < len(payments); {
+			if p == len(payments) || o < len(orders) && random.Float64() < share {
+				take(j.AddOrder(orders[o]))
+				if o++; o%50 == 0 {
+					take(j.AddOrder(orders[o-1])) // stands in the log twice
+				}
+			} else {
+				take(j.AddPayment(payments[p]))
+				p++
+			}
+			if random.IntN(5) == 0 {
+				take(j.Close())
+			}
+		}
+		end := orders[len(orders)-1].PlacedAt.Add(time.Hour) // a last record of each stream moves the watermark
+		take(j.AddOrder(shop.Order{ID: "end", PlacedAt: end}))
+		take(j.AddPayment(Payment{"end", 1, end}))
+		take(j.Close())
+		delete(got, "paid end")
+		if want := foldPairs(orders, payments); !maps.Equal(got, want) {
+			t.Fatalf("seed %d: %d outcomes, want %d: %v", seed, len(got), len(want), differ(got, want))
+		}
+		if n := j.Waiting(); n > 1 {
+			t.Errorf("seed %d: %d halves wait at the end", seed, n)
+		}
+	}
+}
+
+// differ is what two counts do not have in common.
+func differ(got, want map[string]int) (all []string) {
+	for _, pair := range [][2]map[string]int{{got, want}, {want, got}} {
+		for key, n := range pair[0] {
+			if pair[1][key] != n {
+				all = append(all, fmt.Sprintf("%s: got %d, want %d", key, got[key], want[key]))
+			}
+		}
+	}
+	return all
+}
+
+// What waits is bounded by the window, however long the streams are. The variant keeps all that nobody
+// has paid, and grows with them.
+func TestJoinStateIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		change  func(*Join)
+		bounded bool
+	}{{"right", func(*Join) {}, true}, {"unbounded-join", unboundedJoin, false}} {
+		orders, payments := traffic(2000, rand.New(rand.NewPCG(1, 0)))
+		j, most, p := NewJoin(payWithin, paySlack), 0, 0
+		c.change(j)
+		for _, order := range orders {
+			j.AddOrder(order)
+			for ; p < len(payments) && payments[p].PaidAt.Before(order.PlacedAt); p++ {
+				j.AddPayment(payments[p])
+			}
+			j.Close()
+			most = max(most, j.Waiting())
+		}
+		// Ten orders a second, whose windows are open for the time to pay and the slack of both streams.
+		limit := 2 * 10 * int((payWithin+2*paySlack)/time.Second)
+		if (most <= limit) != c.bounded {
+			t.Errorf("%s: up to %d halves are kept, the limit is %d", c.name, most, limit)
+		}
+	}
+}
+
+func TestJoinTakesNoLateOrder(t *testing.T) {
+	t.Parallel()
+	j := NewJoin(payWithin, paySlack)
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	j.AddOrder(shop.Order{ID: "a", PlacedAt: start.Add(time.Hour)})
+	j.AddPayment(Payment{"x", 1, start.Add(time.Hour)})
+	got := j.AddOrder(shop.Order{ID: "b", PlacedAt: start})
+	if len(got) != 1 || got[0].Outcome != LateOrder || got[0].Order.ID != "b" {
+		t.Errorf("got %+v", got)
+	}
+}
