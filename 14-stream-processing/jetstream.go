@@ -193,11 +193,14 @@ func (l *jetStream) Read(ctx context.Context, partition int, after uint64) (Read
 			"partition", partition, "from", after+1, "to", state.FirstSeq-1)
 	}
 	r := &jetReader{
-		log: l, partition: partition, last: after,
+		partition: partition, last: after,
 		records: make(chan Record, readAhead), stop: make(chan struct{}),
+		open: func(ctx context.Context, after uint64) (messages, error) {
+			return l.open(ctx, partition, after)
+		},
 	}
 	if err := r.begin(asking); err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", partition, l.explain(err))
+		return nil, fmt.Errorf("read partition %d: %w", partition, err)
 	}
 	r.ended.Go(r.pump)
 	return r, nil
@@ -213,7 +216,7 @@ func (l *jetStream) Close() error {
 }
 
 type jetReader struct {
-	log       *jetStream
+	open      func(ctx context.Context, after uint64) (messages, error)
 	partition int
 	last      uint64 // offset of the record that was read last
 	records   chan Record
@@ -222,26 +225,40 @@ type jetReader struct {
 	err       error // why there are no more records; set before records is closed
 
 	mu       sync.Mutex
-	messages jetstream.MessagesContext
+	messages messages
 }
 
-// begin reads on behind the last record. An ordered consumer has no acknowledgements and no memory
+// messages is what a reader needs of [jetstream.MessagesContext].
+type messages interface {
+	Next(options ...jetstream.NextOpt) (jetstream.Msg, error)
+	Stop()
+}
+
+// open reads a partition behind an offset. An ordered consumer has no acknowledgements and no memory
 // on the server. When the server on which it lives dies, the client makes another one, behind the
 // last record that it got.
-func (r *jetReader) begin(ctx context.Context) error {
-	consumer, err := r.log.js.OrderedConsumer(ctx, r.log.name(r.partition),
-		jetstream.OrderedConsumerConfig{
-			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1,
-			InactiveThreshold: time.Minute,
-			// The client asks for the new one by one name, again and again. If the servers
-			// have put that on the dead one before they knew, it would ask for ever.
-			MaxResetAttempts: 1,
-		})
+func (l *jetStream) open(ctx context.Context, partition int, after uint64) (messages, error) {
+	consumer, err := l.js.OrderedConsumer(ctx, l.name(partition), jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
+		InactiveThreshold: time.Minute,
+		// The client asks for the new one by one name, again and again. If the servers
+		// have put that on the dead one before they knew, it would ask forever.
+		MaxResetAttempts: 1,
+	})
 	if err != nil {
-		return err
+		return nil, l.explain(err)
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
+	all, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
 		jetstream.PullExpiry(4*time.Second), jetstream.PullHeartbeat(time.Second))
+	if err != nil {
+		return nil, l.explain(err)
+	}
+	return all, nil
+}
+
+// begin reads on behind the last record.
+func (r *jetReader) begin(ctx context.Context) error {
+	messages, err := r.open(ctx, r.last)
 	if err != nil {
 		return err
 	}
@@ -271,14 +288,22 @@ func (r *jetReader) next() (jetstream.Msg, error) {
 		messages := r.messages
 		r.mu.Unlock()
 		msg, err := messages.Next(jetstream.NextMaxWait(silence))
-		if err == nil || r.log.conn.IsClosed() {
+		if err == nil || closed(err) {
 			return msg, err
+		}
+		select {
+		case <-r.stop:
+			return nil, err
+		default:
 		}
 		wait := pause
 		ctx, cancel := context.WithTimeout(context.Background(), askTime)
-		if err := r.begin(ctx); err != nil {
+		if again := r.begin(ctx); closed(again) {
+			cancel()
+			return nil, again
+		} else if again != nil {
 			slog.Warn("no record for a while, and the log does not answer",
-				"partition", r.partition, "reason", r.log.explain(err))
+				"partition", r.partition, "reason", again)
 			wait = attemptTime
 		}
 		cancel()
@@ -288,6 +313,11 @@ func (r *jetReader) next() (jetstream.Msg, error) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// closed says that the connection was closed, by us: nothing comes any more.
+func closed(err error) bool {
+	return errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, jetstream.ErrConnectionClosed)
 }
 
 // pump moves what arrives into a channel, from which a batch can be taken without waiting.
