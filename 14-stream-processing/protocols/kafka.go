@@ -19,7 +19,8 @@ func Kafka(brokers string) Protocol {
 		client, err := kgo.NewClient(append([]kgo.Opt{
 			kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.Dialer(w.Dial),
 			kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }),
-			kgo.DisableClientMetrics(), // they would be counted, too
+			kgo.MetadataMinAge(50 * time.Millisecond), // it asks anew before it sends again
+			kgo.DisableClientMetrics(),                // they would be counted, too
 		}, more...)...)
 		if err != nil {
 			return nil, fmt.Errorf("connect to Kafka (KAFKA_BROKERS): %w", err)
