@@ -2,12 +2,12 @@ package limits
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // KeyHeader names the customer. A real gateway verifies the key first: who may choose
@@ -62,8 +62,8 @@ func refuse(w http.ResponseWriter, a Answer) {
 		say(w, http.StatusServiceUnavailable, "the limit cannot be checked now; come again later")
 		return
 	}
-	say(w, http.StatusTooManyRequests,
-		"too many requests; the next one may come in "+a.Wait.Round(time.Millisecond).String())
+	say(w, http.StatusTooManyRequests, fmt.Sprintf(
+		"too many requests; the next one may come in %.0f ms", math.Ceil(a.Wait.Seconds()*1000)))
 }
 
 func say(w http.ResponseWriter, status int, problem string) {
