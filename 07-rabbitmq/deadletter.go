@@ -77,7 +77,7 @@ func (s *Subscriber) move(
 func (s *Subscriber) suspect(ctx context.Context, d amqp.Delivery) {
 	slog.WarnContext(ctx, "a message came back too often: it is tried alone",
 		"message", d.MessageId, "deliveries", attemptOf(d)-1)
-	s.move(ctx, d, amqp.DefaultExchange, SuspectsQueue, copyOf(d))
+	s.move(ctx, d, amqp.DefaultExchange, s.topology.suspectsQueue(), copyOf(d))
 }
 
 // maxHeaders is how many bytes of a stranger's headers go along. All headers of a

@@ -9,6 +9,7 @@
 // Where to look, one idea per file:
 //
 //	topology.go    the queues and the exchange, declared by both sides
+//	fanout.go      one order for several kinds of receivers (the part fanout)
 //	message.go     an order as an AMQP message
 //	publisher.go   publishing, and what the customer is told
 //	confirms.go    publisher confirms in a bounded window

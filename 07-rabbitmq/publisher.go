@@ -137,7 +137,7 @@ func (p *Publisher) Publish(ctx context.Context, order shop.Order) error {
 	if err != nil {
 		return err
 	}
-	if err := p.publish(ctx, amqp.DefaultExchange, p.topology.queue, message); err != nil {
+	if err := p.publish(ctx, p.topology.exchange, p.topology.queue, message); err != nil {
 		return shop.Unavailable(fmt.Errorf("order %s: %w", order.ID, err), retryAfter)
 	}
 	return nil

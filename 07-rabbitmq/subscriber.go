@@ -37,9 +37,13 @@ type Subscriber struct {
 
 // NewSubscriber returns a subscriber that is not connected yet.
 func NewSubscriber(settings Settings, handle Handler) *Subscriber {
+	return newSubscriber(settings, quorumOrders, handle)
+}
+
+func newSubscriber(settings Settings, t topology, handle Handler) *Subscriber {
 	s := &Subscriber{
 		settings: settings,
-		topology: quorumOrders,
+		topology: t,
 		handle:   handle,
 		// A connection of its own: the broker stops reading from a connection
 		// that publishes when it is low on memory, and the acknowledgements,
@@ -101,7 +105,7 @@ func (s *Subscriber) consume(ctx context.Context, conn *session) error {
 	if err != nil {
 		return fmt.Errorf("open a channel for the suspects: %w", err)
 	}
-	suspects, err := s.subscribe(ctx, conn, alone, SuspectsQueue, 1)
+	suspects, err := s.subscribe(ctx, conn, alone, s.topology.suspectsQueue(), 1)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -33,7 +34,13 @@ type topology struct {
 	queue string
 	args  amqp.Table
 	found bool // somebody else has declared the queue, in whatever way
+
+	// For fan-out, see fanout.go: a queue of one receiver, bound to this exchange.
+	exchange string
+	suspects string // "" for SuspectsQueue
 }
+
+func (t topology) suspectsQueue() string { return cmp.Or(t.suspects, SuspectsQueue) }
 
 // quorumOrders is the queue of the right variant. A quorum queue writes every
 // message to disk, on a majority of the cluster's nodes, before it confirms it:
@@ -65,6 +72,13 @@ func (t topology) declare(channel *amqp.Channel) error {
 	if err != nil {
 		return mismatch("exchange", DeadLetterExchange, err)
 	}
+	if t.exchange != "" {
+		err := channel.ExchangeDeclare(t.exchange, amqp.ExchangeFanout,
+			true, false, false, false, nil)
+		if err != nil {
+			return mismatch("exchange", t.exchange, err)
+		}
+	}
 	dead := amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
 	if _, err := channel.QueueDeclare(
 		DeadLetterQueue, true, false, false, false, dead,
@@ -75,9 +89,12 @@ func (t topology) declare(channel *amqp.Channel) error {
 	if err != nil {
 		return fmt.Errorf("bind %s to %s: %w", DeadLetterQueue, DeadLetterExchange, err)
 	}
-	for _, queue := range []string{t.queue, SuspectsQueue} {
+	if t.queue == "" {
+		return nil
+	}
+	for _, queue := range []string{t.queue, t.suspectsQueue()} {
 		args := t.args
-		if queue == SuspectsQueue {
+		if queue == t.suspectsQueue() {
 			args = quorumOrders.args
 		}
 		if _, err := channel.QueueDeclare(
@@ -85,6 +102,12 @@ func (t topology) declare(channel *amqp.Channel) error {
 		); err != nil {
 			return mismatch("queue", queue, err)
 		}
+	}
+	if t.exchange == "" {
+		return nil
+	}
+	if err := channel.QueueBind(t.queue, "", t.exchange, false, nil); err != nil {
+		return fmt.Errorf("bind %s to %s: %w", t.queue, t.exchange, err)
 	}
 	return nil
 }

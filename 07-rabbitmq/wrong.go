@@ -23,6 +23,7 @@ var variants = map[string]variant{
 	"auto-ack":           {subscriber: autoAck},
 	"no-confirms":        {publisher: noConfirms},
 	"prefetch-unlimited": {subscriber: prefetchUnlimited},
+	"shared-queue":       {subscriber: sharedQueue}, // of the part fanout
 	"requeue-forever":    {publisher: toClassicQueue, subscriber: requeueForever},
 }
 
@@ -77,6 +78,13 @@ func requeueForever(s *Subscriber) {
 		}
 	}
 }
+
+// sharedQueue gives all receivers of the fan-out the same queue. They compete for the orders
+// as consumers of one kind do.
+//
+// What goes wrong: each order gets to one of them. A third of the customers gets an
+// e-mail, another third the parcel. Experiment: shared-queue-calm of the part fanout.
+func sharedQueue(s *Subscriber) { s.topology = receiver("everybody") }
 
 func toClassicQueue(p *Publisher) { p.topology = classicOrders }
 

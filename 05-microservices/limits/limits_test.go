@@ -232,7 +232,7 @@ func draw(name string, limit Limit) {
 
 var sink Answer
 
-// What a request costs, beside a mutex alone: go test -run xxx -bench Take ./limits
+// What a request costs, beside a mutex alone: go test -run '^$' -bench Take ./limits
 func BenchmarkTake(b *testing.B) {
 	var mu sync.Mutex
 	b.Run("mutex", func(b *testing.B) {
