@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -60,6 +62,12 @@ func (w Way) leave(
 			return retries, err
 		}
 		retries++
+		// Two who come back at once fail each other again.
+		select {
+		case <-time.After(rand.N(time.Millisecond << retries)):
+		case <-ctx.Done():
+			return retries, err
+		}
 	}
 }
 
