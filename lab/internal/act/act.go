@@ -61,6 +61,8 @@ type Step interface {
 	Services() []string // the kinds of server that it needs, such as redis
 	// Tool is the step's own command for an act that needs one, empty when it has none.
 	Tool(act string) []string
+	// Deployer is the kind of process that brings in other versions, empty when there is none.
+	Deployer() string
 }
 
 // Run is a running step, as an act sees it. Its methods are safe for concurrent use.
@@ -77,6 +79,8 @@ type Run interface {
 	Ask(ctx context.Context, body string)
 	// Inject runs the step's own tool for an act.
 	Inject(ctx context.Context, act string, n int) error
+	// Deploy asks the step's deployer for another version.
+	Deploy(ctx context.Context, version string) error
 }
 
 // Target is a process or a server of a run. Its methods are safe for concurrent use.

@@ -85,6 +85,13 @@ func (toy) Tool(act string) []string {
 	return map[string][]string{"poison": {"./inject"}}[act]
 }
 
+func (toy) Deployer() string { return "tier-2" }
+
+// plain is a step that cannot do what needs a process of its own.
+type plain struct{ toy }
+
+func (plain) Deployer() string { return "" }
+
 func check(s Step, text string) error {
 	a, words, err := Parse(text)
 	if err != nil {
@@ -103,6 +110,7 @@ func TestCheckAct(t *testing.T) {
 		"resume every consumer", "restart postgres", "kill redis", "kill redis-3", "cut redis-5",
 		"heal every old-consumer", "scale consumer 4", "scale old-consumer +1", "scale consumer -1",
 		"slow consumer-1 100ms 50KB/s", "slow every consumer 1s", "restart tier-2-1",
+		"deploy v2",
 	} {
 		if err := check(step, act); err != nil {
 			t.Errorf("%s: %v", act, err)
@@ -134,10 +142,15 @@ func TestCheckAct(t *testing.T) {
 		"scale tier2 2":         "did you mean tier-2?",
 		"slow mysql 1ms":        "no process and no service",
 		"slow consumer":         "how slow?",
+		"deploy":                "which version?",
+		"deploy v1 v2":          "which version?",
 	} {
 		if err := check(step, act); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want an error with %q, got: %v", act, want, err)
 		}
+	}
+	if err := check(plain{}, "deploy v2"); err == nil || !strings.Contains(err.Error(), "deploys: true") {
+		t.Errorf("deploy without a deployer: %v", err)
 	}
 }
 

@@ -46,6 +46,16 @@ type Injections map[string][]string
 // Tool is the step's own command for an act that puts messages into its input.
 func (s *Step) Tool(name string) []string { return s.Inject[name] }
 
+// Deployer is the kind of process that brings in other versions, "" when there is none.
+func (s *Step) Deployer() string {
+	for _, p := range s.Processes {
+		if p.Deploys {
+			return p.Name
+		}
+	}
+	return ""
+}
+
 // checkInject refuses a tool that no act uses.
 func (s *Step) checkInject() error {
 	for _, name := range slices.Sorted(maps.Keys(s.Inject)) {

@@ -193,6 +193,8 @@ func (s *Step) checkProcess(p Process) error {
 		return wrong("up-to", "%d is less than the count, %d", p.UpTo, p.Count)
 	case p.Orders && !p.HTTP:
 		return wrong("orders", "it takes orders by http, and has no http: true")
+	case p.Deploys && !p.HTTP:
+		return wrong("deploys", "it is told by http, and has no http: true")
 	}
 	return under(s.checkEnv(p.Env), "env")
 }

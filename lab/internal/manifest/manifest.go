@@ -76,6 +76,9 @@ type Process struct {
 	// LAB_CONTROL, a URL to POST acts to, and LAB_TOKEN, which it must show as
 	// the header Lab-Token. An experiment gives it neither: nobody is watching.
 	Control bool `yaml:"control"`
+	// Deploys says that this process brings in other versions of the shop: the act `deploy v2`
+	// POSTs /deploy?version=v2 to it, and a status of 2xx says that it has begun.
+	Deploys bool `yaml:"deploys"`
 	// InFlight is how many orders one process may hold that it has not
 	// answered for: a prefetch, a batch. It bounds what a kill may duplicate.
 	InFlight int `yaml:"in-flight"`
