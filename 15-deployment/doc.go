@@ -1,0 +1,17 @@
+// Package deployment is step 15: how a new version comes in while customers order.
+//
+// Where to look, one idea per file:
+//
+//	strategies.go  stop-and-start, rolling, blue/green, canary, and the way back
+//	deployer.go    the control loop: launch, wait until ready, retire, keep
+//	desired.go     what should run, and the plan from what runs to it
+//	door.go        the proxy before the replicas: weights, and orders in hand
+//	replica.go     a child process that is started, asked, drained
+//	probes.go      ready and alive are two questions
+//	migrate.go     expand, backfill, contract (migrations/)
+//	release.go     the versions v1 and v2, and some that are broken
+//	wrong.go       the wrong variants
+//
+// The shop itself is as small as can be: [Producer] writes orders into a table of Postgres,
+// [Consumer] takes them out with SKIP LOCKED (06-db-outbox).
+package deployment

@@ -1,0 +1,14 @@
+package deployment_test
+
+import (
+	"testing"
+
+	"course.example/lab/labtest"
+)
+
+// The promise of this step, asked of the built programs from outside: every experiment of
+// lab.yaml, which are also what make break-15 runs. The wrong variants are among them, and must
+// fail.
+func TestExperiments(t *testing.T) {
+	labtest.Experiments(t)
+}

@@ -1,0 +1,98 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+
+	"course.example/shop"
+)
+
+// Probes are the two questions that a deployer asks a program, and they are two because the
+// answers have two consequences:
+//
+//	GET /healthz  is it alive? If not, it is killed and started again.
+//	GET /readyz   can it serve now? If not, it gets no orders, and is left in peace.
+type Probes struct {
+	Ready func(context.Context) error
+	// Orders takes orders; nil for a program that takes none.
+	Orders http.Handler
+	warm   atomic.Bool
+	never  bool
+	// onDatabase asks the database whether the program is alive: a wrong variant.
+	onDatabase bool
+}
+
+// NewProbes returns the probes of a program of that release, which is ready after its warm-up.
+func NewProbes(s Settings, r Release, ready func(context.Context) error) *Probes {
+	return &Probes{Ready: ready, never: r.never, onDatabase: variants[s.Variant].onDatabase}
+}
+
+// WarmUp is what a program does before it can serve: it fills its caches, say.
+func (p *Probes) WarmUp(ctx context.Context, s Settings) error {
+	p.warm.Store(pause(ctx, s.WarmUp) && !p.never)
+	return nil
+}
+
+var errCold = errors.New("it is still warming up")
+
+// Place places an order, but not before the program is warm.
+func (p *Probes) Place(place func(context.Context, shop.Order) error) func(
+	context.Context, shop.Order) error {
+	return func(ctx context.Context, o shop.Order) error {
+		if !p.warm.Load() {
+			return shop.Unavailable(errCold, retryAfter)
+		}
+		return place(ctx, o)
+	}
+}
+
+// Handler serves the probes, and orders where the program takes some.
+func (p *Probes) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		if p.onDatabase && p.warm.Load() {
+			tell(w, p.Ready(r.Context()))
+			return
+		}
+		tell(w, nil)
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if !p.warm.Load() {
+			tell(w, errCold)
+			return
+		}
+		tell(w, p.Ready(r.Context()))
+	})
+	if p.Orders != nil {
+		mux.Handle("POST /orders", p.Orders)
+	}
+	return mux
+}
+
+func tell(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, shop.Reason(err), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}
+
+// Lifeline returns a context that ends with ctx, and when the parent has ended: the deployer holds
+// the other end of stdin, which the system closes even if the deployer is killed. It does nothing
+// for a program that was started by hand.
+func Lifeline(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if os.Getenv("LIFELINE") == "stdin" {
+		// It ends with the program: a read of stdin cannot be ended otherwise.
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			cancel()
+		}()
+	}
+	return ctx, cancel
+}
