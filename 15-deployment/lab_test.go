@@ -12,3 +12,8 @@ import (
 func TestExperiments(t *testing.T) {
 	labtest.Experiments(t)
 }
+
+// What the page shows is what there is.
+func TestPage(t *testing.T) {
+	labtest.Page(t, "README.md")
+}
