@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -253,6 +256,35 @@ func (db store) awaitALock(t *testing.T) {
 		case <-limit:
 			t.Fatal("the migration does not wait for the table")
 		}
+	}
+}
+
+// A database that takes connections and says nothing has not taken the order: the customer may come
+// again, and is told so in time.
+func TestASilentDatabaseTakesNoOrder(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	s := DefaultSettings()
+	s.URL = "postgres://shop:shop@" + listener.Addr().String() + "/shop?sslmode=disable"
+	s.Timeout = 200 * time.Millisecond
+	pool, err := Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	p := NewProducer(pool, s, releases["v1"])
+	door := httptest.NewRecorder()
+	shop.Counter{Place: p.Place}.Handler().ServeHTTP(door,
+		httptest.NewRequest(http.MethodPost, "/orders", nil))
+	if door.Code != http.StatusServiceUnavailable {
+		t.Errorf("the customer is told %d %s", door.Code, door.Body)
+	}
+	if err := p.Ready(t.Context()); err == nil {
+		t.Error("the producer calls itself ready")
 	}
 }
 

@@ -37,7 +37,13 @@ func (p *Producer) Place(ctx context.Context, order shop.Order) error {
 	}
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
-	_, err := p.pool.Exec(ctx, p.release.insertSQL(), row(order)...)
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil { // nothing was sent yet
+		return shop.Unavailable(fmt.Errorf("order %s: reach the database: %w", order.ID, err),
+			retryAfter)
+	}
+	defer conn.Release()
+	_, err = conn.Exec(ctx, p.release.insertSQL(), row(order)...)
 	if err == nil {
 		return nil
 	}
