@@ -35,6 +35,9 @@ func (p *Producer) Place(ctx context.Context, order shop.Order) error {
 			return fmt.Errorf("order %s: %w", order.ID, err)
 		}
 	}
+	if !pause(ctx, p.settings.Check) {
+		return shop.Unavailable(context.Cause(ctx), retryAfter)
+	}
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
 	conn, err := p.pool.Acquire(ctx)

@@ -22,6 +22,7 @@ type Settings struct {
 	Addr    string        // where the program serves HTTP
 	Timeout time.Duration // of one conversation with the database
 	Lease   time.Duration // how long the database waits for a silent consumer
+	Check   time.Duration // how long a producer looks at an order before it writes it
 	WarmUp  time.Duration // how long a replica takes from its start until it can serve
 	Work    time.Duration // how long the work for an order takes
 	Workers int           // orders that one consumer has in hand
@@ -72,6 +73,8 @@ func ReplicaSettings(program string, args []string) (Settings, Release, error) {
 	f.Env("addr", "ADDR")
 	f.DurationVar(&s.WarmUp, "warm-up", s.WarmUp, "from the start until it can serve")
 	f.Env("warm-up", "WARM_UP")
+	f.DurationVar(&s.Check, "check", s.Check, "how long a producer looks at an order")
+	f.Env("check", "CHECK")
 	f.DurationVar(&s.Lease, "lease", s.Lease, "of a silent consumer on the order in its hand")
 	f.Env("lease", "LEASE")
 	f.DurationVar(&s.Work, "work", s.Work, "how long the work for one order takes")
@@ -150,6 +153,7 @@ func (s Settings) validate() error {
 	}{
 		{"timeout", s.Timeout, 100 * time.Millisecond},
 		{"lease", s.Lease, 100 * time.Millisecond},
+		{"check", s.Check, 0},
 		{"warm-up", s.WarmUp, 0},
 		{"work", s.Work, 0},
 		{"poll", s.Poll, time.Millisecond},
