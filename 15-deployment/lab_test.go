@@ -15,5 +15,5 @@ func TestExperiments(t *testing.T) {
 
 // What the page shows is what there is.
 func TestPage(t *testing.T) {
-	labtest.Page(t, "README.md")
+	labtest.Page(t, "README.md", "MEASUREMENTS.md")
 }
