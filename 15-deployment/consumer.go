@@ -77,7 +77,7 @@ func (c *Consumer) one(ctx context.Context) (found bool, err error) {
 		if failure != nil && !errors.Is(failure, shop.ErrBounced) {
 			return failure
 		}
-		return finish(ctx, tx, order, failure)
+		return finish(ctx, tx, order, total, failure)
 	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -95,10 +95,13 @@ func (c *Consumer) one(ctx context.Context) (found bool, err error) {
 }
 
 // finish writes what became of the order.
-func finish(ctx context.Context, tx pgx.Tx, order shop.Order, failure error) error {
+func finish(
+	ctx context.Context, tx pgx.Tx, order shop.Order, cents int64, failure error,
+) error {
 	b := new(pgx.Batch)
 	if failure == nil {
-		b.Queue(`INSERT INTO mails (order_id, sent_to) VALUES ($1, $2)`, order.ID, order.UserEmail)
+		b.Queue(`INSERT INTO mails (order_id, sent_to, billed_cents) VALUES ($1, $2, $3)`,
+			order.ID, order.UserEmail, cents)
 		b.Queue(`UPDATE orders SET done_at = now() WHERE id = $1`, order.ID)
 	} else {
 		b.Queue(`UPDATE orders SET done_at = now(), failure = $2 WHERE id = $1`,

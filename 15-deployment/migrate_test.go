@@ -210,6 +210,29 @@ func TestWrongOrders(t *testing.T) {
 	}
 }
 
+// A column keeps its name and its type, and v2 means something else by it: no statement fails, every
+// replica is ready, and the letters are wrong. What means something else must have another name.
+func TestSameNameNewMeaning(t *testing.T) {
+	t.Parallel()
+	for version, red := range map[string]bool{"v2": false, "v2-euros": true} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			db := newStore(t, Expanded)
+			if err := errors.Join(db.ready(t.Context(), version), db.place(t.Context(), version)); err != nil {
+				t.Fatal(err)
+			}
+			if found, err := db.work(t.Context(), "v1"); !found || err != nil {
+				t.Fatalf("v1 does it: %v, %v", found, err)
+			}
+			sample := shop.Order{Items: shop.SampleItems()}
+			billed := db.count(t, `SELECT sum(billed_cents) FROM mails`)
+			if wrong := int64(billed) != sample.TotalCents(); wrong != red {
+				t.Errorf("%d cents were billed for %d", billed, sample.TotalCents())
+			}
+		})
+	}
+}
+
 // A long query holds the table. Behind an ALTER TABLE that waits for it, all orders wait; a
 // migration with a lock timeout lets them pass, and tries again.
 func TestLongLock(t *testing.T) {

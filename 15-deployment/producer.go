@@ -46,7 +46,7 @@ func (p *Producer) Place(ctx context.Context, order shop.Order) error {
 			retryAfter)
 	}
 	defer conn.Release()
-	_, err = conn.Exec(ctx, p.release.insertSQL(), row(order)...)
+	_, err = conn.Exec(ctx, p.release.insertSQL(), p.release.row(order)...)
 	if err == nil {
 		return nil
 	}
@@ -60,8 +60,6 @@ func (p *Producer) Place(ctx context.Context, order shop.Order) error {
 	return shop.Unavailable(err, retryAfter)
 }
 
-func row(o shop.Order) []any { return []any{o.ID, o.UserEmail, o.TotalCents(), o.PlacedAt} }
-
 // Ready returns why no order can be taken now, or nil. It writes an order and takes it back: the
 // tables may be of a version that this release cannot write.
 func (p *Producer) Ready(ctx context.Context) error {
@@ -71,7 +69,7 @@ func (p *Producer) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return rehearse(ctx, p.pool, p.release.insertSQL(), row(sample)...)
+	return rehearse(ctx, p.pool, p.release.insertSQL(), p.release.row(sample)...)
 }
 
 // rehearse runs a statement and takes back what it did.

@@ -22,6 +22,7 @@ type Release struct {
 	// spoil is what a bad release does to each order that it takes; nil does nothing.
 	spoil func(ctx context.Context, order shop.Order) error
 	never bool // it is never ready
+	euros bool // it writes euros where all others read cents
 }
 
 var releases = map[string]Release{
@@ -29,6 +30,7 @@ var releases = map[string]Release{
 	"v2":             {Name: "v2", Schema: Expanded, column: "customer"},
 	"v2-errors":      {Name: "v2-errors", Schema: Expanded, column: "customer", spoil: oneInThree()},
 	"v2-slow":        {Name: "v2-slow", Schema: Expanded, column: "customer", spoil: slowly},
+	"v2-euros":       {Name: "v2-euros", Schema: Expanded, column: "customer", euros: true},
 	"v2-never-ready": {Name: "v2-never-ready", Schema: Expanded, column: "customer", never: true},
 }
 
@@ -45,6 +47,15 @@ func FindRelease(name string) (Release, error) {
 func (r Release) insertSQL() string {
 	return fmt.Sprintf(`INSERT INTO orders (id, %s, total_cents, placed_at)
 		VALUES ($1, $2, $3, $4)`, r.column)
+}
+
+// row are the parameters of insertSQL.
+func (r Release) row(o shop.Order) []any {
+	total := o.TotalCents()
+	if r.euros {
+		total /= 100
+	}
+	return []any{o.ID, o.UserEmail, total, o.PlacedAt}
 }
 
 func (r Release) takeSQL() string {

@@ -13,9 +13,10 @@ CREATE INDEX orders_open ON orders (id) WHERE done_at IS NULL;
 
 -- The effect of an order: so many letters were sent for it.
 CREATE TABLE mails (
-    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    order_id uuid NOT NULL,
-    sent_to  text NOT NULL
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id     uuid NOT NULL,
+    sent_to      text NOT NULL,
+    billed_cents bigint NOT NULL -- what the letter asks for
 );
 
 -- +goose Down
