@@ -149,7 +149,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	for _, name := range limitNames {
-		s, err := ParseSettings([]string{"-limit", name})
+		s, err := ParseSettings([]string{"-limit", name, "-redis", "redis://127.0.0.1:6379/0"})
 		if err != nil {
 			t.Fatal(err)
 		}
