@@ -15,15 +15,16 @@
 //	postgres.go    the store, in Postgres
 //	membership.go  who is in the cluster: a lease in Redis for every silo
 //	node.go        a process takes part in the cluster, and leaves it
-//	engine/        what calls, places, recovers and remembers, for all parts alike
+//	engine/        what calls, places, recovers and remembers, for the patterns as well
 //	probing.go     a silo asks the others whether they answer
 //	audit.go       does every order that was accepted stand in the books?
 //	wrong.go       the wrong variants, each a small change to the right one
 //	join.go        all of this that the slide's programs need (slide/), and tally.go
 //
 // The programs are silo, web and book. A silo (silo.go) hosts the grains, the web app
-// (web.go) calls them, the dashboard (dashboard/) shows all of it. The folders beside them (mailbox, grains, ...) are the
-// step's small parts, each with a page of its own.
+// (web.go) calls them, the dashboard (dashboard/) shows all of it. This is the second of
+// three lessons: mailbox/ has the actor by hand, patterns/ what one does with grains. The
+// folders grains, deadlock and so on have the pages of the patterns.
 package actors
 
 //go:generate ./protoc.sh grains.proto
