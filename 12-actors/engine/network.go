@@ -217,11 +217,9 @@ func (p *peer) SendUserMessage(to *actor.PID, message any) {
 	if header != nil {
 		f.Header = header.ToMap()
 	}
-	select {
-	case <-p.ctx.Done():
+	if p.ctx.Err() != nil {
 		p.network.unsent(f, unavailable, p.failure(errGone))
 		return
-	default:
 	}
 	select {
 	case p.queue <- f:
@@ -261,21 +259,18 @@ func (p *peer) send() error {
 	defer func() { _ = conn.Close() }()
 	buffer := bufio.NewWriter(conn)
 	for out := gob.NewEncoder(buffer); ; {
+		var f frame
 		select {
-		case f := <-p.queue:
-			if err := p.write(conn, buffer, out, f); err != nil {
-				return err
-			}
-			continue
+		case f = <-p.queue:
 		default:
-		}
-		select {
-		case f := <-p.queue:
-			if err := p.write(conn, buffer, out, f); err != nil {
-				return err
+			select {
+			case f = <-p.queue:
+			case <-p.ctx.Done(): // and nothing waits
+				return errGone
 			}
-		case <-p.ctx.Done(): // and nothing waits
-			return errGone
+		}
+		if err := p.write(conn, buffer, out, f); err != nil {
+			return err
 		}
 	}
 }
