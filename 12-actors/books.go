@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"fmt"
 
 	"course.example/12-actors/engine"
 )
@@ -15,4 +16,12 @@ type Books interface {
 	// Effects is how many effects of a grain there are.
 	Effects(ctx context.Context, grain string) (int64, error)
 	HasEffect(ctx context.Context, grain, effect string) (bool, error)
+}
+
+// by says whose error it is, if there is one.
+func by(store string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", store, err)
 }

@@ -47,10 +47,7 @@ func (s *PostgresStore) Read(ctx context.Context, grain string) (engine.Record, 
 	if errors.Is(err, pgx.ErrNoRows) {
 		return engine.Record{}, nil
 	}
-	if err != nil {
-		return engine.Record{}, fmt.Errorf("postgres: %w", err)
-	}
-	return r, nil
+	return r, by("postgres", err)
 }
 
 func (s *PostgresStore) Write(ctx context.Context, grain string, c engine.Change) error {
@@ -79,7 +76,7 @@ func (s *PostgresStore) Write(ctx context.Context, grain string, c engine.Change
 func one(ctx context.Context, tx pgx.Tx, otherwise error, sql string, args ...any) error {
 	tag, err := tx.Exec(ctx, sql, args...)
 	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
+		return by("postgres", err)
 	}
 	if tag.RowsAffected() == 0 {
 		return otherwise
@@ -91,11 +88,11 @@ func (s *PostgresStore) Names(ctx context.Context, kind string, each func(string
 	rows, err := s.pool.Query(ctx,
 		`SELECT grain FROM grain_states WHERE starts_with(grain, $1)`, engine.Key(kind, ""))
 	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
+		return by("postgres", err)
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
+		return by("postgres", err)
 	}
 	for _, name := range names {
 		if err := each(name); err != nil {
@@ -108,10 +105,7 @@ func (s *PostgresStore) Names(ctx context.Context, kind string, each func(string
 func (s *PostgresStore) Effects(ctx context.Context, grain string) (n int64, err error) {
 	err = s.pool.QueryRow(ctx,
 		`SELECT count(*) FROM grain_effects WHERE grain = $1`, grain).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("postgres: %w", err)
-	}
-	return n, nil
+	return n, by("postgres", err)
 }
 
 func (s *PostgresStore) HasEffect(
@@ -120,8 +114,5 @@ func (s *PostgresStore) HasEffect(
 	err = s.pool.QueryRow(ctx,
 		`SELECT EXISTS (SELECT 1 FROM grain_effects WHERE grain = $1 AND effect = $2)`,
 		grain, effect).Scan(&there)
-	if err != nil {
-		return false, fmt.Errorf("postgres: %w", err)
-	}
-	return there, nil
+	return there, by("postgres", err)
 }

@@ -33,7 +33,7 @@ func NewRedisStore(client *redis.Client) *RedisStore {
 func (s *RedisStore) Read(ctx context.Context, grain string) (engine.Record, error) {
 	fields, err := s.client.HMGet(ctx, stateKey(grain), "version", "data").Result()
 	if err != nil {
-		return engine.Record{}, fmt.Errorf("redis: %w", err)
+		return engine.Record{}, by("redis", err)
 	}
 	version, written := fields[0].(string)
 	if !written {
@@ -52,7 +52,7 @@ func (s *RedisStore) Write(ctx context.Context, grain string, c engine.Change) e
 		[]string{stateKey(grain), effectsKey(grain)}, c.Expect, c.Data, c.Effect).Text()
 	switch {
 	case err != nil:
-		return fmt.Errorf("redis: %w", err)
+		return by("redis", err)
 	case answer == "stale":
 		return engine.ErrStale
 	case answer == "done":
@@ -78,26 +78,17 @@ func (s *RedisStore) Names(ctx context.Context, kind string, each func(string) e
 			return err
 		}
 	}
-	if err := keys.Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
-	return nil
+	return by("redis", keys.Err())
 }
 
 func (s *RedisStore) Effects(ctx context.Context, grain string) (int64, error) {
 	n, err := s.client.HLen(ctx, effectsKey(grain)).Result()
-	if err != nil {
-		return 0, fmt.Errorf("redis: %w", err)
-	}
-	return n, nil
+	return n, by("redis", err)
 }
 
 func (s *RedisStore) HasEffect(ctx context.Context, grain, effect string) (bool, error) {
 	there, err := s.client.HExists(ctx, effectsKey(grain), effect).Result()
-	if err != nil {
-		return false, fmt.Errorf("redis: %w", err)
-	}
-	return there, nil
+	return there, by("redis", err)
 }
 
 func stateKey(grain string) string   { return "state:" + grain }
