@@ -72,7 +72,6 @@ func (s *Settings) Flags(program string) *shop.Flags {
 	f.IntVar(&s.Workers, "workers", s.Workers, "orders in work at a time in a silo; 0: all that come")
 	f.Env("workers", "WORKERS")
 	span(&s.Idle, "idle", "IDLE", "after which a grain that nobody calls is deactivated")
-	span(&s.Try, "try", "TRY", "how long one call to a grain may take, beside the work")
 	return f
 }
 
@@ -94,8 +93,6 @@ func WebSettings(args []string) (Settings, error) {
 	f.Env("addr", "ADDR")
 	f.BoolVar(&s.Embed, "embed", s.Embed, "be a silo, too")
 	f.Env("embed", "EMBED")
-	f.DurationVar(&s.Patience, "patience", s.Patience, "how long a customer waits in all")
-	f.Env("patience", "PATIENCE")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}

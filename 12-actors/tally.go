@@ -45,30 +45,28 @@ func (t *Tally) Keep(
 	}
 }
 
-// tallyTimeout bounds the questions of [Tally.Conclude], which come after the drain.
-const tallyTimeout = 4 * time.Second
-
 // Conclude asks all orders that were accepted, and logs how many pieces were promised in them, and
-// how many of those are missing: of orders that do not know that they are done.
+// how many of those are missing: of orders that do not know that they are done. It comes after the
+// drain, and takes no longer than four seconds.
 func (t *Tally) Conclude() error {
-	ctx, cancel := context.WithTimeout(context.Background(), tallyTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	v, err := t.count(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		v.log(ctx)
 	}
-	v.log(ctx)
-	return nil
+	return err
 }
 
 // count asks many orders at a time: a flood leaves thousands.
-func (t *Tally) count(ctx context.Context) (verdict, error) {
+func (t *Tally) count(ctx context.Context) (v verdict, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var promised, missing atomic.Int64
+	var missing atomic.Int64
 	asking, ctx := errgroup.WithContext(ctx)
 	asking.SetLimit(64)
 	for order, pieces := range t.accepted {
+		v.Promised += pieces
 		asking.Go(func() error {
 			grain := GetOrderGrainClient(t.node.cluster, order)
 			look, err := engine.Call(ctx, t.node.retries, engine.Key("Order", order), time.Second,
@@ -78,13 +76,13 @@ func (t *Tally) count(ctx context.Context) (verdict, error) {
 			if err != nil {
 				return fmt.Errorf("ask the order %s whether it is done: %w", order, err)
 			}
-			promised.Add(pieces)
 			if !look.GetDone() {
 				missing.Add(pieces)
 			}
 			return nil
 		})
 	}
-	err := asking.Wait()
-	return verdict{Promised: promised.Load(), Missing: missing.Load()}, err
+	err = asking.Wait()
+	v.Missing = missing.Load()
+	return v, err
 }
