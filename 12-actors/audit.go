@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"course.example/12-actors/dashboard"
 	"course.example/12-actors/engine"
 	"course.example/shop"
 	"github.com/redis/go-redis/v9"
@@ -37,14 +38,7 @@ const (
 )
 
 // verdict is what an audit has found.
-type verdict struct {
-	Promised int64 // pieces in accepted orders
-	Missing  int64 // of them, those that are not in the books
-	Surplus  int64 // orders that have taken their pieces once more
-	// Overwrites are writes that are not in the books any more: a second activation
-	// has written over them.
-	Overwrites int64
-}
+type verdict dashboard.AuditView
 
 // wrong says that the books are.
 func (v verdict) wrong() bool { return v.Missing > 0 || v.Surplus > 0 || v.Overwrites > 0 }

@@ -304,7 +304,7 @@ func TestLostLeaseWithCallsInHand(t *testing.T) {
 			t.Fatal(err)
 		}
 		if inHand {
-			c.Begin()
+			c.Began(engine.Name{})
 		}
 		n.ended <- ErrLeaseLost
 		start := time.Now()

@@ -111,17 +111,17 @@ func (w *Web) Ready(context.Context) error {
 // nothing to create, and to call it again, when no answer came, is safe.
 func (w *Web) Place(ctx context.Context, order shop.Order) error {
 	start := time.Now()
-	w.counter.Begin()
+	w.counter.Began(front)
 	err := w.place(ctx, order)
-	w.counter.Called(front, time.Since(start))
+	w.counter.Ended(front, time.Since(start))
 	if err != nil {
-		w.counter.Failed(engine.Name{Kind: front})
+		w.counter.Failed(front)
 	}
 	return err
 }
 
 // front is the name under which the census has the front door.
-const front = "POST /orders"
+var front = engine.Name{Kind: "POST /orders"}
 
 func (w *Web) place(ctx context.Context, order shop.Order) error {
 	select {

@@ -20,7 +20,7 @@ const (
 	MaxEvents = 200 // of one renewal
 )
 
-// Census is what a silo knows of itself: the figures of the dashboard.
+// Census is what a silo knows of itself.
 type Census struct {
 	Kinds      []KindCensus `json:"kinds"`
 	Goroutines int          `json:"goroutines"`
@@ -41,6 +41,8 @@ type KindCensus struct {
 	P50Micros   int64    `json:"p50_us"`
 	P99Micros   int64    `json:"p99_us"`
 	Grains      []string `json:"grains"` // their names, the newest first, at most 200
+
+	BySilo map[string]int `json:"by_silo,omitempty"` // activations; of a sum over silos
 }
 
 // Event is a line in the log of the cluster: silo joined, silo left, silo gone,
@@ -157,9 +159,23 @@ func (c *Counter) Deactivated(grain engine.Name) {
 	})
 }
 
-func (c *Counter) Began(engine.Name) { c.Begin() }
+// Began notes that a call is being served.
+func (c *Counter) Began(engine.Name) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inHand++
+}
 
-func (c *Counter) Ended(grain engine.Name, took time.Duration) { c.Called(grain.Kind, took) }
+// Ended notes that it was served.
+func (c *Counter) Ended(grain engine.Name, took time.Duration) {
+	c.count(grain.Kind, func(k *kindCounter) {
+		c.inHand--
+		k.calls++
+		k.turn(time.Now())
+		// Out of range is longer than a minute, and no call is.
+		_ = k.window.RecordValue(max(1, took.Microseconds()))
+	})
+}
 
 func (c *Counter) Failed(grain engine.Name) {
 	c.count(grain.Kind, func(k *kindCounter) { k.errs++ })
@@ -173,24 +189,6 @@ func (c *Counter) note(e Event) {
 		return
 	}
 	c.events = append(c.events, e)
-}
-
-// Begin notes that a call is being served.
-func (c *Counter) Begin() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inHand++
-}
-
-// Called notes that it was served.
-func (c *Counter) Called(kind string, took time.Duration) {
-	c.count(kind, func(k *kindCounter) {
-		c.inHand--
-		k.calls++
-		k.turn(time.Now())
-		// Out of range is longer than a minute, and no call is.
-		_ = k.window.RecordValue(max(1, took.Microseconds()))
-	})
 }
 
 // turn begins a new window every second.

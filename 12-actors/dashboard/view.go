@@ -48,24 +48,16 @@ type SiloView struct {
 	Kinds         []KindCensus `json:"kinds"`
 }
 
-// KindView is one type of grain, over all silos.
-type KindView struct {
-	Kind        string         `json:"kind"`
-	Activations int            `json:"activations"`
-	Calls       int64          `json:"calls"`
-	Errors      int64          `json:"errors"`
-	Stale       int64          `json:"stale"`
-	CallsPerSec float64        `json:"calls_per_s"`
-	P50Micros   int64          `json:"p50_us"` // the worst silo's
-	P99Micros   int64          `json:"p99_us"` // the worst silo's
-	BySilo      map[string]int `json:"by_silo"`
-}
+// KindView is one type of grain, over all silos. The latencies are the worst silo's.
+type KindView = KindCensus
 
-// AuditView is what the last audit has found, see audit.go.
+// AuditView is what an audit has found.
 type AuditView struct {
-	Promised   int64 `json:"promised"`
-	Missing    int64 `json:"missing"`
-	Surplus    int64 `json:"surplus"`
+	Promised int64 `json:"promised"` // pieces in accepted orders
+	Missing  int64 `json:"missing"`  // of them, those that are not in the books
+	Surplus  int64 `json:"surplus"`  // orders that have taken their pieces once more
+	// Overwrites are writes that are not in the books any more: a second activation has written
+	// over them.
 	Overwrites int64 `json:"overwrites"`
 }
 
@@ -159,13 +151,7 @@ func (b *Board) silos(now time.Time) []SiloView {
 func (b *Board) byKind(silos []SiloView) []KindView {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	past := byKind([]SiloView{{Kinds: b.past}})
-	b.past = b.past[:0]
-	for _, k := range past {
-		b.past = append(b.past, KindCensus{
-			Kind: k.Kind, Calls: k.Calls, Errors: k.Errors, Stale: k.Stale,
-		})
-	}
+	b.past = byKind([]SiloView{{Kinds: b.past}})
 	return byKind(append(slices.Clone(silos), SiloView{Kinds: b.past}))
 }
 
@@ -174,7 +160,7 @@ func counts(census []KindCensus) []KindCensus {
 	kinds := []KindCensus{}
 	for _, k := range census {
 		kinds = append(kinds, KindCensus{
-			Kind: k.Kind, Activated: k.Activated, Calls: k.Calls, Errors: k.Errors, Stale: k.Stale,
+			Kind: k.Kind, Calls: k.Calls, Errors: k.Errors, Stale: k.Stale,
 		})
 	}
 	return kinds
@@ -214,7 +200,7 @@ func byKind(silos []SiloView) []KindView {
 	return kinds
 }
 
-func (v *KindView) add(silo string, k KindCensus) {
+func (v *KindCensus) add(silo string, k KindCensus) {
 	v.Activations += k.Activations
 	v.Calls += k.Calls
 	v.Errors += k.Errors
