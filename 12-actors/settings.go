@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -49,7 +50,7 @@ func DefaultSettings() Settings {
 	}
 }
 
-// Flags returns the flags that both programs have. They set s.
+// Flags returns the flags of a program, silo or web. They set s.
 func (s *Settings) Flags(program string) *shop.Flags {
 	f := shop.NewFlags(program)
 	text := func(p *string, name, env, usage string) {
@@ -72,31 +73,35 @@ func (s *Settings) Flags(program string) *shop.Flags {
 	f.IntVar(&s.Workers, "workers", s.Workers, "orders in work at a time in a silo; 0: all that come")
 	f.Env("workers", "WORKERS")
 	span(&s.Idle, "idle", "IDLE", "after which a grain that nobody calls is deactivated")
+	if program == "web" {
+		text(&s.Addr, "addr", "ADDR", "where to serve HTTP")
+		f.BoolVar(&s.Embed, "embed", s.Embed, "be a silo, too")
+		f.Env("embed", "EMBED")
+	}
 	return f
 }
 
-// SiloSettings reads a silo's command line and environment.
-func SiloSettings(args []string) (Settings, error) {
+// ReadSettings reads the command line and the environment of a program: silo or web.
+func ReadSettings(program string, args []string) (Settings, error) {
 	s := DefaultSettings()
-	if err := s.Flags("silo").Parse(args); err != nil {
+	if program == "web" {
+		s.Name = program
+	}
+	if err := s.Flags(program).Parse(args); err != nil {
 		return s, err
 	}
 	return s, s.Validate()
 }
 
-// WebSettings reads the web app's command line and environment.
-func WebSettings(args []string) (Settings, error) {
-	s := DefaultSettings()
-	s.Name = "web"
-	f := s.Flags("web")
-	f.StringVar(&s.Addr, "addr", s.Addr, "where to serve HTTP")
-	f.Env("addr", "ADDR")
-	f.BoolVar(&s.Embed, "embed", s.Embed, "be a silo, too")
-	f.Env("embed", "EMBED")
-	if err := f.Parse(args); err != nil {
-		return s, err
+// Program is a program that is run with its settings, for [shop.Main].
+func Program(name string, run func(context.Context, Settings) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		s, err := ReadSettings(name, os.Args[1:])
+		if err != nil {
+			return err
+		}
+		return run(ctx, s)
 	}
-	return s, s.Validate()
 }
 
 // Validate returns a [*shop.UsageError] for the first setting that cannot work.

@@ -42,11 +42,10 @@ func TestBadSettings(t *testing.T) {
 		t.Error(err)
 	}
 	for _, args := range [][]string{{"-wrok", "1s"}, {"extra"}, {"-lease", "often"}} {
-		if _, err := SiloSettings(args); err == nil {
-			t.Errorf("silo %q: no error", args)
-		}
-		if _, err := WebSettings(args); err == nil {
-			t.Errorf("web %q: no error", args)
+		for _, program := range []string{"silo", "web"} {
+			if _, err := ReadSettings(program, args); err == nil {
+				t.Errorf("%s %q: no error", program, args)
+			}
 		}
 	}
 }

@@ -10,13 +10,9 @@ import (
 	"course.example/shop"
 )
 
-func main() { shop.Main(run) }
+func main() { shop.Main(actors.Program("silo", run)) }
 
-func run(ctx context.Context) error {
-	settings, err := actors.SiloSettings(os.Args[1:])
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, settings actors.Settings) error {
 	book, err := actors.ReadBook(ctx, settings)
 	if err != nil {
 		return err
