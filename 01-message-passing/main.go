@@ -52,7 +52,7 @@ func run(ctx context.Context) error {
 }
 
 // maxDelay bounds what a signal has to wait for: nobody can break off a call, so a
-// program that is asked to end finishes the one in hand.
+// program that is asked to end finishes the one in progress.
 const (
 	maxMessages = 10_000
 	maxDelay    = 10 * time.Second

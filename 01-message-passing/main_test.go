@@ -160,7 +160,7 @@ func TestReceiverOutlivesImpatientSender(t *testing.T) {
 }
 
 // Who stops a mailbox and then reads what its owner counted must be alone with it:
-// stop returns when the owner has put down what it had in hand, and not before.
+// stop returns when the owner has put down what it had in progress, and not before.
 func TestStopWaitsForTheOwner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestAskSaysWhyItGaveUp(t *testing.T) {
 		mailbox := NewMailbox()
 		defer open(t.Context(), mailbox, slow{})()
 		if err := Exchange(ctx, io.Discard, mailbox, 1); !errors.Is(err, why) {
-			t.Errorf("in hand: %v", err)
+			t.Errorf("in progress: %v", err)
 		}
 		if err := Exchange(ctx, io.Discard, NewMailbox(), 1); !errors.Is(err, why) {
 			t.Errorf("not taken: %v", err)
@@ -218,7 +218,7 @@ func TestNobodyThere(t *testing.T) {
 	})
 }
 
-// A signal is obeyed between two calls: the one in hand is finished.
+// A signal is obeyed between two calls: the one in progress is finished.
 func TestSignalEndsTheCalls(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]func(context.Context, io.Writer) error{

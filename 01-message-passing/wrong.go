@@ -80,7 +80,7 @@ func showPanicInCall(ctx context.Context, out io.Writer) error {
 const patience = 500 * time.Millisecond
 
 // showPanicInMailbox: the receiver's goroutine ends, and the sender is told
-// nothing. It waits, and without a deadline it would wait for ever.
+// nothing. It waits, and without a deadline it would wait forever.
 //
 // The panic is recovered here, because in Go one that nobody recovers ends the
 // whole program, in whichever goroutine it is. On another machine it would end

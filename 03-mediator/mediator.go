@@ -30,7 +30,7 @@ type Mediator struct {
 }
 
 // New returns a mediator without handlers. Each call of a handler may take as
-// long as the timeout says, 0 for ever, and is wrapped in the behaviours.
+// long as the timeout says, 0 forever, and is wrapped in the behaviours.
 func New(s Strategy, timeout time.Duration, behaviours ...Behaviour) *Mediator {
 	return &Mediator{
 		strategy:   s,

@@ -16,7 +16,7 @@ type Settings struct {
 
 	Work          time.Duration // how long each handler takes for an order
 	InventoryWork time.Duration // how long the inventory takes; negative is as Work
-	Timeout       time.Duration // how long one call of a handler may take, 0 for ever
+	Timeout       time.Duration // how long one call of a handler may take, 0 forever
 }
 
 // DefaultSettings are small enough to play with.
@@ -48,7 +48,7 @@ func ReadSettings(args []string) (Settings, error) {
 		"how long the inventory takes, if not as long as -work")
 	f.Env("inventory-work", "INVENTORY_WORK")
 	f.DurationVar(&s.Timeout, "handler-timeout", s.Timeout,
-		"how long one handler may take, 0 for ever")
+		"how long one handler may take, 0 forever")
 	f.Env("handler-timeout", "HANDLER_TIMEOUT")
 	if err := f.Parse(args); err != nil {
 		return s, err

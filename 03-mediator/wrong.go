@@ -50,7 +50,7 @@ func untilFirstError(ctx context.Context, n int, tell Tell) []error {
 //
 // What goes wrong: net/http recovers the panics of the goroutine in which it
 // serves a request, and of no other. In sequence one customer gets no answer; in
-// parallel the whole process ends, and every order in hand with it. Experiment:
+// parallel the whole process ends, and every order in progress with it. Experiment:
 // one order to nobody@crash.test.
 func noRecover(m *Mediator) {
 	m.catch = func(*error) {}

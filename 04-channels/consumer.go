@@ -23,9 +23,9 @@ type Consumer struct {
 	settings Settings
 	handle   Handler
 
-	inHand  atomic.Int64
-	gaveUp  atomic.Int64
-	drained chan struct{} // closed when Run has ended
+	inProgress atomic.Int64
+	gaveUp     atomic.Int64
+	drained    chan struct{} // closed when Run has ended
 }
 
 // NewConsumer returns a consumer that has not begun yet.
@@ -54,9 +54,9 @@ func (c *Consumer) Run(ctx context.Context) {
 // is to start one more goroutine here.
 func (c *Consumer) work(ctx context.Context, worker int) {
 	for order := range c.queue.Orders() {
-		c.inHand.Add(1)
+		c.inProgress.Add(1)
 		c.process(ctx, order, worker)
-		c.inHand.Add(-1)
+		c.inProgress.Add(-1)
 	}
 }
 
@@ -96,5 +96,5 @@ func (c *Consumer) safely(ctx context.Context, order shop.Order) (err error) {
 	return c.handle(ctx, order)
 }
 
-// InHand is how many orders the workers have taken and not finished.
-func (c *Consumer) InHand() int { return int(c.inHand.Load()) }
+// InProgress is how many orders the workers have taken and not finished.
+func (c *Consumer) InProgress() int { return int(c.inProgress.Load()) }

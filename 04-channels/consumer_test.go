@@ -89,7 +89,7 @@ func TestDrainFinishesTheQueue(t *testing.T) {
 }
 
 // What cannot be done in time is given up at the deadline, to the nanosecond,
-// with a line for each order: those in hand and those never begun.
+// with a line for each order: those in progress and those never begun.
 func TestDrainEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestDrainEndsAtItsDeadline(t *testing.T) {
 		processed := lines.count(shop.MsgProcessed, ids)
 		failed := lines.count(shop.MsgFailed, ids)
 		received := lines.count(shop.MsgReceived, ids)
-		// Four were done by two workers, two were in hand, four in the queue.
+		// Four were done by two workers, two were in progress, four in the queue.
 		if processed != 4 || failed != 6 || received != 6 || c.gaveUp.Load() != 6 {
 			t.Errorf("processed %d, failed %d, begun %d, counted as given up %d",
 				processed, failed, received, c.gaveUp.Load())
@@ -259,14 +259,14 @@ func TestReportTellsTheDepthAndEndsWithTheConsumer(t *testing.T) {
 		stop, wait := run(t, c)
 		go c.Report()
 		time.Sleep(2500 * time.Millisecond)
-		want := map[string]any{"depth": 1, "capacity": capacity, "in_hand": 1, "workers": 1}
+		want := map[string]any{"depth": 1, "capacity": capacity, "in_progress": 1, "workers": 1}
 		if got := c.Details(t.Context()); !maps.Equal(got, want) {
 			t.Errorf("in the middle of the second of three: %v, want %v", got, want)
 		}
 		stop()
 		wait()
-		if c.InHand() != 0 {
-			t.Errorf("%d in hand after the end", c.InHand())
+		if c.InProgress() != 0 {
+			t.Errorf("%d in progress after the end", c.InProgress())
 		}
 		// After one second and after two. From then on it was empty.
 		told := lines.queue(capacity)[before:]
@@ -275,8 +275,8 @@ func TestReportTellsTheDepthAndEndsWithTheConsumer(t *testing.T) {
 		}
 		for _, line := range told {
 			if mb, err := strconv.Atoi(attr(line, "memory_mb")); err != nil || mb < 1 ||
-				attr(line, "in_hand") != "1" {
-				t.Errorf("in hand %q, memory %q MB", attr(line, "in_hand"), attr(line, "memory_mb"))
+				attr(line, "in_progress") != "1" {
+				t.Errorf("in progress %q, memory %q MB", attr(line, "in_progress"), attr(line, "memory_mb"))
 			}
 		}
 	})

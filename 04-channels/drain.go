@@ -11,7 +11,7 @@ var errTooLate = errors.New("given up: the time to drain was over")
 
 // outlive returns a context that ends the given time after its parent, for the
 // stated cause. It is what a drain needs: SIGTERM ends the parent, which says
-// "take no more", and the work in hand still has a context that is alive, for a
+// "take no more", and the work in progress still has a context that is alive, for a
 // time that somebody has chosen. Without a bound, the one who sent SIGTERM
 // chooses: Docker sends SIGKILL after ten seconds, Kubernetes after thirty.
 //

@@ -85,5 +85,5 @@ func ExampleConsumer_Details() {
 		}
 	}
 	fmt.Println(consumer.Details(context.Background()))
-	// Output: map[capacity:10 depth:3 in_hand:0 workers:2]
+	// Output: map[capacity:10 depth:3 in_progress:0 workers:2]
 }

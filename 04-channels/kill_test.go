@@ -19,7 +19,7 @@ import (
 	"course.example/lab/labtest"
 )
 
-// kill -9 loses exactly what was queued and in hand: at the moment of the kill,
+// kill -9 loses exactly what was queued and in progress: at the moment of the kill,
 // accepted less processed is lost. Nothing of it comes back with the next start.
 func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
 	t.Parallel()
@@ -31,12 +31,12 @@ func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
 		t.Parallel()
 		p := startShop(t, program, "-queue", "64", "-workers", "2", "-work", "1h")
 		p.order(20)
-		p.await("two orders in hand", func() bool { return p.ledger.Summary().Deliveries == 2 })
-		depth, inHand := p.health()
+		p.await("two orders in progress", func() bool { return p.ledger.Summary().Deliveries == 2 })
+		depth, inProgress := p.health()
 		p.kill()
 		got := p.ledger.Summary()
-		if depth != 18 || inHand != 2 || got.Open != depth+inHand {
-			t.Errorf("%d in the queue and %d in hand: %v", depth, inHand, got)
+		if depth != 18 || inProgress != 2 || got.Open != depth+inProgress {
+			t.Errorf("%d in the queue and %d in progress: %v", depth, inProgress, got)
 		}
 	})
 
@@ -50,16 +50,16 @@ func TestKillLosesWhatWasQueuedAndInHand(t *testing.T) {
 		p.await("some are done", func() bool { return p.ledger.Summary().Processed >= 10 })
 		p.kill()
 		got := p.ledger.Summary()
-		inHand := got.Deliveries - got.Processed
-		t.Logf("%v, in hand %d", got, inHand)
-		if got.Open == 0 || got.Open > queue+workers || inHand > workers || got.Failed > 0 {
-			t.Errorf("%v, in hand %d", got, inHand)
+		inProgress := got.Deliveries - got.Processed
+		t.Logf("%v, in progress %d", got, inProgress)
+		if got.Open == 0 || got.Open > queue+workers || inProgress > workers || got.Failed > 0 {
+			t.Errorf("%v, in progress %d", got, inProgress)
 		}
 
 		// The next process knows nothing of them.
 		next := startShop(t, program, "-work", "0s")
-		if depth, inHand := next.health(); depth != 0 || inHand != 0 {
-			t.Errorf("begins with %d in the queue and %d in hand", depth, inHand)
+		if depth, inProgress := next.health(); depth != 0 || inProgress != 0 {
+			t.Errorf("begins with %d in the queue and %d in progress", depth, inProgress)
 		}
 		next.order(1)
 		next.await("its own order", func() bool { return next.ledger.Summary().Processed == 1 })
@@ -146,19 +146,19 @@ func (p *process) order(n int) {
 	}
 }
 
-func (p *process) health() (depth, inHand int) {
+func (p *process) health() (depth, inProgress int) {
 	p.t.Helper()
 	_, body := p.ask(http.MethodGet, "/healthz")
 	var health struct {
 		Details struct {
-			Depth  int
-			InHand int `json:"in_hand"`
+			Depth      int
+			InProgress int `json:"in_progress"`
 		}
 	}
 	if err := json.Unmarshal(body, &health); err != nil {
 		p.t.Fatal(err)
 	}
-	return health.Details.Depth, health.Details.InHand
+	return health.Details.Depth, health.Details.InProgress
 }
 
 func (p *process) ask(method, path string) (status int, body []byte) {

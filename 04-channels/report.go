@@ -14,10 +14,10 @@ const reportEvery = time.Second
 // operation: it rises before customers are turned away, and before memory ends.
 func (c *Consumer) Details(context.Context) map[string]any {
 	return map[string]any{
-		"depth":    c.queue.Depth(),
-		"capacity": c.queue.Capacity(),
-		"in_hand":  c.InHand(),
-		"workers":  c.settings.Workers,
+		"depth":       c.queue.Depth(),
+		"capacity":    c.queue.Capacity(),
+		"in_progress": c.InProgress(),
+		"workers":     c.settings.Workers,
 	}
 }
 
@@ -33,7 +33,7 @@ func (c *Consumer) Report() {
 		case <-tick.C:
 			if depth := c.queue.Depth(); depth > 0 {
 				slog.Info("queue", "depth", depth, "capacity", c.queue.Capacity(),
-					"in_hand", c.InHand(), "memory_mb", memory()>>20)
+					"in_progress", c.InProgress(), "memory_mb", memory()>>20)
 			}
 		}
 	}

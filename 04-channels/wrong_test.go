@@ -96,7 +96,7 @@ func TestWrongNoDrainLosesTheQueue(t *testing.T) {
 			q := NewQueue(s)
 			ids := fill(t, q, 10)
 			stop, wait := run(t, NewConsumer(q, s, working(500*time.Millisecond)))
-			synctest.Wait() // two are in hand
+			synctest.Wait() // two are in progress
 			stop()
 			wait()
 			ended := lines.count(shop.MsgProcessed, ids) + lines.count(shop.MsgFailed, ids)

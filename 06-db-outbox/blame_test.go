@@ -95,7 +95,7 @@ func fakePooler(t *testing.T, refusal pgproto3.ErrorResponse) (url string) {
 }
 
 // What a person must mend ends the program that starts, with words that say how. It
-// would wait for ever, and nobody would know.
+// would wait forever, and nobody would know.
 func TestWhatWaitingCannotMendIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ code, message, query, says string }{

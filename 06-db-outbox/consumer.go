@@ -16,7 +16,7 @@ import (
 // Handler is the work for an order that is not in the database: to pack it, say.
 // What it changes in the world must be safe to repeat, because a transaction
 // that is rolled back takes only the database back with it. The context does not
-// end when the consumer is asked to stop: an order in hand is finished.
+// end when the consumer is asked to stop: an order in progress is finished.
 type Handler func(ctx context.Context, order shop.Order) error
 
 // Message is a row of the outbox.
@@ -72,7 +72,7 @@ func NewConsumer(pool *pgxpool.Pool, settings Settings, handle Handler) *Consume
 func (c *Consumer) Conflicts() int64 { return c.conflicts.Load() }
 
 // Run consumes until ctx ends, through any number of failures of the database.
-// Then the messages in hand are finished, and Run returns nil. It returns an error
+// Then the messages in progress are finished, and Run returns nil. It returns an error
 // only as it starts, for what waiting cannot mend.
 func (c *Consumer) Run(ctx context.Context) error {
 	if err := prepare(ctx, c.pool); err != nil {
@@ -91,7 +91,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if c.settings.Wait == waitNotify {
 		group.Go(func() error { return c.listen(ctx, bells) })
 	}
-	group.Go(func() error { return c.keepHouse(ctx) })
+	group.Go(func() error { return c.removeOldRows(ctx) })
 	err := group.Wait()
 	if n := c.Conflicts(); n > 0 {
 		slog.Info("others were faster, and the work was done again", "retries", n)

@@ -85,7 +85,7 @@ func TestEveryOrderIsDoneOnce(t *testing.T) {
 	}
 }
 
-// skip-locked: what one consumer has in hand, another passes over. row-lock: it
+// skip-locked: what one consumer has in progress, another passes over. row-lock: it
 // waits.
 func TestWhoWaitsForWhom(t *testing.T) {
 	t.Parallel()
@@ -96,13 +96,13 @@ func TestWhoWaitsForWhom(t *testing.T) {
 			s.Take, s.Batch = take, 1
 			s.Lease = time.Minute // however slow the machine is, what is held stays held
 			ids := place(t, s, pool, 2)
-			inHand, release := make(chan string, 2), make(chan struct{})
+			inProgress, release := make(chan string, 2), make(chan struct{})
 			first := start(t, NewConsumer(pool, s, func(_ context.Context, o shop.Order) error {
-				inHand <- o.ID
+				inProgress <- o.ID
 				<-release
 				return nil
 			}).Run)
-			if got := receive(t, "first order", inHand); got != ids[0] {
+			if got := receive(t, "first order", inProgress); got != ids[0] {
 				t.Errorf("took %s, want the oldest", got)
 			}
 			first.stop()
@@ -137,7 +137,7 @@ func TestWhoWaitsForWhom(t *testing.T) {
 	}
 }
 
-// Who is asked to stop finishes what he has in hand, and takes nothing more.
+// Who is asked to stop finishes what he has in progress, and takes nothing more.
 func TestAStoppedConsumerFinishesItsBatch(t *testing.T) {
 	t.Parallel()
 	for take, batch := range map[string]int{
@@ -148,13 +148,13 @@ func TestAStoppedConsumerFinishesItsBatch(t *testing.T) {
 			s, pool := onDatabase(t)
 			s.Take, s.Batch, s.Lease = take, 3, time.Minute
 			place(t, s, pool, 6)
-			inHand, release := make(chan string, 6), make(chan struct{})
+			inProgress, release := make(chan string, 6), make(chan struct{})
 			c := start(t, NewConsumer(pool, s, func(ctx context.Context, o shop.Order) error {
-				inHand <- o.ID
+				inProgress <- o.ID
 				<-release
-				return ctx.Err() // to stop is not to drop what is in hand
+				return ctx.Err() // to stop is not to drop what is in progress
 			}).Run)
-			receive(t, "first order", inHand)
+			receive(t, "first order", inProgress)
 			c.stop()
 			close(release)
 			c.end(t)
@@ -554,7 +554,7 @@ func TestWaitEndsWithTheBellOrThePoll(t *testing.T) {
 	}
 }
 
-// A connection that listens and is cut would be silent for ever: it is asked.
+// A connection that listens and is cut would be silent forever: it is asked.
 func TestAListenerThatIsCutIsFoundOut(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
@@ -565,7 +565,7 @@ func TestAListenerThatIsCutIsFoundOut(t *testing.T) {
 	c := NewConsumer(newPool(t, cut), s, noWork)
 	bell := make(chan struct{}, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- c.hear(context.Background(), []chan struct{}{bell}) }()
+	go func() { ended <- c.receive(context.Background(), []chan struct{}{bell}) }()
 	receive(t, "first bell, for what was written before", bell)
 	place(t, s, pool, 1)
 	receive(t, "second bell", bell)

@@ -11,7 +11,7 @@ import (
 // The lines at which a program of this step can be made to die, to the point: a
 // kill from outside hits such a gap once in a thousand times.
 const (
-	beforeWrite  = "before-write"  // producer: orders are in hand, nothing is written
+	beforeWrite  = "before-write"  // producer: orders are in progress, nothing is written
 	afterWrite   = "after-write"   // producer: committed, and no customer was told
 	afterOrder   = "after-order"   // dual-write: the order is written, its message not
 	beforeCommit = "before-commit" // consumer: the effect is written, not committed

@@ -213,13 +213,13 @@ func TestALeaseEnds(t *testing.T) {
 	s, pool := onDatabase(t)
 	s.Lease, s.Batch, s.Work = 500*time.Millisecond, 5, 0
 	place(t, s, pool, 5)
-	inHand, release := make(chan string, 50), make(chan struct{})
+	inProgress, release := make(chan string, 50), make(chan struct{})
 	sleeper := start(t, NewConsumer(newPool(t, s), s, func(_ context.Context, o shop.Order) error {
-		inHand <- o.ID
+		inProgress <- o.ID
 		<-release
 		return nil
 	}).Run)
-	receive(t, "first order", inHand)
+	receive(t, "first order", inProgress)
 	sleeper.stop()
 	s.Name, s.SlowPoll = "consumer-2", s.Poll
 	start(t, NewConsumer(newPool(t, s), s, noWork).Run)

@@ -30,7 +30,7 @@ type groupCommit struct {
 }
 
 // place returns when the order is committed or refused. When ctx ends before a writer
-// has the order in hand, nothing was written. From then on the writer's clock counts.
+// works on the order, nothing was written. From then on the writer's clock counts.
 func (g *groupCommit) place(ctx context.Context, mine entry) error {
 	select {
 	case g.writers <- struct{}{}:

@@ -99,7 +99,7 @@ func TestWhoWaitsInVainIsNotWritten(t *testing.T) {
 		refusal := errors.New("refused")
 		h.release <- refusal
 		if err := <-answers; !errors.Is(err, refusal) {
-			t.Errorf("who was in hand was told %v", err)
+			t.Errorf("who was in progress was told %v", err)
 		}
 		synctest.Wait()
 		if got := h.sizes(); !slices.Equal(got, []int{1}) {

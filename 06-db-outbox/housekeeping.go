@@ -18,10 +18,10 @@ const (
 	houseKey = 6_0002
 )
 
-// keepHouse removes from the inbox what was done longer ago than Settings.Keep: a
+// removeOldRows removes from the inbox what was done longer ago than Settings.Keep: a
 // message that comes twice later than that would be done twice. What is parked in the
 // outbox is left for a person.
-func (c *Consumer) keepHouse(ctx context.Context) error {
+func (c *Consumer) removeOldRows(ctx context.Context) error {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
 	for {

@@ -8,7 +8,7 @@ import (
 )
 
 // oneByOne settles the messages of a batch that Postgres has refused. One of them is
-// to blame, and must not hold up the others for ever. Their work is done already.
+// to blame, and must not hold up the others forever. Their work is done already.
 func (w *worker) oneByOne(ctx context.Context, outcomes []outcome) error {
 	for i := range outcomes {
 		if _, err := w.claimAndSettle(ctx, outcomes[i:i+1]); err != nil {

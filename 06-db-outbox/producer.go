@@ -154,12 +154,12 @@ func (p *Producer) Ready(ctx context.Context) error {
 	// Who asks for our health waits no longer than who places an order.
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
-	return explain(p.rehearse(ctx))
+	return explain(p.tryInsert(ctx))
 }
 
-// rehearse writes an order and takes it back. A server that answers a ping may still
+// tryInsert writes an order and takes it back. A server that answers a ping may still
 // take no order: its disk is full, or it is a standby, or a right is missing.
-func (p *Producer) rehearse(ctx context.Context) error {
+func (p *Producer) tryInsert(ctx context.Context) error {
 	order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	_, err := backoff.Retry(ctx, attempt,
 		backoff.WithBackOff(pauses()),
-		backoff.WithMaxElapsedTime(0), // for ever
+		backoff.WithMaxElapsedTime(0), // forever
 		backoff.WithNotify(func(err error, pause time.Duration) {
 			slog.WarnContext(ctx, "not ready", "reason", explain(err),
 				"next_try_in", pause.Round(time.Millisecond))

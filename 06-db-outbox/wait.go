@@ -47,7 +47,7 @@ func (c *Consumer) listen(ctx context.Context, bells []chan struct{}) error {
 	pause := pauses()
 	session := func() (struct{}, error) {
 		began := time.Now()
-		err := c.hear(ctx, bells)
+		err := c.receive(ctx, bells)
 		if time.Since(began) > steady {
 			pause.Reset()
 		}
@@ -65,7 +65,7 @@ func (c *Consumer) listen(ctx context.Context, bells []chan struct{}) error {
 	return err
 }
 
-func (c *Consumer) hear(ctx context.Context, bells []chan struct{}) (err error) {
+func (c *Consumer) receive(ctx context.Context, bells []chan struct{}) (err error) {
 	conn, err := pgx.ConnectConfig(ctx, c.pool.Config().ConnConfig)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (c *Consumer) subscribe(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // next waits for a notification. A connection that is silent for long is asked
-// whether it is still there: one that was cut would be silent for ever.
+// whether it is still there: one that was cut would be silent forever.
 func (c *Consumer) next(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		quiet, cancel := context.WithTimeout(ctx, c.settings.Timeout)

@@ -72,7 +72,7 @@ func dualWrite(p *Producer) {
 // It looks clever: no lock is held during the work, and no two consumers take the
 // same message.
 //
-// What goes wrong: kill the consumer, and what it had in hand is marked as done.
+// What goes wrong: kill the consumer, and what it had in progress is marked as done.
 // Experiment: a backlog, then kill -9 a consumer.
 func markBeforeWork(c *Consumer) { c.round = (*worker).markThenWork }
 

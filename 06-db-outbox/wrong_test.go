@@ -21,7 +21,7 @@ func TestWrongNaiveDoesOrdersTwice(t *testing.T) {
 			s, pool := onDatabase(t)
 			s.Variant, s.Batch = variant, 1
 			place(t, s, pool, 2)
-			// Two consumers, each with an order in hand at the same time.
+			// Two consumers, each with an order in progress at the same time.
 			var meeting sync.WaitGroup
 			meeting.Add(2)
 			for i := range 2 {
@@ -75,16 +75,16 @@ func TestWrongMarkBeforeWorkLosesWhatIsInHand(t *testing.T) {
 			s.Variant = variant
 			const n = 20
 			place(t, s, pool, n)
-			// The first consumer loses its connections with a batch in hand.
-			inHand, release := make(chan string, n), make(chan struct{})
+			// The first consumer loses its connections with a batch in progress.
+			inProgress, release := make(chan string, n), make(chan struct{})
 			s.Name = "first"
 			dying := newPool(t, s)
 			first := start(t, NewConsumer(dying, s, func(_ context.Context, o shop.Order) error {
-				inHand <- o.ID
+				inProgress <- o.ID
 				<-release
 				return errors.New("killed")
 			}).Run)
-			receive(t, "first order", inHand)
+			receive(t, "first order", inProgress)
 			first.stop()
 			exec(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 				WHERE application_name = 'first' AND datname = current_database()`)

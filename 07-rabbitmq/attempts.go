@@ -49,7 +49,7 @@ func number(header any) int64 {
 
 // try hands the order to the handler until it succeeds, at most
 // Settings.Attempts times, with growing pauses. Most failures pass: a mail
-// server restarts, a connection is reset. The order stays in hand meanwhile, and
+// server restarts, a connection is reset. The order stays in progress meanwhile, and
 // holds up one worker; putting it back would only bring it here again, at once.
 func (s *Subscriber) try(ctx context.Context, order shop.Order) error {
 	tries := 0

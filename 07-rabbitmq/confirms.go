@@ -88,7 +88,7 @@ func openWindow(s *session, size int) *window {
 		// For a message that no queue takes the broker sends basic.return, and
 		// then basic.ack all the same: it has dealt with it. So the return must
 		// be seen first. It is, because it has no buffer: amqp091-go cannot read
-		// on to the ack before this goroutine has the return in hand.
+		// on to the ack before this goroutine has received the return.
 		returns:  s.channel.NotifyReturn(make(chan amqp.Return)),
 		confirms: s.channel.NotifyPublish(make(chan amqp.Confirmation, size)),
 		blocked:  s.conn.NotifyBlocked(make(chan amqp.Blocking, 1)),
@@ -97,7 +97,7 @@ func openWindow(s *session, size int) *window {
 }
 
 // admit is where the next message comes from: nowhere while the window is full.
-// Receiving from a nil channel blocks for ever, which takes the case out of a
+// Receiving from a nil channel blocks forever, which takes the case out of a
 // select.
 func (w *window) admit(outgoing <-chan *outgoing) <-chan *outgoing {
 	if len(w.unanswered) >= w.size {

@@ -47,7 +47,7 @@ func (s *Subscriber) deadLetter(
 }
 
 // move publishes the copy, and then acknowledges the original. It says whether that
-// was done. What cannot be moved is put back, but not for ever: the copy of a
+// was done. What cannot be moved is put back, but not forever: the copy of a
 // stranger's message may be what the broker cannot take.
 func (s *Subscriber) move(
 	ctx context.Context, d amqp.Delivery, exchange, key string, copied amqp.Publishing,

@@ -62,7 +62,7 @@ func Example_attempts() {
 	// RabbitMQ 3.10, the second time.
 	fmt.Println(attemptOf(amqp.Delivery{Redelivered: true,
 		Headers: amqp.Table{"x-delivery-count": int64(1)}}))
-	// RabbitMQ 4.3, after two consumers died with it in hand.
+	// RabbitMQ 4.3, after two consumers died with it in progress.
 	fmt.Println(attemptOf(amqp.Delivery{Redelivered: true,
 		Headers: amqp.Table{"x-acquired-count": int64(2)}}))
 	// Output:

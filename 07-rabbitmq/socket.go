@@ -23,7 +23,7 @@ const (
 // under load a write carries dozens of orders.
 //
 // It also gives up on a write that the other side does not take. Otherwise a
-// frozen broker would hold the publishing goroutine for ever, and with it the
+// frozen broker would hold the publishing goroutine forever, and with it the
 // lock that amqp091-go needs to close the connection.
 type socket struct {
 	net.Conn

@@ -14,7 +14,7 @@ import (
 
 // Handler is the effect of an order on the world. A nil error says that it has
 // happened. The context does not end when the consumer is asked to stop: an
-// order in hand is finished.
+// order in progress is finished.
 type Handler func(ctx context.Context, order shop.Order) error
 
 // consumerTag names the consumer on its channel. There is only one on it.
@@ -63,7 +63,7 @@ func newSubscriber(settings Settings, t topology, handle Handler) *Subscriber {
 // broker has pushed are given back, and Run returns nil.
 func (s *Subscriber) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	// An order in hand may still become a dead letter while the rest drains.
+	// An order in progress may still become a dead letter while the rest drains.
 	needed, done := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return s.dead.Run(needed) })
 	group.Go(func() error {

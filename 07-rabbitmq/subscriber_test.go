@@ -32,14 +32,14 @@ func TestWorkersShareAConsumer(t *testing.T) {
 	s := onBroker(t)
 	s.Workers = 4
 	place(t, s, s.Workers)
-	inHand, release := make(chan string, s.Workers), make(chan struct{})
+	inProgress, release := make(chan string, s.Workers), make(chan struct{})
 	subscriber(t, s, func(_ context.Context, order shop.Order) error {
-		inHand <- order.ID
+		inProgress <- order.ID
 		<-release
 		return nil
 	})
 	for range s.Workers { // none of them finishes before all have begun
-		receive(t, "order in hand", inHand)
+		receive(t, "order in progress", inProgress)
 	}
 	close(release)
 	admin(t, s).waitFor(OrdersQueue, 0)
@@ -108,7 +108,7 @@ func TestFailingOrderIsTriedThenDeadLettered(t *testing.T) {
 	}
 }
 
-// diesWith lets consumers die, so many times, with all messages of the queue in hand.
+// diesWith lets consumers die, so many times, with all messages of the queue in progress.
 func diesWith(t *testing.T, s Settings, queue string, messages, times int) {
 	t.Helper()
 	for range times {
@@ -239,24 +239,24 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	s.Workers, s.Prefetch = 2, 10
 	ids := place(t, s, 20)
 	seen := newTally()
-	inHand, release := make(chan string, len(ids)), make(chan struct{})
+	inProgress, release := make(chan string, len(ids)), make(chan struct{})
 	_, b := subscriber(t, s, func(ctx context.Context, order shop.Order) error {
-		inHand <- order.ID
+		inProgress <- order.ID
 		<-release
 		if ctx.Err() != nil {
-			t.Error("an order in hand was interrupted")
+			t.Error("an order in progress was interrupted")
 		}
 		return seen.handle(ctx, order)
 	})
-	receive(t, "first order", inHand)
-	receive(t, "second order", inHand)
+	receive(t, "first order", inProgress)
+	receive(t, "second order", inProgress)
 	a := admin(t, s)
 	a.waitFor(OrdersQueue, 10) // ten are pushed ahead
 	b.stop()
 	close(release)
 	b.end(t)
 	if _, total := seen.count(); total != s.Workers {
-		t.Fatalf("%d orders were handled, want the %d in hand", total, s.Workers)
+		t.Fatalf("%d orders were handled, want the %d in progress", total, s.Workers)
 	}
 	a.waitFor(OrdersQueue, len(ids)-s.Workers)
 }
@@ -266,9 +266,9 @@ func TestTwoSubscribersShare(t *testing.T) {
 	s := onBroker(t)
 	seen := newTally()
 	release := make(chan struct{})
-	holding := func(inHand chan<- string) Handler {
+	holding := func(inProgress chan<- string) Handler {
 		return func(ctx context.Context, order shop.Order) error {
-			inHand <- order.ID
+			inProgress <- order.ID
 			<-release
 			return seen.handle(ctx, order)
 		}
@@ -287,7 +287,7 @@ func TestTwoSubscribersShare(t *testing.T) {
 }
 
 // What the client had in its buffer when the connection died is somebody else's
-// by then: only the order in hand is done twice.
+// by then: only the order in progress is done twice.
 func TestCutConnectionRepeatsOnlyWhatWasInHand(t *testing.T) {
 	t.Parallel()
 	direct := onBroker(t)
@@ -295,13 +295,13 @@ func TestCutConnectionRepeatsOnlyWhatWasInHand(t *testing.T) {
 	s.Prefetch = 50
 	ids := place(t, direct, 100)
 	seen := newTally()
-	inHand, release := make(chan string, len(ids)*2), make(chan struct{})
+	inProgress, release := make(chan string, len(ids)*2), make(chan struct{})
 	subscriber(t, s, func(ctx context.Context, order shop.Order) error {
-		inHand <- order.ID
+		inProgress <- order.ID
 		<-release
 		return seen.handle(ctx, order)
 	})
-	first := receive(t, "first order", inHand)
+	first := receive(t, "first order", inProgress)
 	a := admin(t, direct)
 	a.waitFor(OrdersQueue, len(ids)-s.Prefetch)
 	network.cut()
@@ -310,7 +310,7 @@ func TestCutConnectionRepeatsOnlyWhatWasInHand(t *testing.T) {
 	eventually(t, "all handled", func() bool { return seen.missing(ids) == 0 })
 	a.waitFor(OrdersQueue, 0)
 	if _, total := seen.count(); total != len(ids)+1 || seen.times[first] != 2 {
-		t.Errorf("%d orders were handled %d times, the one in hand %d times",
+		t.Errorf("%d orders were handled %d times, the one in progress %d times",
 			len(ids), total, seen.times[first])
 	}
 }
@@ -352,16 +352,16 @@ func TestFrozenConsumerLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	frozen, other := newTally(), newTally()
-	inHand, release := make(chan string, len(ids)), make(chan struct{})
+	inProgress, release := make(chan string, len(ids)), make(chan struct{})
 	c := NewSubscriber(s, func(ctx context.Context, order shop.Order) error {
-		inHand <- order.ID
+		inProgress <- order.ID
 		<-release
 		return frozen.handle(ctx, order)
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- c.consume(t.Context(), conn) }()
 	c.dead.setReady(nil)
-	receive(t, "first order", inHand)
+	receive(t, "first order", inProgress)
 	admin(t, direct).waitFor(OrdersQueue, len(ids)-s.Prefetch)
 	network.freeze(true, true)
 	subscriber(t, direct, other.handle)

@@ -63,7 +63,7 @@ func prefetchUnlimited(s *Subscriber) { s.prefetch = 0 }
 // instant. A handful of them keep consumers and broker busy at full speed with
 // nothing, and starve the good orders behind them. Experiment: poison.
 //
-// It needs a classic queue to do so for ever: the delivery limit of a quorum
+// It needs a classic queue to do so forever: the delivery limit of a quorum
 // queue would end it.
 func requeueForever(s *Subscriber) {
 	s.topology = classicOrders

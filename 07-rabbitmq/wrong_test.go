@@ -27,14 +27,14 @@ func TestWrongAutoAckLosesWhatAKilledConsumerHad(t *testing.T) {
 			s.Variant, s.Attempts = variant, 1
 			ids := place(t, direct, 50)
 
-			// The first consumer is killed with its first order in hand.
-			inHand, release := make(chan string, len(ids)), make(chan struct{})
+			// The first consumer is killed with its first order in progress.
+			inProgress, release := make(chan string, len(ids)), make(chan struct{})
 			_, first := subscriber(t, s, func(_ context.Context, o shop.Order) error {
-				inHand <- o.ID
+				inProgress <- o.ID
 				<-release
 				return errors.New("killed")
 			})
-			receive(t, "first order", inHand)
+			receive(t, "first order", inProgress)
 			a := admin(t, direct)
 			if red {
 				a.waitFor(OrdersQueue, 0) // all of it is in that consumer's memory
@@ -157,14 +157,14 @@ func TestWrongPrefetchUnlimitedHoards(t *testing.T) {
 			ids := place(t, s, 100)
 			hoarder := s
 			hoarder.Variant = variant
-			inHand, release := make(chan string, len(ids)), make(chan struct{})
+			inProgress, release := make(chan string, len(ids)), make(chan struct{})
 			defer close(release)
 			subscriber(t, hoarder, func(_ context.Context, o shop.Order) error {
-				inHand <- o.ID
+				inProgress <- o.ID
 				<-release
 				return nil
 			})
-			receive(t, "first order", inHand)
+			receive(t, "first order", inProgress)
 			left := len(ids) - s.Prefetch
 			if red {
 				left = 0

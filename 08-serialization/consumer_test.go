@@ -192,12 +192,12 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	s := onBroker(t)
 	ids := place(t, s, 5)
 	var seen done
-	inHand, release := make(chan struct{}, len(ids)), make(chan struct{})
+	inProgress, release := make(chan struct{}, len(ids)), make(chan struct{})
 	c, err := NewConsumer(s, func(ctx context.Context, e OrderPlaced) error {
-		inHand <- struct{}{}
+		inProgress <- struct{}{}
 		<-release
 		if ctx.Err() != nil {
-			t.Error("the order in hand was interrupted")
+			t.Error("the order in progress was interrupted")
 		}
 		return seen.handle(ctx, e)
 	})
@@ -207,14 +207,14 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	<-inHand
+	<-inProgress
 	cancel()
 	close(release)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if n := seen.count(ids); n != 1 {
-		t.Fatalf("%d orders were done, want the one in hand", n)
+		t.Fatalf("%d orders were done, want the one in progress", n)
 	}
 	take(t, s, Queue, len(ids)-1)
 }

@@ -43,7 +43,7 @@ func backends(t *testing.T) map[string]string {
 	}
 }
 
-// Whatever ails the backend, telling it something costs no order, no time to speak of and
+// Whatever happens to the backend, telling it something costs no order, no time to speak of and
 // bounded memory, and the end comes at the deadline. Not parallel: the heap is everybody's.
 func TestABadBackendCostsBoundedMemoryAndTime(t *testing.T) {
 	const spans = 20_000 // with their lines some 30 MB, were they kept

@@ -93,7 +93,7 @@ func (b *Broker) Depth(queue string) (int, error) {
 	return state.Messages, nil
 }
 
-// Close ends the subscriptions, once what is in hand is settled, then the connections.
+// Close ends the subscriptions, once what is in progress is settled, then the connections.
 func (b *Broker) Close() error {
 	err := errors.Join(b.subscriber.end(), b.publisher.end())
 	b.mu.Lock()

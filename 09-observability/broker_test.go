@@ -78,7 +78,7 @@ func TestQueuesAreDeclared(t *testing.T) {
 }
 
 // A header that is no text comes with what a quorum queue delivers again. Watermill's own
-// marshaler refuses it, puts the message back and gets it again, for ever.
+// marshaler refuses it, puts the message back and gets it again, forever.
 func TestAMessageThatIsDeliveredAgainCanBeRead(t *testing.T) {
 	t.Parallel()
 	d := amqp.Delivery{
@@ -197,10 +197,10 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	w := newUnseenWorld(t)
 	tel, b := w.telemetry("consumer", "consumer-1"), w.connect()
-	inHand, goOn := make(chan struct{}, 10), make(chan struct{})
+	inProgress, goOn := make(chan struct{}, 10), make(chan struct{})
 	router, err := NewRouter(b, tel, w.s, OrdersTopic, EmailedTopic,
 		func(m *message.Message) ([]*message.Message, error) {
-			inHand <- struct{}{}
+			inProgress <- struct{}{}
 			<-goOn
 			if err := m.Context().Err(); err != nil {
 				return nil, err
@@ -216,7 +216,7 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- Drain(ctx, router) }()
 	must(t, b.publisher.Publish(OrdersTopic, message.NewMessage("1", nil)))
-	<-inHand
+	<-inProgress
 	cancel()
 	receive(t, "the router's word to its subscriber that it is over", told)
 	close(goOn)
@@ -258,7 +258,7 @@ func TestALostConnectionInABacklog(t *testing.T) {
 }
 
 // overheard says when the router closes its subscriber. The call comes back only after the message
-// in hand is done; but to be done it must be followed by an event, which takes a confirm.
+// in progress is done; but to be done it must be followed by an event, which takes a confirm.
 type overheard struct {
 	message.Subscriber
 	told chan<- struct{}
@@ -327,7 +327,7 @@ func saysOfHealth(t *testing.T, s Settings, want string) {
 	}
 }
 
-// A queue of the same name that is not ours is no reason to try again for ever.
+// A queue of the same name that is not ours is no reason to try again forever.
 func TestConnectMeetsAnotherQueue(t *testing.T) {
 	t.Parallel()
 	s := DefaultSettings()

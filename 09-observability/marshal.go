@@ -70,7 +70,7 @@ type delivery struct {
 
 type deliveryKey struct{}
 
-// withDelivery does not end with ctx: what is in hand is finished.
+// withDelivery does not end with ctx: what is in progress is finished.
 func withDelivery(ctx context.Context, d *delivery) context.Context {
 	return context.WithValue(context.WithoutCancel(ctx), deliveryKey{}, d)
 }

@@ -41,7 +41,7 @@ type Metrics struct {
 	process        metric.Float64Histogram // one attempt
 
 	// labels are the attributes of a measurement. Each different set of them is a series, which
-	// is kept for ever: there must be few. See wrong.go.
+	// is kept forever: there must be few. See wrong.go.
 	labels func(order string, few attribute.Set) metric.MeasurementOption
 	sets   sync.Map // of labels, by what they are about: to make one is dearer than to measure
 }

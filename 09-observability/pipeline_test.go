@@ -98,7 +98,7 @@ func TestTheTraceCrossesTheQueue(t *testing.T) {
 	}
 }
 
-// The message in hand is finished, also when the process has been asked to end.
+// The message in progress is finished, also when the process has been asked to end.
 func TestTheEndDoesNotInterruptAHandler(t *testing.T) {
 	t.Parallel()
 	tel, _ := onPaper(t, DefaultSettings())

@@ -183,7 +183,7 @@ func newLine(ctx context.Context, on *session) (*line, error) {
 
 // listen keeps what no queue wanted. For such a message the broker sends basic.return, and then
 // basic.ack all the same. As the channel has no buffer, amqp091-go cannot read on to the ack
-// before this goroutine has the return in hand: whoever asks after the ack is told.
+// before this goroutine has received the return: whoever asks after the ack is told.
 func (l *line) listen(returns <-chan amqp.Return) {
 	defer close(l.ended)
 	times := map[string]int{} // by message id; foreign ids need not be unique

@@ -124,7 +124,7 @@ func (g givenUp) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-// Drain runs the router until ctx ends, then lets it finish what is in hand.
+// Drain runs the router until ctx ends, then lets it finish what is in progress.
 func Drain(ctx context.Context, router *message.Router) error {
 	closed, ended := make(chan error, 1), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -135,7 +135,7 @@ func Drain(ctx context.Context, router *message.Router) error {
 			closed <- nil
 		}
 	})
-	// Not ctx itself: with it would end the contexts of the messages in hand.
+	// Not ctx itself: with it would end the contexts of the messages in progress.
 	err := router.Run(context.WithoutCancel(ctx))
 	close(ended)
 	if stop() {

@@ -6,7 +6,7 @@ import (
 	"course.example/lab/services/servicestest"
 )
 
-// Whatever ails the broker, nobody waits without end and nothing is lost.
+// Whatever happens to the broker, nobody waits without end and nothing is lost.
 func TestSickBroker(t *testing.T) {
 	servicestest.SickRabbitMQ(t, servicestest.Shop{
 		Door: "./producer", Others: []string{"./consumer", "./shipper"}, Queue: OrdersTopic,

@@ -16,7 +16,7 @@ const maxGathered = 256 << 10
 // nothing waits, under load a write carries dozens of messages.
 //
 // It also gives up on a write that the other side does not take: otherwise a broker that has
-// stopped reading would hold the program for ever, and with it the lock that amqp091-go needs to
+// stopped reading would hold the program forever, and with it the lock that amqp091-go needs to
 // close the connection.
 type socket struct {
 	net.Conn

@@ -19,7 +19,7 @@ const (
 	// confirm of the event that follows.
 	prefetch = 30
 	// putBackPause keeps a message that cannot be finished from going round in a circle at full
-	// speed, and maxRounds from going round for ever.
+	// speed, and maxRounds from going round forever.
 	putBackPause = time.Second
 	maxRounds    = 20
 )
@@ -71,13 +71,13 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	return out, nil
 }
 
-// Close takes nothing more. What is in hand is still settled: see [Broker.Close].
+// Close takes nothing more. What is in progress is still settled: see [Broker.Close].
 func (s *Subscriber) Close() error {
 	s.stop()
 	return nil
 }
 
-// end waits for what is in hand, for a second: the router has waited before.
+// end waits for what is in progress, for a second: the router has waited before.
 func (s *Subscriber) end() error {
 	s.stop()
 	ended := make(chan struct{})
@@ -86,7 +86,7 @@ func (s *Subscriber) end() error {
 	case <-ended:
 		return nil
 	case <-time.After(2 * closeTimeout):
-		return errors.New("messages are still in hand: they go to another consumer")
+		return errors.New("messages are still in progress: they go to another consumer")
 	}
 }
 
@@ -132,7 +132,7 @@ func (s *Subscriber) consume(
 	})
 	defer stop()
 	hands := make(chan struct{}, s.settings.Workers)
-	var inHand sync.WaitGroup
+	var inProgress sync.WaitGroup
 	for d := range deliveries {
 		select {
 		case hands <- struct{}{}:
@@ -152,12 +152,12 @@ func (s *Subscriber) consume(
 		m.SetContext(withDelivery(ctx, &delivery{tag: d.DeliveryTag, free: free}))
 		select {
 		case out <- m:
-			inHand.Go(func() { defer free(); s.await(ctx, m, d) })
+			inProgress.Go(func() { defer free(); s.await(ctx, m, d) })
 		case <-ctx.Done():
 			free()
 		}
 	}
-	inHand.Wait()
+	inProgress.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -161,7 +161,7 @@ func (t *Telemetry) receive(topic string) message.HandlerMiddleware {
 			if at, err := time.Parse(time.RFC3339Nano, m.Metadata.Get(publishedAt)); err == nil {
 				t.Metrics.lag.Store(int64(max(0, began.Sub(at))))
 			}
-			// What is in hand is finished, also when the process is asked to end.
+			// What is in progress is finished, also when the process is asked to end.
 			d := deliveryOf(m.Context())
 			ctx := withDelivery(m.Context(), d)
 			ctx = t.Tracing.propagator.Extract(ctx, propagation.MapCarrier(m.Metadata))

@@ -21,15 +21,15 @@ type Biller struct {
 
 	drainLimit time.Duration
 
-	mu     sync.Mutex
-	inHand map[string]bool
-	doubt  atomic.Bool // a lock was not to be had because too few nodes can lock
+	mu         sync.Mutex
+	inProgress map[string]bool
+	doubt      atomic.Bool // a lock was not to be had because too few nodes can lock
 }
 
 // NewBiller returns a biller that has not begun yet.
 func NewBiller(settings Settings, locker *Locker, account Resource) *Biller {
 	return &Biller{
-		settings: settings, locker: locker, account: account, inHand: map[string]bool{},
+		settings: settings, locker: locker, account: account, inProgress: map[string]bool{},
 		drainLimit: DrainLimit,
 	}
 }
@@ -37,14 +37,14 @@ func NewBiller(settings Settings, locker *Locker, account Resource) *Biller {
 // lookAgain is the pause between two looks at what is open.
 const lookAgain = 25 * time.Millisecond
 
-// DrainLimit is how long what is in hand may go on when a program is asked to end. Then
+// DrainLimit is how long what is in progress may go on when a program is asked to end. Then
 // its work is called off: the orders stay open, and the next holder bills them. A program
-// ends within twenty seconds whatever ails: a silent account may take ten more.
+// ends within twenty seconds whatever happens: a silent account may take ten more.
 const DrainLimit = 10 * time.Second
 
 var errDrained = errors.New("the program ends and could not wait any longer")
 
-// Run bills until ctx ends, then finishes what it has in hand and returns nil.
+// Run bills until ctx ends, then finishes what it has in progress and returns nil.
 func (b *Biller) Run(ctx context.Context) error {
 	defer b.report(ctx)
 	working, callOff := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -131,17 +131,17 @@ func (b *Biller) tell(ctx context.Context, seen outlook, err error) outlook {
 func (b *Biller) pick(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.inHand[id] {
+	if b.inProgress[id] {
 		return false
 	}
-	b.inHand[id] = true
+	b.inProgress[id] = true
 	return true
 }
 
 func (b *Biller) drop(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.inHand, id)
+	delete(b.inProgress, id)
 }
 
 // bill takes the lock and does the work. Whatever goes wrong, the order is still

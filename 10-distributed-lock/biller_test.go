@@ -95,10 +95,10 @@ func TestDrainFinishesWhatIsInHand(t *testing.T) {
 	s.Work = 100 * time.Millisecond
 	a, id := opened(t)
 	stop := billing(t, s, a)
-	eventually(t, "in hand", func() bool { return len(entriesOf(t, a, id)) > 0 })
+	eventually(t, "in progress", func() bool { return len(entriesOf(t, a, id)) > 0 })
 	stop()
 	if !settled(t, a)() {
-		t.Error("the order in hand was dropped")
+		t.Error("the order in progress was dropped")
 	}
 	s.Wait = 0
 	acquire(t, locker(t, s, nil), id) // and its lock is given back
@@ -115,7 +115,7 @@ func TestDrainHasALimit(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
-	eventually(t, "in hand", func() bool { return len(entriesOf(t, a, id)) > 0 })
+	eventually(t, "in progress", func() bool { return len(entriesOf(t, a, id)) > 0 })
 	cancel()
 	if err := receive(t, "end of Run", ended); err != nil {
 		t.Error(err)

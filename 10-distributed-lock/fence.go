@@ -25,7 +25,7 @@ func (a *Account) Draw(ctx context.Context, id, owner string) (token int64, err 
 
 // fence is the check at the resource: a holder with an older token than somebody who has
 // been here is refused. So is a number that this holder has not drawn. One from the far
-// future would be the newest for ever, and lock everybody else out.
+// future would be the newest forever, and lock everybody else out.
 func (a *Account) fence(p *page, token int64) error {
 	switch {
 	case !a.fencing:

@@ -21,7 +21,7 @@ var (
 
 // Lease is a lock that is held, until its expiry and no longer. It is called a
 // lease (Gray and Cheriton, 1989) because it ends by itself: a holder that dies
-// keeps nobody waiting for ever, and a holder that lives must know when it ends.
+// keeps nobody waiting forever, and a holder that lives must know when it ends.
 type Lease struct {
 	Key   string
 	Owner string // the random value that is the proof of ownership
@@ -43,7 +43,7 @@ func (l *Locker) hold(ctx context.Context, key string, g grant) *Lease {
 	}
 	until := g.Until()
 	lease.until.Store(&until)
-	// A holder that is asked to end finishes what it has in hand.
+	// A holder that is asked to end finishes what it has in progress.
 	lease.ctx, lease.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	watching, stop := context.WithCancel(lease.ctx)
 	lease.stop = stop

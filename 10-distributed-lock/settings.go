@@ -30,7 +30,7 @@ type Settings struct {
 	Addr    string        // where to serve HTTP
 	Work    time.Duration // how long billing one order takes
 	Gap     time.Duration // between the last look at the lease and the write
-	Workers int           // orders in hand at a time in one program
+	Workers int           // orders in progress at a time in one program
 }
 
 // Two implementations of one algorithm.
@@ -92,7 +92,7 @@ func BillerSettings(program string, args []string) (Settings, error) {
 	f.Env("work", "WORK")
 	f.DurationVar(&s.Gap, "gap", s.Gap, "between the last look at the lock and the write")
 	f.Env("gap", "GAP")
-	f.IntVar(&s.Workers, "workers", s.Workers, "orders in hand at a time")
+	f.IntVar(&s.Workers, "workers", s.Workers, "orders in progress at a time")
 	f.Env("workers", "WORKERS")
 	addAddr(&s, f)
 	if err := f.Parse(args); err != nil {

@@ -23,7 +23,7 @@ import (
 	"course.example/lab/services/servicestest"
 )
 
-// endsWithin is the limit of every program here after SIGTERM, whatever ails the servers.
+// endsWithin is the limit of every program here after SIGTERM, whatever happens to the servers.
 const endsWithin = 20 * time.Second
 
 // answersWithin is the longest that a customer or a monitor waits for an answer: the
@@ -138,7 +138,7 @@ func ask(t *testing.T, method, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// TestSickServers lets the built programs meet servers that are ill, with an order in hand.
+// TestSickServers lets the built programs meet servers that are ill, with an order in progress.
 // Customers and monitors get an answer in time that says why, and SIGTERM ends both
 // programs within their limit.
 func TestSickServers(t *testing.T) {
@@ -169,7 +169,7 @@ func TestSickServers(t *testing.T) {
 			if status, said := ask(t, http.MethodPost, w.shop+"/orders"); status != http.StatusAccepted {
 				t.Fatalf("while all are well: %d %s", status, said)
 			}
-			eventually(t, "in hand", func() bool {
+			eventually(t, "in progress", func() bool {
 				return strings.Contains(w.producer.said()+w.consumer.said(), "order received")
 			})
 			c.fall(t, w)

@@ -30,7 +30,7 @@ func variantNames() string {
 // noExpiry sets keys that never go away by themselves: a year is as good as never.
 //
 // What goes wrong: the holder is killed, and with it the only one who would have
-// deleted the key. Everybody waits for ever. Experiment: kill a holder.
+// deleted the key. Everybody waits forever. Experiment: kill a holder.
 func noExpiry(l *Locker) { l.expiry = 365 * 24 * time.Hour }
 
 // deleteAny releases with a plain DEL. It looks like the natural opposite of SET.

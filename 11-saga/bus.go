@@ -53,7 +53,7 @@ func newBus(s Settings, queue string, bindings map[string][]Kind) *bus {
 }
 
 // run keeps the program connected and hands it its messages until ctx ends. Then
-// it finishes what is in hand.
+// it finishes what is in progress.
 func (b *bus) run(ctx context.Context, c *consumer) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, longestSilence
@@ -114,7 +114,7 @@ func (b *bus) dial(name string) (*link, *amqp.Channel, error) {
 }
 
 // boundedConn gives up on a write that the broker does not take. Otherwise a
-// broker that has stopped reading would hold the publisher, and its drain, for ever.
+// broker that has stopped reading would hold the publisher, and its drain, forever.
 type boundedConn struct{ net.Conn }
 
 func (c boundedConn) Write(p []byte) (int, error) {

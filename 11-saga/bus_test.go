@@ -307,7 +307,7 @@ func TestPublishedIsWhatTheBrokerHas(t *testing.T) {
 	}
 }
 
-// A program has a few messages at a time; who is asked to end finishes the one in hand
+// A program has a few messages at a time; who is asked to end finishes the one in progress
 // and leaves the others to the next.
 func TestDrainFinishesTheMessageInHand(t *testing.T) {
 	t.Parallel()
@@ -321,9 +321,9 @@ func TestDrainFinishesTheMessageInHand(t *testing.T) {
 	c.settings.AMQPURL, c.settings.Batch = b.settings.AMQPURL, 1 // and so four are prefetched
 	running := newBus(c.settings, "queue", b.bindings)
 	c.bus = running
-	inHand, release := make(chan string, all), make(chan struct{})
+	inProgress, release := make(chan string, all), make(chan struct{})
 	c.batch = func(ctx context.Context, batch []Message) error {
-		inHand <- batch[0].ID
+		inProgress <- batch[0].ID
 		<-release
 		return ctx.Err()
 	}
@@ -337,7 +337,7 @@ func TestDrainFinishesTheMessageInHand(t *testing.T) {
 		}
 		return q.Messages
 	}
-	<-inHand
+	<-inProgress
 	eventually(t, "it has as many as it may", func() bool {
 		if n := left(); n < all-prefetch {
 			t.Fatalf("%d of %d are left to others, want %d", n, all, all-prefetch)
@@ -352,12 +352,12 @@ func TestDrainFinishesTheMessageInHand(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if len(inHand) > 0 {
+	if len(inProgress) > 0 {
 		t.Fatal("it took another message after it was asked to end")
 	}
 	eventually(t, "the others are there for the next", func() bool { return left() >= all-1 })
 	if n := left(); n != all-1 {
-		t.Errorf("%d messages are left, want all but the one in hand", n)
+		t.Errorf("%d messages are left, want all but the one in progress", n)
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *participant) newConsumer() *consumer {
 	return &consumer{participant: p, kinds: p.bus.bindings[p.name]}
 }
 
-// delivery is a message in hand.
+// delivery is a message in progress.
 type delivery struct {
 	amqp.Delivery
 	message Message
@@ -42,7 +42,7 @@ func (p *participant) prefetch() int {
 	return min(4*maxBatch, p.settings.Workers*max(2, int(moment/p.work)))
 }
 
-// consume runs until the deliveries end. When ctx ends it finishes what is in hand
+// consume runs until the deliveries end. When ctx ends it finishes what is in progress
 // and leaves the rest to the next.
 func (c *consumer) consume(ctx context.Context, deliveries <-chan amqp.Delivery) {
 	arrived := make(chan *delivery, c.prefetch())

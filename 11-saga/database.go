@@ -48,7 +48,7 @@ func openDatabase(ctx context.Context, s Settings, name string) (*pgxpool.Pool, 
 	return pool, nil
 }
 
-// connections are enough for the batch in hand, the relay, the deadlines, and pages.
+// connections are enough for the batch in progress, the relay, the deadlines, and pages.
 const connections = 6
 
 // beginIn begins a transaction that sees the schema of one program and no other:

@@ -109,13 +109,13 @@ func TestDrainPublishesTheLast(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	last := Message{ID: "last", Kind: PaymentCharged, Order: newOrder(t, clients[0])}
-	inHand := func(ctx context.Context) error {
+	inProgress := func(ctx context.Context) error {
 		<-ctx.Done()
 		ctx = context.WithoutCancel(ctx)
 		// The broker is there for as long as this takes: many times there and back.
 		for range 100 {
 			if err := p.bus.publish(ctx, []Message{last}); err != nil {
-				return fmt.Errorf("while something is in hand: %w", err)
+				return fmt.Errorf("while something is in progress: %w", err)
 			}
 		}
 		return p.transact(ctx, func(context.Context, pgx.Tx) (changes, error) {
@@ -123,7 +123,7 @@ func TestDrainPublishesTheLast(t *testing.T) {
 		})
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- p.run(ctx, inHand) }()
+	go func() { ended <- p.run(ctx, inProgress) }()
 	connected(t, p.bus)
 	stop()
 	if err := <-ended; err != nil {

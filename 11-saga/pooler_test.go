@@ -80,7 +80,7 @@ func pool(client net.Conn, server string) {
 }
 
 // Behind a pooler everything works, also without statements that are prepared on one
-// connection; and a setting that it refuses is said at once, not tried for ever.
+// connection; and a setting that it refuses is said at once, not tried forever.
 func TestBehindAPooler(t *testing.T) {
 	t.Parallel()
 	s := testSettings(t)

@@ -16,14 +16,14 @@ func sickShop(well services.Kind) servicestest.Shop {
 	}
 }
 
-// Whatever ails the broker, orders are taken: the outbox keeps them.
+// Whatever happens to the broker, orders are taken: the outbox keeps them.
 func TestSickBroker(t *testing.T) {
 	shop := sickShop(services.Postgres)
 	shop.Keeps = true
 	servicestest.SickRabbitMQ(t, shop)
 }
 
-// Whatever ails the database, nobody waits without end and nothing is lost.
+// Whatever happens to the database, nobody waits without end and nothing is lost.
 func TestSickDatabase(t *testing.T) {
 	servicestest.SickPostgres(t, sickShop(services.RabbitMQ))
 }

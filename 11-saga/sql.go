@@ -53,7 +53,7 @@ func (c *columns) exec(ctx context.Context, tx pgx.Tx, query string) error {
 }
 
 // sorted are the keys in one order for all processes: two that lock the same rows
-// in different orders would wait for each other for ever.
+// in different orders would wait for each other forever.
 func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 func unique(names []string) []string {

@@ -39,7 +39,7 @@ var variants = map[string]variant{
 	//
 	// What goes wrong: killed between the two, the state has moved on and nobody
 	// is told. When its message comes again it means nothing in the new state: the
-	// saga is stuck for ever.
+	// saga is stuck forever.
 	"no-outbox": {departure: func(o *outbox) departure { return publishLast{o.bus} }},
 
 	// Publish, then commit.

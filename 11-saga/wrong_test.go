@@ -67,7 +67,7 @@ func TestWithoutOutboxASagaIsStuck(t *testing.T) {
 }
 
 // Even with deadlines the last message of all, to the website, is repeated by
-// nobody: the saga has ended, and its customer waits for ever.
+// nobody: the saga has ended, and its customer waits forever.
 func TestWithoutOutboxDeadlinesAreNotEnough(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "no-outbox")

@@ -130,7 +130,7 @@ func (n *Node) heard() time.Duration {
 }
 
 // Run takes part until ctx ends, and leaves then: the grains are deactivated one
-// by one, after the calls that they have in hand, while the others take them over.
+// by one, after the calls in progress, while the others take them over.
 // It returns [ErrLeaseLost] when the others did not wait for that.
 func (n *Node) Run(ctx context.Context) error {
 	select {
@@ -138,7 +138,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return n.leave(context.WithoutCancel(ctx))
 	case err := <-n.ended:
 		slog.Error("the others have taken this silo for dead, and it ends", "banned", 1)
-		// The calls in hand are finished: whatever they still write, the store
+		// The calls in progress are finished: whatever they still write, the store
 		// refuses if it is out of date.
 		n.settle(lastTimeout, func() bool { return n.counter.Busy() == 0 })
 		n.close()

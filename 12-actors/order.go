@@ -99,7 +99,7 @@ func pieces(lines []*Line) map[string]int32 {
 }
 
 // take calls another grain, wherever it is. The calls go one way only, from
-// orders to stocks: if a stock called back, both would wait for ever.
+// orders to stocks: if a stock called back, both would wait forever.
 func (g *orderGrain) take(
 	ctx context.Context, grains *cluster.Cluster, order, sku string, quantity int32,
 ) error {

@@ -83,7 +83,7 @@ func TestHotStock(t *testing.T) {
 
 	release()
 	if err := <-first; err != nil {
-		t.Errorf("the call in hand: %v", err)
+		t.Errorf("the call in progress: %v", err)
 	}
 	// The dead fill the mailbox for a moment, until each has had its turn and is dropped.
 	var err error

@@ -293,17 +293,17 @@ func TestIdleDeactivation(t *testing.T) {
 	wantStock(t, w, "GO-GOPHER", &CountReply{Sold: 1, Orders: 1, Version: 1, Served: 0})
 }
 
-// A silo whose lease is lost gives the calls in hand some time to end.
+// A silo whose lease is lost gives the calls in progress some time to end.
 func TestLostLeaseWithCallsInHand(t *testing.T) {
 	s := DefaultSettings()
 	s.Lease = time.Minute
-	for _, inHand := range []bool{true, false} {
+	for _, inProgress := range []bool{true, false} {
 		table, c := NewTable(redisClient(t), s.Lease), dashboard.NewCounter("silo-1")
 		n, err := startNode(t.Context(), table, c, s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if inHand {
+		if inProgress {
 			c.Began(engine.Name{})
 		}
 		n.ended <- ErrLeaseLost
@@ -311,13 +311,13 @@ func TestLostLeaseWithCallsInHand(t *testing.T) {
 		if err := n.Run(t.Context()); !errors.Is(err, ErrLeaseLost) {
 			t.Errorf("got %v", err)
 		}
-		if took := time.Since(start); inHand && took < lastTimeout {
-			t.Errorf("it ended after %s, with a call in hand", took)
+		if took := time.Since(start); inProgress && took < lastTimeout {
+			t.Errorf("it ended after %s, with a call in progress", took)
 		}
 	}
 }
 
-// Without a silo nobody is told yes, and nobody waits for ever.
+// Without a silo nobody is told yes, and nobody waits forever.
 func TestNoSilo(t *testing.T) {
 	_, h := startShop(t, func(s *Settings) {
 		s.Embed, s.Patience = false, 200*time.Millisecond

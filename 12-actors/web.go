@@ -43,7 +43,7 @@ func RunWeb(ctx context.Context, settings Settings) (err error) {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	// The requests in hand still need the grains while the server drains.
+	// The requests in progress still need the grains while the server drains.
 	needed, done := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return w.node.Run(needed) })
 	group.Go(func() error { return w.audit.run(needed, 500*time.Millisecond) })

@@ -98,7 +98,7 @@ func Prepare(ctx context.Context, pool *pgxpool.Pool) error {
 		return struct{}{}, err
 	}
 	_, err := backoff.Retry(ctx, attempt, backoff.WithBackOff(pauses()),
-		backoff.WithMaxElapsedTime(0), // for ever
+		backoff.WithMaxElapsedTime(0), // forever
 		backoff.WithNotify(func(err error, pause time.Duration) {
 			slog.WarnContext(ctx, "not ready", "reason", explain(err),
 				"next_try_in", pause.Round(time.Millisecond))

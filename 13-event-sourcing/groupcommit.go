@@ -17,7 +17,7 @@ type groupCommit struct {
 }
 
 // append returns when the events are committed or refused. When ctx ends before a writer
-// has them in hand, nothing was written. From then on the writer's clock counts.
+// has them in progress, nothing was written. From then on the writer's clock counts.
 func (g *groupCommit) append(ctx context.Context, e entry) (Place, error) {
 	select {
 	case g.writers <- struct{}{}:

@@ -18,7 +18,7 @@ import (
 // Handler sends the letter for an order. What it changes in the world must be safe to repeat,
 // because a transaction that is rolled back takes only the database back with it: a letter has
 // the order's identity as its message id, by which the mail server knows it again. ctx does
-// not end when the projector is asked to stop: a letter in hand is finished.
+// not end when the projector is asked to stop: a letter in progress is finished.
 type Handler func(ctx context.Context, order shop.Order) error
 
 func isPlaced(e Event) bool { _, ok := e.(OrderPlaced); return ok }

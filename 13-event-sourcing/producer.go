@@ -224,10 +224,10 @@ func (p *Producer) Ready(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
-	return explain(p.rehearse(ctx))
+	return explain(p.tryInsert(ctx))
 }
 
-func (p *Producer) rehearse(ctx context.Context) error {
+func (p *Producer) tryInsert(ctx context.Context) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err

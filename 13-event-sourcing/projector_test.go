@@ -192,14 +192,14 @@ func TestWorkHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
 	place(t, NewProducer(pool, s), 1)
-	inHand, release := make(chan struct{}), make(chan struct{})
+	inProgress, release := make(chan struct{}), make(chan struct{})
 	mail := NewProjector(pool, s, "mail", func(context.Context, shop.Order) error {
-		close(inHand)
+		close(inProgress)
 		<-release
 		return nil
 	})
 	mailing := start(t, mail.Run)
-	receive(t, "letter in hand", inHand)
+	receive(t, "letter in progress", inProgress)
 	place(t, NewProducer(pool, s), 1)
 	if n := count(t, pool, `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND backend_xid IS NOT NULL

@@ -32,7 +32,7 @@ func (p *Projector) listen(ctx context.Context) error {
 	pause := pauses()
 	session := func() (struct{}, error) {
 		began := time.Now()
-		err := p.hear(ctx)
+		err := p.receive(ctx)
 		if time.Since(began) > steady {
 			pause.Reset()
 		}
@@ -50,7 +50,7 @@ func (p *Projector) listen(ctx context.Context) error {
 	return err
 }
 
-func (p *Projector) hear(ctx context.Context) (err error) {
+func (p *Projector) receive(ctx context.Context) (err error) {
 	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (p *Projector) ring() {
 }
 
 // next waits for a notification. A connection that is silent for long is asked whether it is
-// still there: one that was cut would be silent for ever.
+// still there: one that was cut would be silent forever.
 func (p *Projector) next(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		quiet, cancel := context.WithTimeout(ctx, p.settings.Timeout)

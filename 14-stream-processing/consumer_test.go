@@ -326,7 +326,7 @@ func TestAWrongDatabaseIsAnError(t *testing.T) {
 	}
 }
 
-// A reader that hangs in the middle of its transaction does not hold the others up for ever.
+// A reader that hangs in the middle of its transaction does not hold the others up forever.
 func TestAReaderThatHangsLosesItsLocks(t *testing.T) {
 	w := newWorld(t, func(s *Settings) { s.MemberTTL = 200 * time.Millisecond })
 	w.append(0, w.order(0))

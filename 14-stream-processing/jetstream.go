@@ -277,7 +277,7 @@ func (r *jetReader) begin(ctx context.Context) error {
 }
 
 // silence is after how long without a record the client is not trusted to ask for more: when the
-// server's leaders change it may wait for ever (nats-io/nats.go, issue 2063).
+// server's leaders change it may wait forever (nats-io/nats.go, issue 2063).
 const silence = 10 * time.Second
 
 // next waits for a record until the reader or the connection is closed. Whatever else ends the

@@ -64,7 +64,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// A log that ends before one's own place has lost something. To wait there would be to wait for ever.
+// A log that ends before one's own place has lost something. To wait there would be to wait forever.
 func TestALogThatHasLostRecords(t *testing.T) {
 	w := newWorld(t)
 	check(t, w.log.Append(t.Context(), 0, "one", nil))

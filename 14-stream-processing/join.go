@@ -128,7 +128,7 @@ func (j *Join) counts(order shop.Order, payment Payment) bool {
 func (j *Join) over(placed time.Time) bool { return placed.Add(j.Within).Before(j.Watermark()) }
 
 // Close gives up what has waited long enough; a reader calls it after each batch. Without it, what nobody
-// pays is kept for ever.
+// pays is kept forever.
 func (j *Join) Close() (known []Paired) {
 	if !j.closes {
 		return nil

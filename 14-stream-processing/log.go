@@ -33,7 +33,7 @@ type Reader interface {
 
 // OpenLog connects to the servers: those of Kafka's protocol where the settings name any, and otherwise
 // those of NATS. It does not wait for them: one that is away is an error of the first use. The connection
-// comes back by itself, for ever.
+// comes back by itself, forever.
 func OpenLog(settings Settings) (Log, error) {
 	if settings.KafkaBrokers != "" {
 		return openKafka(settings)

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Run reads this consumer's share of the partitions until ctx ends. Then what is in hand is finished,
+// Run reads this consumer's share of the partitions until ctx ends. Then what is in progress is finished,
 // and Run returns nil. It waits for a log and a database that are away; a wrong password is an error.
 //
 // All readers of a group are in a table, and each works out its share by itself. For a moment two may

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// stalled delivers some records, and then nothing for ever, as a consumer does that its server has
+// stalled delivers some records, and then nothing forever, as a consumer does that its server has
 // forgotten.
 type stalled struct {
 	offsets []uint64
@@ -58,7 +58,7 @@ func (m offsetMsg) Metadata() (*jetstream.MsgMetadata, error) {
 	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Stream: m.offset}}, nil
 }
 
-// The client may wait for ever for records that are there. The reader asks anew behind the last one, again
+// The client may wait forever for records that are there. The reader asks anew behind the last one, again
 // and again while the log does not answer.
 func TestAStalledReaderBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

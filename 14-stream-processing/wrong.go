@@ -46,7 +46,7 @@ func variantNames() string {
 // commitFirst writes down that a batch was read, then works on it. It looks careful: nothing is done
 // twice.
 //
-// What goes wrong: kill the consumer, and what it had in hand is done by nobody (at most once).
+// What goes wrong: kill the consumer, and what it had in progress is done by nobody (at most once).
 func commitFirst(c *Consumer) {
 	c.process = func(ctx context.Context, p *share, records []Record) error {
 		if err := c.savePosition(ctx, p, records[len(records)-1].Offset); err != nil {
@@ -123,12 +123,12 @@ func processingTime(c *Consumer) {
 // What goes wrong: every window there ever was stays in memory, and no result is final.
 func noWatermark(c *Consumer) { c.closes = false }
 
-// unboundedState remembers each order for ever, to be sure that none is counted twice.
+// unboundedState remembers each order forever, to be sure that none is counted twice.
 //
 // What goes wrong: a stream has no end, and a memory has.
 func unboundedState(c *Consumer) { c.forgets = false }
 
-// unboundedJoin waits for each half for ever: its other one may come yet.
+// unboundedJoin waits for each half forever: its other one may come yet.
 //
 // What goes wrong: some orders are never paid, and they are kept. It is not among the variants of the
 // consumer, which reads orders alone; a test shows it.

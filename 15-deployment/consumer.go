@@ -30,10 +30,10 @@ func NewConsumer(pool *pgxpool.Pool, settings Settings, release Release) *Consum
 func (c *Consumer) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.settings.Timeout)
 	defer cancel()
-	return rehearse(ctx, c.pool, c.release.takeSQL())
+	return tryStatement(ctx, c.pool, c.release.takeSQL())
 }
 
-// Run does orders until ctx ends. Then those in hand are finished, and Run returns nil.
+// Run does orders until ctx ends. Then those in progress are finished, and Run returns nil.
 func (c *Consumer) Run(ctx context.Context) error {
 	var workers errgroup.Group
 	for range c.settings.Workers {
@@ -59,7 +59,7 @@ func (c *Consumer) work(ctx context.Context) {
 	}
 }
 
-// one does the oldest order that nobody has in hand. The letter and the end of the order are one
+// one does the oldest order that nobody has in progress. The letter and the end of the order are one
 // transaction: to be killed anywhere in it is to have done nothing.
 func (c *Consumer) one(ctx context.Context) (found bool, err error) {
 	ctx, cancel := withTimeout(ctx, c.settings)

@@ -26,7 +26,7 @@ type Deployer struct {
 	door     *Door
 	group    sync.WaitGroup // a guard for each replica, and the rollout
 	rollout  sync.Mutex     // held by whoever starts and ends replicas
-	// last ends when even those in hand must be done: DrainIn after Run was told to end.
+	// last ends when even those in progress must be done: DrainIn after Run was told to end.
 	last context.Context
 
 	mu       sync.Mutex
@@ -230,7 +230,7 @@ func (d *Deployer) retireAll(replicas []*Replica) {
 func (d *Deployer) forget(r *Replica) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	d.door.Remove(gone, r) // nothing that it had in hand is waited for
+	d.door.Remove(gone, r) // nothing that it had in progress is waited for
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.replicas = slices.DeleteFunc(d.replicas, func(other *Replica) bool { return other == r })

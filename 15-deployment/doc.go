@@ -5,7 +5,7 @@
 //	strategies.go  stop-and-start, rolling, blue/green, canary, and the way back
 //	deployer.go    the control loop: launch, wait until ready, retire, keep
 //	desired.go     what should run, and the plan from what runs to it
-//	door.go        the proxy before the replicas: weights, and orders in hand
+//	door.go        the proxy before the replicas: weights, and orders in progress
 //	replica.go     a child process that is started, asked, drained
 //	probes.go      ready and alive are two questions
 //	migrate.go     expand, backfill, contract (migrations/)

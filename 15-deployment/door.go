@@ -32,11 +32,11 @@ type Sample struct{ Answers, Bad int }
 
 // backend is one replica behind the door.
 type backend struct {
-	replica *Replica
-	proxy   *httputil.ReverseProxy
-	credit  float64 // see choose
-	inHand  int     // orders that it has not answered yet
-	idle    chan struct{}
+	replica    *Replica
+	proxy      *httputil.ReverseProxy
+	credit     float64 // see choose
+	inProgress int     // orders that it has not answered yet
+	idle       chan struct{}
 }
 
 // NewDoor returns a door behind which there is nobody. An answer that takes longer than slow
@@ -72,7 +72,7 @@ func (d *Door) Remove(ctx context.Context, r *Replica) {
 	b := d.open[i]
 	d.open = slices.Delete(d.open, i, i+1)
 	b.idle = make(chan struct{})
-	if b.inHand == 0 {
+	if b.inProgress == 0 {
 		close(b.idle)
 	}
 	d.mu.Unlock()
@@ -144,7 +144,7 @@ func (d *Door) take() *backend {
 	}
 	if best != nil {
 		best.credit -= total
-		best.inHand++
+		best.inProgress++
 	}
 	return best
 }
@@ -176,8 +176,8 @@ func (d *Door) giveBack(b *backend, bad bool) {
 		s.Bad++
 	}
 	d.seen[b.replica.Version] = s
-	b.inHand--
-	if b.inHand == 0 && b.idle != nil {
+	b.inProgress--
+	if b.inProgress == 0 && b.idle != nil {
 		close(b.idle)
 	}
 }

@@ -80,13 +80,13 @@ func TestDoorSaysWhatIsBad(t *testing.T) {
 	}
 }
 
-// Who is removed gets no more orders, and Remove returns when those in hand are answered.
+// Who is removed gets no more orders, and Remove returns when those in progress are answered.
 func TestDoorWaitsForWhatIsInHand(t *testing.T) {
 	t.Parallel()
-	inHand, release := make(chan struct{}), make(chan struct{})
+	inProgress, release := make(chan struct{}), make(chan struct{})
 	d := NewDoor(time.Minute)
 	r := behind(t, "v1", func(http.ResponseWriter, *http.Request) {
-		inHand <- struct{}{}
+		inProgress <- struct{}{}
 		<-release
 	})
 	d.Add(r)
@@ -95,7 +95,7 @@ func TestDoorWaitsForWhatIsInHand(t *testing.T) {
 		status, _ := ask(d)
 		asked <- status
 	}()
-	<-inHand
+	<-inProgress
 	short, cancel := context.WithCancel(t.Context())
 	cancel()
 	d.Remove(short, r) // it is gone from the door, and its order is not answered
@@ -104,19 +104,19 @@ func TestDoorWaitsForWhatIsInHand(t *testing.T) {
 	}
 	d.Add(r)
 	go func() { status, _ := ask(d); asked <- status }()
-	<-inHand
+	<-inProgress
 	removed := make(chan struct{})
 	go func() { defer close(removed); d.Remove(t.Context(), r) }()
 	select {
 	case <-removed:
-		t.Error("an order is in hand, and it is not waited for")
+		t.Error("an order is in progress, and it is not waited for")
 	case <-time.After(20 * time.Millisecond):
 	}
 	close(release)
 	<-removed
 	for range 2 {
 		if status := <-asked; status != http.StatusOK {
-			t.Errorf("an order in hand was answered %d", status)
+			t.Errorf("an order in progress was answered %d", status)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func Backfill(ctx context.Context, pool *pgxpool.Pool, batch int) (filled int64,
 	}
 }
 
-// unfilled says whether a row was passed over because a consumer had it in hand.
+// unfilled says whether a row was passed over because a consumer had it in progress.
 func unfilled(ctx context.Context, pool *pgxpool.Pool) (more bool, err error) {
 	err = pool.QueryRow(ctx,
 		`SELECT EXISTS (SELECT FROM orders WHERE customer IS NULL)`).Scan(&more)

@@ -142,7 +142,7 @@ func TestBackfillGoesOn(t *testing.T) {
 	db.exec(t, `INSERT INTO orders (id, user_email, total_cents, placed_at)
 		SELECT gen_random_uuid(), 'ada@example.com', 1, now() FROM generate_series(1, 250)`)
 	db.migrate(t, Expanded)
-	tx, err := db.pool.Begin(t.Context()) // a consumer has one of them in hand
+	tx, err := db.pool.Begin(t.Context()) // a consumer has one of them in progress
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestBackfillGoesOn(t *testing.T) {
 	defer stop()
 	filled, err := Backfill(ctx, db.pool, 100)
 	if err == nil || filled > 249 {
-		t.Errorf("one is in hand, and all %d are done: %v", filled, err)
+		t.Errorf("one is in progress, and all %d are done: %v", filled, err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)

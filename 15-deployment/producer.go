@@ -69,11 +69,11 @@ func (p *Producer) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return rehearse(ctx, p.pool, p.release.insertSQL(), p.release.row(sample)...)
+	return tryStatement(ctx, p.pool, p.release.insertSQL(), p.release.row(sample)...)
 }
 
-// rehearse runs a statement and takes back what it did.
-func rehearse(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) error {
+// tryStatement runs a statement and takes back what it did.
+func tryStatement(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) error {
 	tx, err := pool.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("the database cannot be reached: %w", err)

@@ -121,7 +121,7 @@ func (r *Replica) probe(ctx context.Context, path string) error {
 	return err
 }
 
-// drain asks the replica to finish what it has in hand and to end. One that has not when ctx ends
+// drain asks the replica to finish what it has in progress and to end. One that has not when ctx ends
 // is killed, which is an error.
 func (r *Replica) drain(ctx context.Context) error {
 	if r.cmd.Process.Signal(syscall.SIGTERM) != nil {
@@ -136,7 +136,7 @@ func (r *Replica) drain(ctx context.Context) error {
 	}
 }
 
-// kill ends the replica with SIGKILL, whatever it has in hand, and waits for its end.
+// kill ends the replica with SIGKILL, whatever it has in progress, and waits for its end.
 func (r *Replica) kill() {
 	_ = r.cmd.Process.Kill() // it may have ended already
 	<-r.exited

@@ -25,7 +25,7 @@ type Settings struct {
 	Check   time.Duration // how long a producer looks at an order before it writes it
 	WarmUp  time.Duration // how long a replica takes from its start until it can serve
 	Work    time.Duration // how long the work for an order takes
-	Workers int           // orders that one consumer has in hand
+	Workers int           // orders that one consumer has in progress
 	Poll    time.Duration // between two looks at an empty table
 
 	Strategy string        // how a new version comes in: see strategies
@@ -79,7 +79,7 @@ func ReplicaSettings(program string, args []string) (Settings, Release, error) {
 	f.Env("lease", "LEASE")
 	f.DurationVar(&s.Work, "work", s.Work, "how long the work for one order takes")
 	f.Env("work", "WORK")
-	f.IntVar(&s.Workers, "workers", s.Workers, "orders in hand at a time")
+	f.IntVar(&s.Workers, "workers", s.Workers, "orders in progress at a time")
 	f.Env("workers", "WORKERS")
 	f.DurationVar(&s.Poll, "poll", s.Poll, "between two looks at an empty table")
 	f.Env("poll", "POLL")

@@ -102,7 +102,7 @@ func (d *Deployer) judge(ctx context.Context, from, to string) error {
 
 var errNobodyCame = errors.New("no order has met the new version: no evidence is no yes")
 
-// verdict compares the new version with the old one of the same time: what ails both, such as a slow
+// verdict compares the new version with the old one of the same time: what slows both, such as a slow
 // database, is not the new one's fault.
 func verdict(fresh, old Sample, maxBad float64) error {
 	if fresh.Answers == 0 {

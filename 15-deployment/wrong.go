@@ -3,7 +3,7 @@ package deployment
 // variant is a wrong way to deploy, each a small change to the right one.
 type variant struct {
 	notReady   bool // traffic before a replica can serve
-	noDrain    bool // SIGKILL, with orders in hand
+	noDrain    bool // SIGKILL, with orders in progress
 	onDatabase bool // a replica calls itself dead while the database is away
 }
 

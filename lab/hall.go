@@ -82,7 +82,7 @@ func (h *hall) Look(ctx context.Context) page.Look {
 			h.page.Gone(p.Name)
 		}
 		l.Processes = append(l.Processes, page.Process{
-			Name: p.Name, Kind: p.Kind, State: p.State, Ails: p.Ails, Held: h.page.Holding(p.Name),
+			Name: p.Name, Kind: p.Kind, State: p.State, Impaired: p.Impaired, Held: h.page.Holding(p.Name),
 		})
 	}
 	for _, s := range h.bench.Servers() {

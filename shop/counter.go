@@ -132,7 +132,7 @@ func (c Counter) placeOne(w http.ResponseWriter, r *http.Request, like Order) {
 	answer(w, c.status(), map[string]any{"order_id": id})
 }
 
-// placeMany stops at the first order that cannot be placed: what ails one ails
+// placeMany stops at the first order that cannot be placed: what ends one ends
 // the rest. Only a request whose orders were all accepted gets a 2xx.
 func (c Counter) placeMany(w http.ResponseWriter, r *http.Request, like Order, n int) {
 	ctx, cancel := context.WithCancelCause(r.Context())

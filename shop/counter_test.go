@@ -207,7 +207,7 @@ func TestWhenThereIsNoPlace(t *testing.T) {
 }
 
 // Many orders of one request are placed at the same time, or a massive request
-// to a slow broker would take for ever; and not all at the same time, or it
+// to a slow broker would take forever; and not all at the same time, or it
 // would take all the memory there is.
 func TestMassiveRequest(t *testing.T) {
 	t.Parallel()
@@ -288,7 +288,7 @@ func TestCustomerWhoHangsUp(t *testing.T) {
 	}
 }
 
-// What ails one order of a massive request ails the rest: those in hand are told to
+// What ends one order of a massive request ends the rest: those in progress are told to
 // leave it, and the customer hears of the first reason, not of theirs.
 func TestAFailureEndsTheOthersOfItsRequest(t *testing.T) {
 	t.Parallel()
@@ -297,7 +297,7 @@ func TestAFailureEndsTheOthersOfItsRequest(t *testing.T) {
 		full := errors.New("the queue is full")
 		counter := Counter{Place: func(ctx context.Context, _ Order) error {
 			if n.Add(1) == 2 {
-				time.Sleep(time.Second) // until the others are in hand
+				time.Sleep(time.Second) // until the others are in progress
 				return Unavailable(full, time.Second)
 			}
 			<-ctx.Done()

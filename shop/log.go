@@ -29,7 +29,7 @@ func Accepted(ctx context.Context, order string, attrs ...slog.Attr) {
 	logOrder(ctx, slog.LevelInfo, MsgAccepted, order, attrs)
 }
 
-// Received says that a consumer has the order in hand, for the attempt-th time
+// Received says that a consumer works on the order, for the attempt-th time
 // (the first is 1) as far as it can know.
 func Received(ctx context.Context, order string, attempt int, attrs ...slog.Attr) {
 	attrs = append([]slog.Attr{slog.Int("attempt", attempt)}, attrs...)

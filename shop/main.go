@@ -23,7 +23,7 @@ const (
 // and with 2 when the program was started wrongly.
 //
 // SIGINT and SIGTERM end run's context: the program stops taking work, finishes
-// what is in hand and returns. A second signal is for the impatient: it exits
+// what is in progress and returns. A second signal is for the impatient: it exits
 // at once with 128 plus the signal's number, as a shell would report it.
 func Main(run func(context.Context) error) {
 	os.Exit(mainCode(run))
@@ -52,7 +52,7 @@ func mainCode(run func(context.Context) error) int {
 func obey(signals <-chan os.Signal, finished <-chan struct{}, cancel func()) {
 	select {
 	case s := <-signals:
-		slog.Info("draining: finishing what is in hand; a second signal exits at once",
+		slog.Info("draining: finishing the work in progress; a second signal exits at once",
 			"signal", s.String())
 		cancel()
 	case <-finished:

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// DrainTimeout bounds how long [Serve] waits for requests in hand when it is
+// DrainTimeout bounds how long [Serve] waits for requests in progress when it is
 // asked to end.
 const DrainTimeout = 10 * time.Second
 
 // Serve answers HTTP on addr until ctx ends, then drains: it takes no new
-// connection and waits up to [DrainTimeout] for the requests in hand. It
+// connection and waits up to [DrainTimeout] for the requests in progress. It
 // returns nil after a complete drain. A port that is taken is an error at once,
 // with the way out in its text.
 func Serve(ctx context.Context, addr string, handler http.Handler) error {
@@ -36,7 +36,7 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: guard(listener.Addr(), handler),
-		// Without these a client that sends nothing keeps a connection for ever.
+		// Without these a client that sends nothing keeps a connection forever.
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -53,7 +53,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
 		return errors.Join(
-			fmt.Errorf("requests were still in hand after %s: %w", DrainTimeout, err),
+			fmt.Errorf("requests were still in progress after %s: %w", DrainTimeout, err),
 			server.Close())
 	}
 	return nil

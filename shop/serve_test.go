@@ -58,7 +58,7 @@ func (l *inMemory) send(t *testing.T, text string) net.Conn {
 
 const get1 = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// A drain waits for a request in hand, as long as it says and no longer. The request
+// A drain waits for a request in progress, as long as it says and no longer. The request
 // is not told to leave off: it has that time to itself.
 func TestTheDrainHasItsTimeAndNoMore(t *testing.T) {
 	t.Parallel()
@@ -74,9 +74,9 @@ func TestTheDrainHasItsTimeAndNoMore(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
-				inHand := make(chan struct{})
+				inProgress := make(chan struct{})
 				handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					close(inHand)
+					close(inProgress)
 					select {
 					case <-time.After(c.takes):
 						w.WriteHeader(http.StatusTeapot)
@@ -91,7 +91,7 @@ func TestTheDrainHasItsTimeAndNoMore(t *testing.T) {
 					text, _ := io.ReadAll(client) // nothing, when the connection is closed
 					answer <- string(text)
 				}()
-				<-inHand
+				<-inProgress
 				began := time.Now()
 				stop()
 				<-l.closed // no new connection while it drains
@@ -101,9 +101,9 @@ func TestTheDrainHasItsTimeAndNoMore(t *testing.T) {
 					t.Errorf("after %v: %v", took, err)
 				}
 				if told := strings.Contains(<-answer, "418"); told != (c.err == nil) {
-					t.Errorf("the request in hand was answered: %v", told)
+					t.Errorf("the request in progress was answered: %v", told)
 				}
-				if err != nil && !strings.Contains(err.Error(), "still in hand after 10s") {
+				if err != nil && !strings.Contains(err.Error(), "still in progress after 10s") {
 					t.Errorf("it says %v", err)
 				}
 				if err := client.Close(); err != nil {

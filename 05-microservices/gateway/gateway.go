@@ -71,9 +71,9 @@ func New(s Settings) (*Gateway, error) {
 		// Where a request goes is chosen below, once for every attempt.
 		Rewrite:      func(*httputil.ProxyRequest) {},
 		Transport:    roundTripper(g.forward),
-		ErrorHandler: sayWhy,
+		ErrorHandler: explainRefusal,
 		BufferPool:   &buffers{},
-		// What is its own to say is said in sayWhy, with the reason.
+		// What is its own to say is said in explainRefusal, with the reason.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	return g, nil
@@ -231,10 +231,10 @@ func neverSent(err error) bool {
 	return errors.As(err, &dial) && dial.Op == "dial"
 }
 
-// sayWhy answers for a replica that did not, in the caller's protocol. Only errNobody
+// explainRefusal answers for a replica that did not, in the caller's protocol. Only errNobody
 // is a "not now". After anything else that befell a request which was sent, nobody
 // knows what became of it: 504, whether the replica was too slow or broke off.
-func sayWhy(w http.ResponseWriter, r *http.Request, err error) {
+func explainRefusal(w http.ResponseWriter, r *http.Request, err error) {
 	status, code := http.StatusGatewayTimeout, codes.DeadlineExceeded
 	switch {
 	case errors.Is(err, errNobody):

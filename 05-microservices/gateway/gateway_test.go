@@ -589,14 +589,14 @@ func TestGatewaySaysWhy(t *testing.T) {
 	} {
 		r := httptest.NewRequestWithContext(c.ctx, http.MethodPost, "/", nil)
 		w := httptest.NewRecorder()
-		sayWhy(w, r, c.err)
+		explainRefusal(w, r, c.err)
 		if w.Code != c.status || (w.Header().Get("Retry-After") != "") != (w.Code == 503) {
 			t.Errorf("%v: %d, come back after %q", c.err, w.Code, w.Header().Get("Retry-After"))
 		}
 		r.ProtoMajor = 2
 		r.Header.Set("Content-Type", "application/grpc")
 		w = httptest.NewRecorder()
-		sayWhy(w, r, c.err)
+		explainRefusal(w, r, c.err)
 		if got := w.Header().Get("Grpc-Status"); w.Code != http.StatusOK || got != c.code {
 			t.Errorf("gRPC %v: %d, status %s, want %s", c.err, w.Code, got, c.code)
 		}

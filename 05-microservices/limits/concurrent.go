@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Concurrent bounds how many requests of a customer are in hand at a time. It knows
+// Concurrent bounds how many requests of a customer are in progress at a time. It knows
 // no rate: who gets fast answers may ask often.
 type Concurrent struct{ places chan struct{} }
 
@@ -18,7 +18,7 @@ func (c *Concurrent) Take(time.Time) Answer {
 	case c.places <- struct{}{}:
 		return Answer{Done: sync.OnceFunc(func() { <-c.places })}
 	default:
-		// Nobody knows when one of those in hand will end: this is a guess.
+		// Nobody knows when one of those in progress will end: this is a guess.
 		return Answer{Wait: time.Second}
 	}
 }

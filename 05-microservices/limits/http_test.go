@@ -67,7 +67,7 @@ func TestHandlerGivesPlacesBack(t *testing.T) {
 	limit := newPerCustomer(t, 10, func() Limit { return NewConcurrent(1) })
 	handler := Handler(limit, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		if limit.Take(t.Context(), "ip:192.0.2.1").Wait == 0 {
-			t.Error("a second one passed while the first was in hand")
+			t.Error("a second one passed while the first was in progress")
 		}
 		panic(http.ErrAbortHandler)
 	}))
@@ -123,7 +123,7 @@ func TestHastyClientSendsMore(t *testing.T) {
 	})
 }
 
-// Who is refused for ever gives up when its time ends.
+// Who is refused forever gives up when its time ends.
 func TestClientGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

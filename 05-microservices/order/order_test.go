@@ -343,7 +343,7 @@ func lateAnswersOpenBreaker(t *testing.T) {
 	}
 }
 
-// SIGTERM: the order in hand is ended, and those of the same request that have not
+// SIGTERM: the order in progress is ended, and those of the same request that have not
 // begun are not begun. The customer is told how many were accepted.
 func TestNoOrderBeginsAfterTheEnd(t *testing.T) {
 	t.Parallel()
@@ -369,10 +369,10 @@ func TestNoOrderBeginsAfterTheEnd(t *testing.T) {
 
 func TestShed(t *testing.T) {
 	t.Parallel()
-	inHand, finish := make(chan struct{}), make(chan struct{})
+	inProgress, finish := make(chan struct{}), make(chan struct{})
 	shed := Shed(1, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			close(inHand)
+			close(inProgress)
 			<-finish
 		}
 	}))
@@ -383,7 +383,7 @@ func TestShed(t *testing.T) {
 	}
 	first := make(chan int)
 	go func() { first <- ask(http.MethodPost).Code }()
-	<-inHand
+	<-inProgress
 	if w := ask(http.MethodPost); w.Code != 503 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one too many got %d", w.Code)
 	}
@@ -392,9 +392,9 @@ func TestShed(t *testing.T) {
 	}
 	close(finish)
 	if code := <-first; code != 200 {
-		t.Errorf("the one in hand got %d", code)
+		t.Errorf("the one in progress got %d", code)
 	}
-	inHand = make(chan struct{})
+	inProgress = make(chan struct{})
 	if w := ask(http.MethodPost); w.Code != 200 {
 		t.Errorf("the place is free again, and the next one got %d", w.Code)
 	}

@@ -79,7 +79,7 @@ func DefaultPolicies(s Settings) Policies {
 		// together would come back together. The budget is what keeps retries
 		// from becoming the load: at most a fifth of the calls under way.
 		retry: retrypolicy.NewBuilder[Receipt]().
-			HandleIf(func(_ Receipt, err error) bool { return worthATry(err) }).
+			HandleIf(func(_ Receipt, err error) bool { return retryable(err) }).
 			WithMaxAttempts(s.Tries).
 			WithBackoff(50*time.Millisecond, 400*time.Millisecond).WithJitterFactor(0.5).
 			WithBudget(budget.NewBuilder().WithMaxRate(0.2).WithMinConcurrency(3).Build()).
@@ -97,9 +97,9 @@ func paymentFailed(err error) bool {
 		!errors.Is(err, context.Canceled)
 }
 
-// worthATry says whether the next try may end better. Behind an open breaker and a
+// retryable says whether the next try may end better. Behind an open breaker and a
 // full bulkhead it would only add to what they are there to end.
-func worthATry(err error) bool {
+func retryable(err error) bool {
 	return paymentFailed(err) && !errors.Is(err, circuitbreaker.ErrOpen) &&
 		!errors.Is(err, bulkhead.ErrFull)
 }

@@ -70,7 +70,7 @@ func retryWithoutKey(_ *Policies, payment Charger) Charger {
 func retryStorm(p *Policies, payment Charger) Charger {
 	p.bulkhead, p.breaker = nil, nil
 	p.retry = retrypolicy.NewBuilder[Receipt]().
-		HandleIf(func(_ Receipt, err error) bool { return worthATry(err) }).
+		HandleIf(func(_ Receipt, err error) bool { return retryable(err) }).
 		WithMaxAttempts(10).ReturnLastFailure().Build()
 	return payment
 }

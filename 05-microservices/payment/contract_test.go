@@ -310,7 +310,7 @@ func TestBookOverHTTP(t *testing.T) {
 	}
 }
 
-// SIGTERM: a charge in hand is made and answered, in both protocols, by the clock that
+// SIGTERM: a charge in progress is made and answered, in both protocols, by the clock that
 // runs for the door.
 func TestDrain(t *testing.T) {
 	t.Parallel()
@@ -339,10 +339,10 @@ func TestDrain(t *testing.T) {
 				t.Fatal(err)
 			}
 			go func() { answered <- chargeBy(t, protocol, "http://"+address) }()
-			eventually(t, "the charge is in hand", func() bool {
+			eventually(t, "the charge is in progress", func() bool {
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				return p.inHand["key"]
+				return p.inProgress["key"]
 			})
 			sigterm()
 			eventually(t, "the door is closed", func() bool { return !opens(address) })

@@ -22,15 +22,15 @@ type Payment struct {
 	fails    share // of the calls, for -fail
 	slow     share // of the answers, for -slow-share
 
-	mu     sync.Mutex
-	inHand map[string]bool // keys
+	mu         sync.Mutex
+	inProgress map[string]bool // keys
 }
 
 // NewPayment returns a payment service that keeps its charges in a book.
 func NewPayment(s Settings, book *Book) *Payment {
 	return &Payment{
 		settings: s, book: book, workers: semaphore.NewWeighted(int64(s.Workers)),
-		inHand: map[string]bool{},
+		inProgress: map[string]bool{},
 	}
 }
 
@@ -102,19 +102,19 @@ func (p *Payment) once(
 	})
 }
 
-// take says whether nobody has the key in hand, and takes it.
+// take says whether nobody uses the key now, and takes it.
 func (p *Payment) take(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.inHand[key] {
+	if p.inProgress[key] {
 		return false
 	}
-	p.inHand[key] = true
+	p.inProgress[key] = true
 	return true
 }
 
 func (p *Payment) release(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.inHand, key)
+	delete(p.inProgress, key)
 }

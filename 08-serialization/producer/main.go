@@ -25,7 +25,7 @@ func run(ctx context.Context) error {
 	counter := shop.Counter{Place: publisher.Publish, Ready: publisher.Ready}
 
 	group, ctx := errgroup.WithContext(ctx)
-	// The requests in hand still need the publisher while the server drains.
+	// The requests in progress still need the publisher while the server drains.
 	needed, done := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return publisher.Run(needed) })
 	group.Go(func() error {

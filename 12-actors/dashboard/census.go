@@ -89,11 +89,11 @@ func ReadEvent(line string) (Event, error) {
 type Counter struct {
 	silo string
 
-	mu     sync.Mutex
-	kinds  map[string]*kindCounter
-	events []Event
-	more   int // events for which there was no room
-	inHand int // calls being served
+	mu         sync.Mutex
+	kinds      map[string]*kindCounter
+	events     []Event
+	more       int // events for which there was no room
+	inProgress int // calls being served
 }
 
 type kindCounter struct {
@@ -163,13 +163,13 @@ func (c *Counter) Deactivated(grain engine.Name) {
 func (c *Counter) Began(engine.Name) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.inHand++
+	c.inProgress++
 }
 
 // Ended notes that it was served.
 func (c *Counter) Ended(grain engine.Name, took time.Duration) {
 	c.count(grain.Kind, func(k *kindCounter) {
-		c.inHand--
+		c.inProgress--
 		k.calls++
 		k.turn(time.Now())
 		// Out of range is longer than a minute, and no call is.
@@ -205,7 +205,7 @@ func (k *kindCounter) turn(now time.Time) {
 func (c *Counter) Busy() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.inHand
+	return c.inProgress
 }
 
 // Active is how many activations there are.

@@ -73,7 +73,7 @@ type Retries interface {
 }
 
 // Budget is what one process may spend on calling again. A try costs one, and ten
-// answers earn one: when a silo has died, the calls in hand can be made again, and
+// answers earn one: when a silo has died, the calls in progress can be made again, and
 // when nothing is answered any more, tries do not multiply the load. It is safe for
 // concurrent use.
 type Budget struct {

@@ -15,7 +15,7 @@ import (
 )
 
 // answers makes a grain that gives one of these answers after the other, and the
-// last for ever.
+// last forever.
 func answers(calls *atomic.Int64, errs ...error) func(...cluster.GrainCallOption) (string, error) {
 	return func(...cluster.GrainCallOption) (string, error) {
 		n := int(calls.Add(1))

@@ -427,7 +427,7 @@ func TestOldList(t *testing.T) {
 }
 
 // Silos that do not agree on where a grain lives say so, rather than to pass a call on
-// for ever.
+// forever.
 func TestSilosDisagree(t *testing.T) {
 	t.Parallel()
 	p := &probe{kind: "Lost"}
@@ -566,7 +566,7 @@ func TestTurnAfterTheLease(t *testing.T) {
 	ended.Store(true)
 	close(goOn)
 	if err := <-answers; err != nil {
-		t.Errorf("the call in hand: %v", err)
+		t.Errorf("the call in progress: %v", err)
 	}
 	if err := <-second; Reason(err) != leaseEnded {
 		t.Errorf("the call that waited: %v", err)

@@ -37,7 +37,7 @@ func (m Membership) home(grain Name) (home Silo, found bool) {
 	return home, found
 }
 
-// Name is what a grain is known by, everywhere and for ever.
+// Name is what a grain is known by, everywhere and forever.
 type Name struct{ Kind, ID string }
 
 // String is how the course prints a name: Hello/ada.

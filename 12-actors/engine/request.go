@@ -51,7 +51,7 @@ type waiting struct {
 }
 
 // caller makes the calls of this process. The engine's own way asks for the address of
-// an activation first, keeps that for ever, knows no context and tries again by itself.
+// an activation first, keeps that forever, knows no context and tries again by itself.
 type caller struct{ place *placement }
 
 // Request calls a grain, and returns its answer.

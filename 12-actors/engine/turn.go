@@ -175,7 +175,7 @@ func (t *turn) Poison(pid *actor.PID) {
 	t.place.retire(activationIn(t))
 }
 
-// Stop ends an activation after the call in hand. The calls that wait are served by the
+// Stop ends an activation after the call in progress. The calls that wait are served by the
 // next one.
 func (t *turn) Stop(pid *actor.PID) {
 	if !pid.Equal(t.Self()) {

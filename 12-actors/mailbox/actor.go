@@ -56,7 +56,7 @@ func (a *Actor) Spawn(name string, create func() Behaviour) Address {
 // address. The message that it failed at is gone, those behind it are not.
 func (a *Actor) Restart(child Address) { a.system.order(child, restart{}) }
 
-// Stop ends an actor, at the latest after the message that it has in hand.
+// Stop ends an actor, at the latest after the message that it has in progress.
 func (a *Actor) Stop(child Address) { a.system.order(child, stop{}) }
 
 // live is the actor's goroutine: one message, then the next. Whatever the

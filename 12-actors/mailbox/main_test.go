@@ -293,7 +293,7 @@ func TestStopEndsTheChildrenFirst(t *testing.T) {
 	})
 }
 
-// Without a parent that looks, the producer waits for ever; in a bubble "for
+// Without a parent that looks, the producer waits forever; in a bubble "for
 // ever" is cheap.
 func TestNoSupervisorWaitsForEver(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,7 @@ import "sync"
 
 // mailbox is the queue before an actor. It has no bound, as the model has it:
 // with a bound, two actors with full mailboxes that send to each other would
-// wait for each other for ever. The price is memory, when messages come faster
+// wait for each other forever. The price is memory, when messages come faster
 // than they are handled. Safe for concurrent use.
 type mailbox struct {
 	mu      sync.Mutex

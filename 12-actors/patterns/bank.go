@@ -172,7 +172,7 @@ func transfer(silo *cluster.Cluster, id string, order *Order) (*Outcome, error) 
 }
 
 // carryOn calls every transfer. The call activates it, and it knows from its state what to do next,
-// if anything. A transfer that nobody calls would keep its accounts' promises for ever.
+// if anything. A transfer that nobody calls would keep its accounts' promises forever.
 func carryOn(silo *cluster.Cluster, files *Files) error {
 	keys, err := files.Keys("Transfer/")
 	if err != nil {

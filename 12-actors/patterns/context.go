@@ -25,7 +25,7 @@ func As(silo *cluster.Cluster, role string) cluster.GrainCallOption {
 	return withHeader(silo, roleHeader, role)
 }
 
-// RoleOf is the role of the call in hand: it belongs to the message, not to the grain, and the
+// RoleOf is the role of the call in progress: it belongs to the message, not to the grain, and the
 // next message has another.
 func RoleOf(ctx cluster.GrainContext) string {
 	return cmp.Or(ctx.MessageHeader().Get(roleHeader), Nobody)
@@ -48,7 +48,7 @@ func (g *ReportGrain) Read(_ *Nothing, ctx cluster.GrainContext) (*Told, error) 
 		&Nothing{}, engine.Within(timeout), g.forward(ctx))
 }
 
-// VaultGrain decides by the role of the call in hand.
+// VaultGrain decides by the role of the call in progress.
 type VaultGrain struct{ engine.Hooks }
 
 // Open opens for an admin.

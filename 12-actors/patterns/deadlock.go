@@ -131,7 +131,7 @@ func (c Chain) option(silo *cluster.Cluster) cluster.GrainCallOption {
 	return withHeader(silo, chainHeader, c.String())
 }
 
-// ChainOf is the chain that led to the call in hand, its callee included.
+// ChainOf is the chain that led to the call in progress, its callee included.
 func ChainOf(ctx cluster.GrainContext) Chain {
 	if before := ctx.MessageHeader().Get(chainHeader); before != "" {
 		return append(strings.Split(before, arrow), nameOf(ctx))

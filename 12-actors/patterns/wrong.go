@@ -61,7 +61,7 @@ func subscribe(silo *cluster.Cluster, stream, id string, kinds ...string) error 
 	return nil
 }
 
-// notForwarded calls on without the context of the call in hand: behind the first grain nobody
+// notForwarded calls on without the context of the call in progress: behind the first grain nobody
 // knows who has asked.
 func notForwarded(cluster.GrainContext) cluster.GrainCallOption { return engine.Within(timeout) }
 

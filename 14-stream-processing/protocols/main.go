@@ -136,7 +136,7 @@ func (t Table) Print(to io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", r.Protocol, r.Mode, r.Connect,
 			r.AloneOut, r.AloneIn, r.TogetherOut, r.OrdersLost, r.AnswersLost)
 	}
-	fmt.Fprintf(w, "\nreading; a reader dies with ten orders in hand, four of them done, three acknowledged\n\n")
+	fmt.Fprintf(w, "\nreading; a reader dies with ten orders in progress, four of them done, three acknowledged\n\n")
 	fmt.Fprintln(w, "protocol\tacknowledgement\tits orders")
 	for _, r := range t.Readers {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Protocol, r.Mode, r.Killed)

@@ -237,7 +237,7 @@ func BreakSender(
 	return fate(orders, worked), err
 }
 
-// KillReader lets a reader die that has ten orders in hand, has worked off four, and has said so of three,
+// KillReader lets a reader die that has ten orders in progress, has worked off four, and has said so of three,
 // where its mode lets it. Another one of its group takes over.
 func KillReader(ctx context.Context, p Protocol, m ReaderMode, place string) (f Fate, err error) {
 	orders, err := NewOrders(few+1, 1)

@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// drainTimeout bounds how long requests in hand may take at the end.
+// drainTimeout bounds how long requests in progress may take at the end.
 const drainTimeout = 3 * time.Second
 
 // run receives until ctx ends. It writes nothing to out but finished traces, and says to at, which

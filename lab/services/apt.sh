@@ -14,7 +14,7 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 
-# Another apt may hold the lists or the packages: it is waited for, but not for ever. The first
+# Another apt may hold the lists or the packages: it is waited for, but not forever. The first
 # argument is the limit in seconds.
 apt() {
 	limit=$1

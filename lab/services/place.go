@@ -13,7 +13,7 @@ import (
 )
 
 // place is a part of somebody else's server that a run has made for itself. It is recorded with
-// the run, so that it does not stay for ever when the run is killed.
+// the run, so that it does not stay forever when the run is killed.
 type place struct {
 	Kind       Kind   `json:"kind"`
 	URL        string `json:"url"` // of the server

@@ -298,7 +298,7 @@ func oneMiniredis(ctx context.Context, c *Chain, need Need) (*Server, error) {
 
 func newMiniredis(port int) Instance {
 	m := miniredis.NewMiniRedis()
-	// Otherwise keys would only expire when a test says so, and a lock would be held for ever.
+	// Otherwise keys would only expire when a test says so, and a lock would be held forever.
 	m.ClockTTL(true)
 	return &mini{port: port, m: m}
 }

@@ -30,7 +30,7 @@ func run(ctx context.Context) error {
 		return nil
 	}
 	counter := shop.Counter{Place: produce, Details: func(context.Context) map[string]any {
-		return map[string]any{"depth": len(orders), "in_hand": inHand.Load()}
+		return map[string]any{"depth": len(orders), "in_progress": inProgress.Load()}
 	}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return shop.Serve(ctx, os.Getenv("ADDR"), counter.Handler()) })
@@ -40,18 +40,18 @@ func run(ctx context.Context) error {
 	return group.Wait()
 }
 
-var inHand atomic.Int64 // orders in work
+var inProgress atomic.Int64 // orders in work
 
 func consume(ctx context.Context, orders <-chan shop.Order, work time.Duration) error {
 	for {
 		select {
 		case order := <-orders:
 			shop.Received(ctx, order.ID, 1, slog.Int("depth", len(orders)))
-			inHand.Add(1)
+			inProgress.Add(1)
 			if err := shop.Work(ctx, order, work); err != nil {
 				return err
 			}
-			inHand.Add(-1)
+			inProgress.Add(-1)
 			shop.Processed(ctx, order.ID)
 		case <-ctx.Done():
 			return nil

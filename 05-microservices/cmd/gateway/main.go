@@ -22,7 +22,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	// The requests in hand still need the replicas while the server drains, and get
+	// The requests in progress still need the replicas while the server drains, and get
 	// them: only the checks end with ctx.
 	group.Go(func() error { return g.Run(ctx) })
 	group.Go(func() error { return shop.Serve(ctx, settings.Addr, g.Handler()) })

@@ -110,7 +110,7 @@ func TestBothAtOnce(t *testing.T) {
 	}
 }
 
-// begins waits until a charge begins, and not for ever: it may wait for another one.
+// begins waits until a charge begins, and not forever: it may wait for another one.
 func begins(t *testing.T, b *bank, answered <-chan struct{}, otherwise string) {
 	t.Helper()
 	select {

@@ -86,9 +86,9 @@ type Run interface {
 // Target is a process or a server of a run. Its methods are safe for concurrent use.
 type Target interface {
 	Name() string
-	Running() bool // ready or not
-	Hangs() bool   // it was paused
-	Ails() bool    // its connections are cut or slow
+	Running() bool  // ready or not
+	Hangs() bool    // it was paused
+	Impaired() bool // its connections are cut or slow
 
 	Kill(context.Context) error
 	Stop(context.Context) error
@@ -176,7 +176,7 @@ func toEach(do func(Target, context.Context) error) func(context.Context, Run, [
 }
 
 // What an act may look for in a process.
-func works(t Target) bool { return t.Running() && !t.Hangs() }
-func hangs(t Target) bool { return t.Hangs() }
-func ails(t Target) bool  { return t.Ails() }
-func rests(t Target) bool { return !t.Running() }
+func works(t Target) bool    { return t.Running() && !t.Hangs() }
+func hangs(t Target) bool    { return t.Hangs() }
+func impaired(t Target) bool { return t.Impaired() }
+func rests(t Target) bool    { return !t.Running() }

@@ -203,12 +203,12 @@ func TestKeys(t *testing.T) {
 // victim is a process in some state.
 type victim struct {
 	Target
-	runs, hangs, ails bool
+	runs, hangs, impaired bool
 }
 
-func (v victim) Running() bool { return v.runs }
-func (v victim) Hangs() bool   { return v.hangs }
-func (v victim) Ails() bool    { return v.ails }
+func (v victim) Running() bool  { return v.runs }
+func (v victim) Hangs() bool    { return v.hangs }
+func (v victim) Impaired() bool { return v.impaired }
 
 // Chance chooses a process for which the act has something to do.
 func TestWhomAnActSuits(t *testing.T) {
@@ -216,7 +216,7 @@ func TestWhomAnActSuits(t *testing.T) {
 	for name, v := range map[string]victim{
 		"cut kill pause restart slow stop": {runs: true}, "start": {},
 		"resume": {runs: true, hangs: true}, "heal cut kill pause restart slow stop": {
-			runs: true, ails: true,
+			runs: true, impaired: true,
 		},
 	} {
 		var suit []string

@@ -5,6 +5,6 @@ var _ = add(Act{
 	Help:  "what was cut or slow is mended",
 	Proxy: true,
 	Check: checkWho,
-	Suits: ails,
+	Suits: impaired,
 	Do:    toEach(Target.Heal),
 })

@@ -22,7 +22,7 @@ var _ = add(Act{
 		_, _, err := parseOrder(words)
 		return err
 	},
-	// What ails one of the orders must not keep the shop from the others. That it refuses some
+	// What is wrong with one of the orders must not keep the shop from the others. That it refuses some
 	// is no mistake of the act's; it is in the ledger.
 	Do: func(ctx context.Context, run Run, words []string) error {
 		n, email, err := parseOrder(words)

@@ -68,7 +68,7 @@ func TestDrain(t *testing.T) {
 			ledger.Summary{Accepted: 1, Open: 1}, "",
 		},
 		{
-			"it waits for ever", nil, time.Hour, 0, limit,
+			"it waits forever", nil, time.Hour, 0, limit,
 			ledger.Summary{Accepted: 1, Open: 1}, "1 in the queue",
 		},
 		{

@@ -69,7 +69,7 @@ func (s *supervisor) tool(ctx context.Context, name string, command ...string) (
 	if err != nil {
 		return "", err
 	}
-	logged := &lines{emit: func(raw []byte) { s.record.hear(history.ParseLine(name, raw)) }}
+	logged := &lines{emit: func(raw []byte) { s.record.observe(history.ParseLine(name, raw)) }}
 	out, err := child.Run(ctx, child.Spec{
 		Name: name, Path: program(s.programs(), s.cfg.Step.Dir, command[0]),
 		Args: command[1:],
@@ -88,7 +88,7 @@ func (s *supervisor) Inject(ctx context.Context, name string, n int) error {
 	}
 	out, err := s.tool(ctx, "inject", append(slices.Clone(command), "-count", strconv.Itoa(n))...)
 	for line := range strings.Lines(out) {
-		s.record.hear(history.ParseLine("inject", []byte(strings.TrimRight(line, "\n"))))
+		s.record.observe(history.ParseLine("inject", []byte(strings.TrimRight(line, "\n"))))
 	}
 	return err
 }

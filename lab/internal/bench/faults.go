@@ -206,7 +206,7 @@ func (f *faults) mend(ctx context.Context, t act.Target, start bool) error {
 	if start {
 		errs = append(errs, f.Do(ctx, "start "+t.Name()))
 	}
-	if t.Ails() {
+	if t.Impaired() {
 		errs = append(errs, f.Do(ctx, "heal "+t.Name()))
 	}
 	return errors.Join(errs...)

@@ -19,7 +19,7 @@ func TestGaugesKeepTheLargest(t *testing.T) {
 		{{Key: "balance", Value: "-3.5"}, {Key: "name", Value: "ada"}},
 		{{Key: "balance", Value: "-9"}, {Key: "broken", Value: "NaN"}, {Key: "other", Value: "4"}},
 	} {
-		r.hear(history.Line{Text: "a line", Attrs: line})
+		r.observe(history.Line{Text: "a line", Attrs: line})
 	}
 	if want := map[string]float64{"depth": 0, "balance": -3.5}; !maps.Equal(r.highest, want) {
 		t.Errorf("got %v, want %v", r.highest, want)

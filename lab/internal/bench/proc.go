@@ -56,8 +56,8 @@ func (p *proc) Hangs() bool {
 	return p.state != down && p.child.Paused()
 }
 
-// Ails says whether the process's connections are cut or slow.
-func (p *proc) Ails() bool { return p.sup.wire.ails(p.name) }
+// Impaired says whether the process's connections are cut or slow.
+func (p *proc) Impaired() bool { return p.sup.wire.impaired(p.name) }
 
 // Kill ends the process with SIGKILL.
 func (p *proc) Kill(ctx context.Context) error { return p.sup.stop(ctx, p, true) }

@@ -55,8 +55,8 @@ func newRecord(cfg Config, variant string, printer *printer) *record {
 	}
 }
 
-// hear takes a line of a process: an event of an order, the value of a gauge.
-func (r *record) hear(line history.Line) {
+// observe takes a line of a process: an event of an order, the value of a gauge.
+func (r *record) observe(line history.Line) {
 	if event, ok := line.Event(); ok {
 		r.add(event)
 	} else if slip := line.Slip(); slip != "" {

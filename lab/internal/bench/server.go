@@ -95,8 +95,8 @@ func (s *server) hold(ctx context.Context, on bool) error {
 	return nil
 }
 
-// Ails says whether the connections to this server are cut or slow.
-func (s *server) Ails() bool { return s.sup.wire.ails(s.host()) }
+// Impaired says whether the connections to this server are cut or slow.
+func (s *server) Impaired() bool { return s.sup.wire.impaired(s.host()) }
 
 // Cut cuts all connections to the server.
 func (s *server) Cut(ctx context.Context) error {

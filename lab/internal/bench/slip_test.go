@@ -23,7 +23,7 @@ func TestSlipIsToldOnce(t *testing.T) {
 		`{"level":"INFO","msg":"order accepted","order":"3"}`,
 		`{"level":"INFO","msg":"order not accepted","order":"4"}`,
 	} {
-		r.hear(history.ParseLine("shop-1", []byte(raw)))
+		r.observe(history.ParseLine("shop-1", []byte(raw)))
 	}
 	printer.close()
 	if r.status().Accepted != 1 || len(said) != 2 ||

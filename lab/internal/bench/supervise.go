@@ -200,7 +200,7 @@ func (s *supervisor) start(p *proc) error {
 // read takes one line of output.
 func (s *supervisor) read(p *proc, raw []byte) {
 	line := history.ParseLine(p.name, raw)
-	s.record.hear(line)
+	s.record.observe(line)
 	if !p.kind.HTTP && line.Ready() {
 		s.becameReady(p)
 	}

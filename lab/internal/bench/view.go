@@ -2,10 +2,10 @@ package bench
 
 // ProcessView is one process as it is at a moment.
 type ProcessView struct {
-	Name  string
-	Kind  string
-	State string // up, coming, paused or down
-	Ails  bool   // its connections are cut or slow
+	Name     string
+	Kind     string
+	State    string // up, coming, paused or down
+	Impaired bool   // its connections are cut or slow
 }
 
 // ServerView is one server of the run as it is at a moment.
@@ -24,7 +24,7 @@ func (s *supervisor) Processes() []ProcessView {
 	var all []ProcessView
 	for _, p := range s.procs {
 		all = append(all, ProcessView{
-			Name: p.name, Kind: p.kind.Name, State: stateNames[p.state], Ails: s.wire.ails(p.name),
+			Name: p.name, Kind: p.kind.Name, State: stateNames[p.state], Impaired: s.wire.impaired(p.name),
 		})
 	}
 	return all

@@ -25,10 +25,10 @@ type wire struct {
 	server *child.Process
 	client *toxi.Client
 
-	mu      sync.Mutex
-	proxies map[string][]*toxi.Proxy // by process, and by host and port of the upstream
-	routes  map[string]*toxi.Proxy   // by process and upstream
-	ailing  map[string]bool          // keys of proxies whose connections are cut or slow
+	mu        sync.Mutex
+	proxies   map[string][]*toxi.Proxy // by process, and by host and port of the upstream
+	routes    map[string]*toxi.Proxy   // by process and upstream
+	cutOrSlow map[string]bool          // keys of proxies whose connections are cut or slow
 }
 
 func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
@@ -48,7 +48,7 @@ func startWire(ctx context.Context, run *home.Run, bin string) (*wire, error) {
 	w := &wire{
 		server: server, client: toxi.NewClient(host + ":" + number),
 		proxies: map[string][]*toxi.Proxy{}, routes: map[string]*toxi.Proxy{},
-		ailing: map[string]bool{},
+		cutOrSlow: map[string]bool{},
 	}
 	if err := w.awaitUp(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -199,20 +199,20 @@ func (w *wire) slow(ctx context.Context, process string, how act.Slow) error {
 	})
 }
 
-// ails says whether the connections of a process are cut or slow.
-func (w *wire) ails(process string) bool {
+// impaired says whether the connections of a process are cut or slow.
+func (w *wire) impaired(process string) bool {
 	if w == nil {
 		return false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.ailing[process]
+	return w.cutOrSlow[process]
 }
 
-func (w *wire) mark(process string, ails bool) {
+func (w *wire) mark(process string, impaired bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ailing[process] = ails
+	w.cutOrSlow[process] = impaired
 }
 
 // heal takes away what cut and slow did.

@@ -44,13 +44,13 @@ func TestOneServerOfSeveralIsCutOff(t *testing.T) {
 	if err := w.cut(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
-	if answers(t, routed(one)) || !answers(t, routed(two)) || !w.ails(one) || w.ails(two) {
+	if answers(t, routed(one)) || !answers(t, routed(two)) || !w.impaired(one) || w.impaired(two) {
 		t.Error("cut off is not the first server alone")
 	}
 	if err := w.heal(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
-	if !answers(t, routed(one)) || w.ails(one) {
+	if !answers(t, routed(one)) || w.impaired(one) {
 		t.Error("the first server is still cut off after it was healed")
 	}
 }

@@ -245,7 +245,7 @@ func (p *Process) Stop(grace time.Duration, how ...func(*Process) error) error {
 		}
 	}
 	if killed := p.KillGroup(); killed != nil {
-		return errors.Join(err, killed) // waiting for its end could take for ever
+		return errors.Join(err, killed) // waiting for its end could take forever
 	}
 	<-p.done
 	return err

@@ -80,7 +80,7 @@ func TestEveryConditionIsChecked(t *testing.T) {
 }
 
 // silentFor is the history of a shop that worked, was broken, and served nobody for so long. A
-// negative time is for ever.
+// negative time is forever.
 func silentFor(d time.Duration) history.Run {
 	all := events(ledger.Accepted, 0, 1001, 100)
 	if d >= 0 {

@@ -12,7 +12,7 @@ const (
 	Promise   Verdict = "accepted"   // the first word of an acceptance
 	Open      Verdict = "open"       // the same, of an order that has no end: in flight, or lost
 	Reuse     Verdict = "reused"     // one more customer is given an identity
-	Delivery  Verdict = "received"   // a consumer has the order in hand
+	Delivery  Verdict = "received"   // a consumer works on the order
 	Effect    Verdict = "processed"  // the first effect of an accepted order
 	Duplicate Verdict = "duplicated" // an effect beyond an order's first
 	Ghost     Verdict = "ghost"      // the first effect of an order that nobody was promised

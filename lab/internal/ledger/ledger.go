@@ -20,7 +20,7 @@ type Kind string
 // The kinds of events, named as in the log lines that report them.
 const (
 	Accepted  Kind = "accepted"  // the customer has the shop's word
-	Received  Kind = "received"  // a consumer has it in hand
+	Received  Kind = "received"  // a consumer works on it
 	Processed Kind = "processed" // its effect on the world happened
 	Failed    Kind = "failed"    // given up, for a stated reason
 	Skipped   Kind = "skipped"   // came again, was not done again

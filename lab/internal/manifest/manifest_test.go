@@ -138,7 +138,7 @@ func TestMistakes(t *testing.T) {
 		{"no time", "at 2s: kill", "at noon: kill", "write at 2s"},
 		{"no word", "at 2s: kill", "2s: kill", "must begin with at or every"},
 		{"backwards", "at 1s..3s", "at 3s..1s", "is no time"},
-		{"for ever", "every 1s", "every 0s", "is no time"},
+		{"forever", "every 1s", "every 0s", "is no time"},
 		{"no duration", "work: 200ms", "work: fast", "not a duration"},
 		{"unknown figure", "lost: 0", "losst: 0", "no run has such a figure: did you mean lost?"},
 		{"no bound", "lost: 0", "lost: few", "is no bound"},

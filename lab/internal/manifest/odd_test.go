@@ -81,7 +81,7 @@ func TestOddManifests(t *testing.T) {
 		{"a negative count", bound, "failed: -1", `"-1" is no count`},
 		{"half an order", bound, "failed: 0.5", `"0.5" is no count`},
 		{"no number", bound, "failed: .nan", "is no bound"},
-		{"for ever", bound, "failed: <= .inf", "is no bound"},
+		{"forever", bound, "failed: <= .inf", "is no bound"},
 		{"an exponent", bound, "failed: 1e3", `"1e3" is no count`},
 		{"a mapping", bound, "failed: {is: 0}", "want one value or a list"},
 		{"an empty list", bound, "failed: []", "says nothing"},

@@ -18,7 +18,7 @@ type Waiting struct {
 	// SQL is a query of Postgres that answers with one number.
 	SQL string `yaml:"sql"`
 	// Health are numbers that every process of a kind tells among the details of /healthz, by
-	// kind: {shop: [depth, in_hand]}.
+	// kind: {shop: [depth, in_progress]}.
 	Health map[string][]string `yaml:"health"`
 }
 

@@ -15,7 +15,7 @@ processes:
 waiting:
   queues: [orders]
   sql: SELECT count(*) FROM outbox
-  health: {shop: [depth, in_hand]}
+  health: {shop: [depth, in_progress]}
 audit:
   url: '{{url "shop"}}/audit'
 experiments:
@@ -52,9 +52,9 @@ func TestMistakesInHowARunEnds(t *testing.T) {
 		{"no broker", "needs: [rabbitmq, postgres]", "needs: [postgres]", "does not need rabbitmq"},
 		{"no database", "needs: [rabbitmq, postgres]", "needs: [rabbitmq]", "does not need postgres"},
 		{"nobody serves", "health: {shop:", "health: {consumer:", "consumer: want a process"},
-		{"nothing to add up", "[depth, in_hand]", "[]", "shop: want a process"},
+		{"nothing to add up", "[depth, in_progress]", "[]", "shop: want a process"},
 		{"whom", "  queues: [orders]\n  sql: SELECT count(*) FROM outbox\n" +
-			"  health: {shop: [depth, in_hand]}\n", "  queues: []\n", "who is to be asked"},
+			"  health: {shop: [depth, in_progress]}\n", "  queues: []\n", "who is to be asked"},
 		{"settle", "title: x\n", "title: x\nsettle: -1s\n", "cannot be negative"},
 		{"two books", "audit:\n", "audit:\n  command: [./audit]\n", "either a command or a url"},
 		{"no book", "  url: '{{url \"shop\"}}/audit'\n", "  command: []\n", "either a command or a url"},

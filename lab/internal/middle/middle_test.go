@@ -74,7 +74,7 @@ func TestBrokersThatDoNotSay(t *testing.T) {
 
 func TestWhatWaitsInProcesses(t *testing.T) {
 	t.Parallel()
-	answer := `{"details": {"depth": 4, "in_hand": 1, "capacity": 64}}`
+	answer := `{"details": {"depth": 4, "in_progress": 1, "capacity": 64}}`
 	var doors []string
 	for range 2 {
 		server := httptest.NewServer(http.HandlerFunc(
@@ -86,14 +86,14 @@ func TestWhatWaitsInProcesses(t *testing.T) {
 		doors = append(doors, strings.TrimPrefix(server.URL, "http://"))
 	}
 	m := &Middle{
-		How:    manifest.Waiting{Health: map[string][]string{"shop": {"depth", "in_hand"}}},
+		How:    manifest.Waiting{Health: map[string][]string{"shop": {"depth", "in_progress"}}},
 		Client: http.DefaultClient, Doors: func(string) []string { return doors },
 	}
 	if w, err := m.Ask(t.Context()); err != nil || w.N != 10 || len(w.Where) != 4 {
 		t.Errorf("waits: %d, %s, %v", w.N, w, err)
 	}
 	answer = `{"details": {"depth": 0}}`
-	if w, err := m.Ask(t.Context()); err == nil || !strings.Contains(err.Error(), "details.in_hand") {
+	if w, err := m.Ask(t.Context()); err == nil || !strings.Contains(err.Error(), "details.in_progress") {
 		t.Errorf("it does not tell all: %v, %v", w, err)
 	}
 	m.How.Health = map[string][]string{"shop": {"depth"}}

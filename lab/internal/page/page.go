@@ -28,11 +28,11 @@ const (
 
 // Process is one process, as the page shows it.
 type Process struct {
-	Name  string `json:"name"`
-	Kind  string `json:"kind"`
-	State string `json:"state"` // up, coming, paused or down
-	Held  int    `json:"held"`  // orders that it has received and not answered for
-	Ails  bool   `json:"ails,omitempty"`
+	Name     string `json:"name"`
+	Kind     string `json:"kind"`
+	State    string `json:"state"` // up, coming, paused or down
+	Held     int    `json:"held"`  // orders that it has received and not answered for
+	Impaired bool   `json:"impaired,omitempty"`
 }
 
 // Service is a server that the processes use.

@@ -248,7 +248,7 @@ func (s *Suite) execute(
 }
 
 // finish waits for the last event. A process that the tests have left behind may hold their
-// output open for ever.
+// output open forever.
 func finish(convert *exec.Cmd, reading <-chan error) error {
 	timer := time.NewTimer(endGrace)
 	defer timer.Stop()

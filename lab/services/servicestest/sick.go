@@ -80,7 +80,7 @@ func tried(all []illness) []illness {
 	return slices.DeleteFunc(slices.Clone(all), func(i illness) bool { return i.long || i.own })
 }
 
-// ofBrokers are what ails brokers.
+// ofBrokers are what can happen to brokers.
 var ofBrokers = []illness{
 	{name: "memory alarm", own: true, consumes: true,
 		fall: control("set_vm_memory_high_watermark", "0"),
@@ -112,7 +112,7 @@ var ofBrokers = []illness{
 		}},
 }
 
-// ofDatabases are what ails databases.
+// ofDatabases are what can happen to databases.
 var ofDatabases = []illness{
 	{name: "silent", fall: silence, cure: speak},
 	{name: "read-only", long: true,

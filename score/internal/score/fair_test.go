@@ -159,9 +159,9 @@ func TestWaiting(t *testing.T) {
 	event(500, ledger.Processed, "done")
 	event(100, ledger.Accepted, "given up")
 	event(500, ledger.Failed, "given up")
-	event(100, ledger.Accepted, "in hand")
-	event(900, ledger.Received, "in hand")
-	event(1200, ledger.Processed, "in hand")
+	event(100, ledger.Accepted, "in progress")
+	event(900, ledger.Received, "in progress")
+	event(1200, ledger.Processed, "in progress")
 	event(100, ledger.Accepted, "lost")
 	event(1100, ledger.Accepted, "later")
 	answer := func(asked, answered int, order string) {
@@ -178,7 +178,7 @@ func TestWaiting(t *testing.T) {
 		names = append(names, name)
 	}
 	if len(names) != 4 || waited(h) != 4 || strings.Contains(strings.Join(names, " "), "later") {
-		t.Errorf("%q wait, want in hand, lost, at the door and the customer without an answer", names)
+		t.Errorf("%q wait, want in progress, lost, at the door and the customer without an answer", names)
 	}
 }
 

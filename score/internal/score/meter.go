@@ -19,7 +19,7 @@ type meter struct {
 	done   map[string]time.Time
 	ended  map[string]bool // processed or given up
 	order  []time.Time     // of the first effect of each order
-	seen   map[string]bool // processes that have had an order in hand
+	seen   map[string]bool // processes that have had an order in progress
 	window *Window
 }
 
@@ -109,7 +109,7 @@ func (m *meter) rate(from, to time.Time) float64 {
 	return sum / (lasts * lasts * lasts)
 }
 
-// processes is how many processes have had an order in hand.
+// processes is how many processes have had an order in progress.
 func (m *meter) processes() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -400,7 +400,7 @@ func (r Row) notes() []string {
 	}
 	if kinds := r.Scale.Kinds; len(kinds) > 0 {
 		note("1, 2, 4 and 8 consumers are as many of each of %s, which share the work of an order. "+
-			"Which of them has one in hand their logs do not tell, so when a new one has work is not "+
+			"Which of them has one in progress their logs do not tell, so when a new one has work is not "+
 			"measured", strings.Join(kinds, ", "))
 	}
 	if r.Scale.Open > 0 {

@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	counter := shop.Counter{Place: produce, Details: func(context.Context) map[string]any {
-		return map[string]any{"depth": len(orders), "in_hand": inHand.Load()}
+		return map[string]any{"depth": len(orders), "in_progress": inProgress.Load()}
 	}}
 	// The work goes on for a while after SIGTERM, and then no longer.
 	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -59,7 +59,7 @@ func run(ctx context.Context) error {
 	return group.Wait()
 }
 
-var inHand atomic.Int64 // orders in work
+var inProgress atomic.Int64 // orders in work
 
 // consume ends when the channel is closed and empty.
 func consume(ctx context.Context, orders <-chan shop.Order, work time.Duration) error {
@@ -69,9 +69,9 @@ func consume(ctx context.Context, orders <-chan shop.Order, work time.Duration) 
 			continue
 		}
 		shop.Received(ctx, order.ID, 1, slog.Int("depth", len(orders)))
-		inHand.Add(1)
+		inProgress.Add(1)
 		err := shop.Work(ctx, order, work)
-		inHand.Add(-1)
+		inProgress.Add(-1)
 		if err != nil {
 			shop.Failed(ctx, order.ID, err.Error())
 			continue

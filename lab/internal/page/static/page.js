@@ -131,7 +131,7 @@ function boxes(frame) {
     const was = box.dataset.state;
     box.dataset.state = p.state;
     box.querySelector(".state").textContent =
-      (p.state === "up" ? "" : p.state) + (p.ails ? " cut or slow" : "");
+      (p.state === "up" ? "" : p.state) + (p.impaired ? " cut or slow" : "");
     if (was !== p.state) offer(box.querySelector(".buttons"), p);
     box.querySelector("p").textContent = p.held > 0 ? `${p.held} in work` : "";
   }

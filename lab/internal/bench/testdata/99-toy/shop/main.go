@@ -142,7 +142,7 @@ func accept(work time.Duration) string {
 		case "twice":
 			process(id)
 		case "stuck":
-			waiting.Add(1) // for ever
+			waiting.Add(1) // forever
 		case "again":
 			process(id)
 			time.Sleep(time.Second)
