@@ -17,3 +17,8 @@ func TestExperiments(t *testing.T) {
 func TestPage(t *testing.T) {
 	labtest.Page(t, "README.md", "MEASUREMENTS.md")
 }
+
+// What a student finds is red, and for the stated reason; each solution is green.
+func TestExercises(t *testing.T) {
+	labtest.Exercises(t)
+}

@@ -1,0 +1,26 @@
+// Package verdict compares a new version with the old one.
+package verdict
+
+// Sample is how a version has answered while it was watched.
+type Sample struct{ Answers, Errors int }
+
+// The three answers.
+const (
+	Yes     = "yes"
+	No      = "no"
+	Unknown = "unknown"
+)
+
+const (
+	enough  = 20  // answers, to say anything
+	allowed = 0.1 // share of errors, beyond the old version's
+)
+
+// Verdict says whether the new version may have all orders.
+func Verdict(fresh, old Sample) string {
+	if fresh.Errors > 0 && float64(fresh.Errors)/float64(fresh.Answers) > allowed &&
+		fresh.Answers > 3 {
+		return No
+	}
+	return Yes
+}
