@@ -1,4 +1,4 @@
-// Package engine is what the cluster and the small parts of this step stand on. It
+// Package engine is what the cluster and the patterns of this step stand on. It
 // keeps protoactor-go behind it, and does better what that does badly.
 //
 // Where to look, one idea per file:

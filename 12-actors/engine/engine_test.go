@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -104,7 +105,7 @@ func mustAsk(t *testing.T, c *cluster.Cluster, kind, id, text string) string {
 
 func start(t *testing.T, config Config) *cluster.Cluster {
 	t.Helper()
-	config.Log = engineLog()
+	config.Log = slog.New(slog.DiscardHandler)
 	c, err := Start(config)
 	if err != nil {
 		t.Fatal(err)
@@ -487,7 +488,7 @@ func TestReason(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
 	p := &probe{kind: "Dead"}
-	dead, err := Start(Config{Kinds: []*cluster.Kind{p.build()}, Log: engineLog()})
+	dead, err := Start(Config{Kinds: []*cluster.Kind{p.build()}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

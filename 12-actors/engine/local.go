@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // Members is a list in memory by which silos of one process find each other: for the
-// small parts of the step, and for tests that want a cluster without machines. Its
+// patterns of the step, and for tests that want a cluster without machines. Its
 // methods are safe for concurrent use.
 type Members struct {
 	mu    sync.Mutex
@@ -35,7 +34,7 @@ func (m *Members) StartSilo(kinds ...*cluster.Kind) *cluster.Cluster {
 
 // Start is [Members.StartSilo] for a silo that is special.
 func (m *Members) Start(config Config) *cluster.Cluster {
-	config.Log = engineLog()
+	config.Log = slog.New(slog.DiscardHandler) // the patterns print for people
 	silo, err := Start(config)
 	if err != nil {
 		panic(fmt.Errorf("join the silos of this process: %w", err))
@@ -69,13 +68,4 @@ func (m *Members) tell() {
 	for _, silo := range m.silos {
 		Tell(silo, m.list)
 	}
-}
-
-// engineLog is where the engine logs in the parts, which print for people: nowhere,
-// unless ENGINE_LOG=1.
-func engineLog() *slog.Logger {
-	if os.Getenv("ENGINE_LOG") == "" {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
