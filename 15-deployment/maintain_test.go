@@ -29,7 +29,7 @@ func TestMaintainNamesLinesThatAreLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| [0-9, ]+ \\|.*$").FindAllString(string(page), -1)
+	rows := regexp.MustCompile(`(?m)^\| [0-9, ]+ \|.*$`).FindAllString(string(page), -1)
 	lines := 0
 	for _, row := range rows {
 		for _, m := range regexp.MustCompile("`([a-z][^`]*)`").FindAllStringSubmatch(row, -1) {

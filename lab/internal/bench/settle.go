@@ -106,9 +106,13 @@ func (b *Bench) unsettled(ctx context.Context, settle Settle) error {
 	return nil
 }
 
-// auditLimit is how long the lab waits for a book that can be read: what keeps it may have been
-// started again only now.
-const auditLimit = 5 * time.Second
+const (
+	// auditLimit is how long the lab tries again to read a book that cannot be read: what keeps it
+	// may have been started again only now.
+	auditLimit = 5 * time.Second
+	// readLimit bounds one reading. A book of many orders takes its time on a busy machine.
+	readLimit = 30 * time.Second
+)
 
 // Audit reads the step's own book, if it and the variant keep one. It is called after [Bench.Drain]; from then on
 // [Status] has the figures of the book.
@@ -117,10 +121,12 @@ func (b *Bench) Audit(ctx context.Context) error {
 	if how == nil || b.supervisor.variant.NoBook {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, auditLimit)
-	defer cancel()
+	late := time.NewTimer(auditLimit)
+	defer late.Stop()
 	for {
-		raw, err := b.readBook(ctx, how)
+		reading, cancel := context.WithTimeout(ctx, readLimit)
+		raw, err := b.readBook(reading, how)
+		cancel()
 		var book *ledger.Book
 		if err == nil {
 			book, err = ledger.ParseBook(raw)
@@ -131,6 +137,8 @@ func (b *Bench) Audit(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			return fmt.Errorf("audit: %w", err)
+		case <-late.C:
 			return fmt.Errorf("audit: %w", err)
 		case <-time.After(200 * time.Millisecond):
 		}
