@@ -158,8 +158,9 @@ func TestBackfillGoesOn(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// What the one that was broken off had asked for may still have happened: only the rows tell.
 	again, err := Backfill(t.Context(), db.pool, 100)
-	if err != nil || again == 0 || db.count(t, `SELECT count(customer) FROM orders`) != 250 {
+	if err != nil || db.count(t, `SELECT count(customer) FROM orders`) != 250 {
 		t.Errorf("%d, then %d were filled: %v", filled, again, err)
 	}
 	if none, err := Backfill(t.Context(), db.pool, 100); none != 0 || err != nil {
