@@ -102,7 +102,7 @@ func TestWaitMendsTheFailover(t *testing.T) {
 		t.Error("it was refused, and its key is there")
 	}
 	p.failover(t)
-	_, err = locker(t, on(p.replica, 0), nil).Acquire(t.Context(), "first")
+	_, err = once(t, locker(t, on(p.replica, 0), nil), "first")
 	if !errors.Is(err, ErrTaken) || first.Err() != nil {
 		t.Errorf("another one's try after the failover: %v; the holder: %v", err, first.Err())
 	}

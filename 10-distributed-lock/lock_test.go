@@ -76,7 +76,7 @@ func TestWatchdogExtendsPastTheExpiry(t *testing.T) {
 		t.Errorf("the key has %v to live, the holder believes %v; error %v", left, believed, err)
 	}
 	s.Wait = 0
-	if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+	if _, err := once(t, locker(t, s, nil), "order"); !errors.Is(err, ErrTaken) {
 		t.Errorf("another one's try: %v, want ErrTaken", err)
 	}
 }
@@ -232,7 +232,7 @@ func TestTryOnceDoesNotWait(t *testing.T) {
 	s := onRedis(t)
 	acquire(t, locker(t, s, nil), "order")
 	s.Wait = 0
-	_, err := locker(t, s, nil).Acquire(t.Context(), "order")
+	_, err := once(t, locker(t, s, nil), "order")
 	if !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), "order") {
 		t.Errorf("error %v, want ErrTaken that names the lock", err)
 	}
@@ -243,7 +243,7 @@ func TestWaitEndsAtItsDeadline(t *testing.T) {
 	s := onRedis(t)
 	acquire(t, locker(t, s, nil), "order")
 	s.Wait = 200 * time.Millisecond
-	if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+	if _, err := once(t, locker(t, s, nil), "order"); !errors.Is(err, ErrTaken) {
 		t.Errorf("error %v, want ErrTaken", err)
 	}
 }
@@ -340,7 +340,7 @@ func TestFailedAttemptLeavesNoKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := l.Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+		if _, err := once(t, l, "order"); !errors.Is(err, ErrTaken) {
 			t.Fatalf("error %v, want ErrTaken", err)
 		}
 		for i, c := range l.nodes.clients[3:] {
@@ -372,7 +372,7 @@ func TestLongLockSurvivesRestartsOneByOne(t *testing.T) {
 			})
 		}
 		s.Wait = 0
-		if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+		if _, err := once(t, locker(t, s, nil), "order"); !errors.Is(err, ErrTaken) {
 			t.Errorf("another one's try: %v, want ErrTaken", err)
 		}
 	})
@@ -506,7 +506,7 @@ func TestForgetfulNode(t *testing.T) {
 		do("start", 4)
 		do("start", 5)
 		s.Wait = 0
-		if _, err := locker(t, s, nil).Acquire(t.Context(), "order"); !errors.Is(err, ErrTaken) {
+		if _, err := once(t, locker(t, s, nil), "order"); !errors.Is(err, ErrTaken) {
 			t.Errorf("another one's try: %v, want ErrTaken", err)
 		}
 	})

@@ -37,7 +37,7 @@ func TestWrongNoExpiryWaitsForEver(t *testing.T) {
 		if red {
 			s.Wait = 0 // who waits, waits for as long as the key lives
 		}
-		lease, err := locker(t, s, nil).Acquire(t.Context(), "order")
+		lease, err := once(t, locker(t, s, nil), "order")
 		if errors.Is(err, ErrTaken) != red {
 			t.Errorf("the next one: %v", err)
 		}
@@ -56,7 +56,7 @@ func TestWrongDeleteAnyLetsAThirdIn(t *testing.T) {
 		release(t, late)
 
 		s.Wait = 0
-		third, err := locker(t, s, nil).Acquire(t.Context(), "order")
+		third, err := once(t, locker(t, s, nil), "order")
 		if errors.Is(err, ErrTaken) == red {
 			t.Errorf("a third one's try: %v", err)
 		}
