@@ -2,6 +2,7 @@ package score
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"math"
@@ -137,33 +138,80 @@ type label struct {
 	text string
 }
 
-// labels writes names to the right of their points, none over another: on a logarithmic
-// scale, lines of text are an equal ratio apart.
-func labels(p *plot.Plot, all []label, height float64) error {
-	line := math.Pow(p.Y.Max/p.Y.Min, 15/(height-110))
-	near := math.Pow(p.X.Max/max(p.X.Min, 1e-9), 0.3)
-	slices.SortFunc(all, func(a, b label) int { return int(math.Copysign(1, b.y-a.y)) })
-	var l plotter.XYLabels
-	for i, one := range all {
-		for _, above := range all[:i] {
-			beside := max(one.x, above.x)/max(min(one.x, above.x), 1e-9) < near || one.x == above.x
-			if beside && above.y/one.y < line {
-				one.y = above.y / line
-			}
+// spot is where a name may stand: to the right of its point, or to the left, and by some lines
+// higher or lower.
+type spot struct {
+	left  bool
+	lines float64
+}
+
+// Names of points take the first free spot. Those of lines have their end on the right, and must
+// stay there.
+var (
+	besidePoints = []spot{{}, {left: true}, {lines: 1}, {lines: -1}, {lines: -2}, {lines: -3}}
+	behindLines  = []spot{{}, {lines: -1}, {lines: -2}, {lines: -3}, {lines: -4}, {lines: -5}}
+)
+
+// box is a place in a picture, in pixels from its lower left corner.
+type box struct{ left, right, low, high float64 }
+
+func (b box) meets(c box) bool {
+	return b.left < c.right && c.left < b.right && b.low < c.high && c.low < b.high
+}
+
+const (
+	lineHeight = 15 // pixels, of a name
+	nameGap    = 11 // between a point and its name
+)
+
+// labels writes names beside their points, none over another name or point.
+func labels(p *plot.Plot, all []label, height float64, spots []spot) error {
+	const inner, letter, radius = 516, 7, 6 // of the axis, of a letter, of a point
+	high := height - 110
+	slices.SortFunc(all, func(a, b label) int { return cmp.Compare(b.y, a.y) })
+	at := func(l label, s spot) box {
+		x, y := p.X.Norm(l.x)*inner, p.Y.Norm(l.y)*high+s.lines*lineHeight
+		length := float64(letter * len(l.text))
+		b := box{x + nameGap, x + nameGap + length, y - lineHeight/2, y + lineHeight/2}
+		if s.left {
+			b.left, b.right = x-nameGap-length, x-nameGap
 		}
-		all[i] = one
-		l.XYs = append(l.XYs, plotter.XY{X: one.x, Y: max(one.y, p.Y.Min)})
-		l.Labels = append(l.Labels, one.text)
+		return b
 	}
-	names, err := plotter.NewLabels(l)
+	var taken []box
+	for _, l := range all {
+		x, y := p.X.Norm(l.x)*inner, p.Y.Norm(l.y)*high
+		taken = append(taken, box{x - radius, x + radius, y - radius, y + radius})
+	}
+	for _, l := range all {
+		free := slices.IndexFunc(spots, func(s spot) bool {
+			b := at(l, s)
+			return b.left > 0 && !slices.ContainsFunc(taken, b.meets)
+		})
+		s := spots[max(free, 0)]
+		taken = append(taken, at(l, s))
+		if err := write(p, l, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func write(p *plot.Plot, l label, s spot) error {
+	name, err := plotter.NewLabels(plotter.XYLabels{
+		XYs: plotter.XYs{{X: l.x, Y: l.y}}, Labels: []string{l.text},
+	})
 	if err != nil {
 		return err
 	}
-	for i := range names.TextStyle {
-		names.TextStyle[i] = letters(13)
+	name.TextStyle[0] = letters(13)
+	name.Offset = vg.Point{X: vg.Points(nameGap), Y: vg.Points(s.lines * lineHeight)}
+	if s.left {
+		name.TextStyle[0].XAlign = text.XRight
+		// Some screens have no such letters, and show wider ones.
+		name.Offset.X = -vg.Points(nameGap + 0.7*float64(len(l.text)))
 	}
-	names.Offset = vg.Point{X: vg.Points(11)}
-	p.Add(names)
+	p.Add(name)
 	return nil
 }
 
@@ -205,7 +253,7 @@ func (r *Report) ThroughputChart() (string, error) {
 		last := points[len(points)-1]
 		names = append(names, label{last.X, last.Y, row.Name()})
 	}
-	if err := labels(p, names, height); err != nil {
+	if err := labels(p, names, height, behindLines); err != nil {
 		return "", err
 	}
 	return svg(p, height)
@@ -276,7 +324,7 @@ func (r *Report) depthChart(
 		last := points[len(points)-1]
 		names = append(names, label{last.X, last.Y, row.Name()})
 	}
-	if err := labels(p, names, height); err != nil {
+	if err := labels(p, names, height, behindLines); err != nil {
 		return "", err
 	}
 	return svg(p, height)
@@ -390,7 +438,7 @@ func (r *Report) CostChart() (string, error) {
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Add("kill -9 loses nothing that was accepted", &plotter.Scatter{GlyphStyle: safe})
 	p.Legend.Add("kill -9 loses orders: so many", &plotter.Scatter{GlyphStyle: loses})
-	if err := labels(p, names, height); err != nil {
+	if err := labels(p, names, height, besidePoints); err != nil {
 		return "", err
 	}
 	return svg(p, height)

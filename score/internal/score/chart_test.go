@@ -2,6 +2,7 @@ package score
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -84,23 +85,52 @@ func TestNamesDoNotOverlap(t *testing.T) {
 	}
 	text := regexp.MustCompile(`<text x="([0-9.-]+)" y="([0-9.-]+)"[^>]*\s+style="[^"]*">(4\d-[^<]*)<`)
 	for name, picture := range charts(t, r) {
-		var at []float64
+		var at []box
 		for _, m := range text.FindAllStringSubmatch(picture, -1) {
-			y, err := strconv.ParseFloat(m[2], 64)
-			if err != nil {
-				t.Fatal(err)
+			x, y := pixel(t, m[1]), pixel(t, m[2])
+			b := box{x, x + 6*float64(len(m[3])), y, y + 11}
+			// Those of the depths are in two pictures.
+			if name != "depths" && slices.ContainsFunc(at, b.meets) {
+				t.Errorf("%s: %s stands over another name", name, m[3])
 			}
-			for _, other := range at {
-				if y-other < 11 && other-y < 11 && name != "depths" { // those are two pictures
-					t.Errorf("%s: %s stands over another name", name, m[3])
-				}
-			}
-			at = append(at, y)
+			at = append(at, b)
 		}
 		if len(at) < 4 {
 			t.Errorf("%s names %d rows", name, len(at))
 		}
 	}
+}
+
+// A name that would stand over the next point stands on the other side of its own.
+func TestNameLeavesPointsFree(t *testing.T) {
+	t.Parallel()
+	r := aReport()
+	r.Rows = r.Rows[:1]
+	r.Rows[0].Sustained.Answer50.Value = 2
+	next := r.Rows[0]
+	next.Step, next.Sustained.Answer50.Value = "45-a", 2.4
+	r.Put(next)
+	picture, err := r.CostChart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]float64{}
+	for _, m := range regexp.MustCompile(`<text x="([0-9.-]+)"[^>]*\s+style="[^"]*">(\d\d-[a-z]+)`).
+		FindAllStringSubmatch(picture, -1) {
+		at[m[2]] = pixel(t, m[1])
+	}
+	if len(at) != 2 || at[next.Step]-at[r.Rows[0].Step] < 40 {
+		t.Errorf("the names begin at %v: the first one stands over the second point", at)
+	}
+}
+
+func pixel(t *testing.T, text string) float64 {
+	t.Helper()
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Both axes of the picture of costs are of the run without work: what is measured with work moves
