@@ -165,7 +165,8 @@ func selected(cmd *cli.Command, step *manifest.Step) ([]manifest.Experiment, err
 		}
 		all.Experiments = with
 	}
-	experiments := slices.Clone(all.Experiments)
+	experiments := slices.DeleteFunc(slices.Clone(all.Experiments),
+		func(e manifest.Experiment) bool { return e.Soak })
 	if only := cmd.String("only"); only != "" {
 		experiments = nil
 		for name := range strings.SplitSeq(only, ",") {

@@ -338,7 +338,7 @@ func expected(root string, p suite.Package, times map[string]float64) time.Durat
 	}
 	sum := 20 * time.Second // to build its programs and to run its page
 	for _, e := range step.Experiments {
-		if !e.Long {
+		if !e.Long && !e.Soak {
 			sum += e.Load.For.Std() + 2*time.Second
 		}
 	}

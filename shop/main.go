@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -54,6 +55,9 @@ func obey(signals <-chan os.Signal, finished <-chan struct{}, cancel func()) {
 	case s := <-signals:
 		slog.Info("draining: finishing the work in progress; a second signal exits at once",
 			"signal", s.String())
+		if os.Getenv("LOG_MEMORY") == "yes" {
+			logMemory()
+		}
 		cancel()
 	case <-finished:
 		return
@@ -68,6 +72,16 @@ func obey(signals <-chan os.Signal, finished <-chan struct{}, cancel func()) {
 		os.Exit(code)
 	case <-finished:
 	}
+}
+
+// logMemory says what the program holds when it is asked to end: what it remembers of the
+// orders that it has done, it will remember forever. LOG_MEMORY=yes asks for it.
+func logMemory() {
+	runtime.GC()
+	runtime.GC() // what is in a sync.Pool lives through the first one
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	slog.Info("memory", "heap_mb", m.HeapAlloc>>20, "goroutines", runtime.NumGoroutine())
 }
 
 func exitCode(err error, signalled bool) int {

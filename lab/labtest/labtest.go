@@ -63,7 +63,7 @@ func Experiments(t *testing.T, names ...string) {
 	default:
 		experiments = slices.DeleteFunc(
 			slices.Concat(experiments, broken[:min(1, len(broken))]),
-			func(e manifest.Experiment) bool { return e.Long })
+			func(e manifest.Experiment) bool { return e.Long || e.Soak })
 	}
 	if len(experiments) == 0 {
 		t.Fatalf("%s declares no experiments", step.Name)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -75,6 +76,13 @@ func Run(ctx context.Context, cfg bench.Config, e manifest.Experiment) (Result, 
 	}
 	r := Result{Experiment: e, Name: e.Name, Variant: e.Variant, Seed: cfg.Seed}
 	cfg.Variant, cfg.Work, cfg.Env, cfg.Scale = e.Variant, e.Load.WorkTime(), e.Env, e.Scale
+	if e.Soak {
+		cfg.Env = maps.Clone(cfg.Env)
+		if cfg.Env == nil {
+			cfg.Env = map[string]string{}
+		}
+		cfg.Env["LOG_MEMORY"] = "yes"
+	}
 	cfg.Keep, cfg.Patience, cfg.Gauges = true, e.Load.Patience.Std(), e.Gauges()
 	meter := pace.Start(ctx)
 	b, err := bench.Start(ctx, cfg)

@@ -37,9 +37,12 @@ func (e Experiment) does() string {
 	if e.Load.Work != nil {
 		work = e.Load.Work.Std().String()
 	}
-	e.Name, e.About, e.Long, e.Load.Work = "", "", false, nil
+	e.Name, e.About, e.Long, e.Soak, e.Load.Work = "", "", false, false, nil
 	return fmt.Sprint(e, work)
 }
+
+// soaked are the gauges of every program that ends a soak: what it still holds then.
+var soaked = []string{"heap_mb", "goroutines"}
 
 func (s *Step) checkExperiment(e *Experiment) error {
 	if _, err := s.Variant(e.Variant); err != nil {
@@ -197,9 +200,12 @@ func (s *Step) checkAsked(e Experiment, f figure.Figure, of string) error {
 	case f.Of == figure.Telemetry && !s.needs("jaeger") && !s.needs("seq"):
 		return errors.New("the step needs no receiver of telemetry, jaeger or seq, to tell it")
 	case f.Of == figure.Log:
-		if _, ok := s.Gauges[of]; !ok {
-			return fmt.Errorf("there is no gauge %q in gauges%s", of,
-				didYouMean(of, sortedKeys(s.Gauges)))
+		gauges := sortedKeys(s.Gauges)
+		if e.Soak {
+			gauges = append(gauges, soaked...)
+		}
+		if !slices.Contains(gauges, of) {
+			return fmt.Errorf("there is no gauge %q in gauges%s", of, didYouMean(of, gauges))
 		}
 	case f.Name == "processed by ":
 		if names := s.processes(e); !slices.Contains(names, of) {

@@ -145,7 +145,10 @@ type Experiment struct {
 	Variant string `yaml:"variant"`
 	// Long says that it takes too long for `make test`: only `lab break`, the nightly workflow and
 	// `make soak` carry it out.
-	Long  bool              `yaml:"long"`
+	Long bool `yaml:"long"`
+	// Soak says that it tries what grows with the orders, and takes minutes: only `make soak` and
+	// `lab break -only` carry it out. Its programs log heap_mb and goroutines as they end.
+	Soak  bool              `yaml:"soak"`
 	Load  Load              `yaml:"load"`
 	Scale map[string]int    `yaml:"scale"`
 	Env   map[string]string `yaml:"env"`
