@@ -76,7 +76,7 @@ func TestServeIsGuarded(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, l, http.NotFoundHandler()) }()
+	go func() { served <- ServeOn(ctx, l, http.NotFoundHandler()) }()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+l.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)

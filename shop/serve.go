@@ -30,10 +30,12 @@ func Serve(ctx context.Context, addr string, handler http.Handler) error {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	slog.Info("listening", "url", "http://"+listener.Addr().String())
-	return serve(ctx, listener, handler)
+	return ServeOn(ctx, listener, handler)
 }
 
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+// ServeOn is [Serve] for a program that must know its address before it serves: it listens
+// first. The listener is closed when ServeOn returns.
+func ServeOn(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: guard(listener.Addr(), handler),
 		// Without these a client that sends nothing keeps a connection forever.

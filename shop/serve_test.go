@@ -84,7 +84,7 @@ func TestTheDrainHasItsTimeAndNoMore(t *testing.T) {
 					}
 				})
 				l, served := newInMemory(), make(chan error, 1)
-				go func() { served <- serve(ctx, l, handler) }()
+				go func() { served <- ServeOn(ctx, l, handler) }()
 				client := l.send(t, get1)
 				answer := make(chan string, 1)
 				go func() {
@@ -131,7 +131,7 @@ func TestASilentClientIsNotWaitedFor(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				l, served := newInMemory(), make(chan error, 1)
 				go func() {
-					served <- serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					served <- ServeOn(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						if _, err := io.Copy(io.Discard, r.Body); err != nil {
 							w.Header().Set("Connection", "close")
 						}
@@ -161,7 +161,7 @@ func TestServeSaysWhatStopsIt(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err := serve(t.Context(), l, http.NotFoundHandler())
+	err := ServeOn(t.Context(), l, http.NotFoundHandler())
 	if !errors.Is(err, net.ErrClosed) || !strings.Contains(fmt.Sprint(err), "serve HTTP on memory") {
 		t.Errorf("got %v", err)
 	}
