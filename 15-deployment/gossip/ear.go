@@ -85,7 +85,7 @@ func (e events) note(name string, dead bool) {
 // broadcast is a rumour in the queue. No rumour takes the place of another.
 type broadcast []byte
 
-func (b broadcast) Message() []byte                      { return b }
+func (b broadcast) Message() []byte                       { return b }
 func (b broadcast) Invalidates(memberlist.Broadcast) bool { return false }
-func (b broadcast) Finished()                            {}
-func (b broadcast) UniqueBroadcast()                     {}
+func (b broadcast) Finished()                             {}
+func (b broadcast) UniqueBroadcast()                      {}

@@ -44,9 +44,10 @@ type unit struct {
 }
 
 // Coordinator gives units to workers and believes what a quorum of them has found. It is
-// safe for concurrent use. It keeps everything in memory.
+// safe for concurrent use.
 type Coordinator struct {
-	rules Rules
+	rules   Rules
+	journal *journal
 
 	mu     sync.Mutex
 	units  map[string]*unit // by order
@@ -67,7 +68,7 @@ type Counts struct {
 	PerSecond  int // units done within the last second
 }
 
-// NewCoordinator has no units yet.
+// NewCoordinator has no units yet, and forgets them when it ends: see [Open].
 func NewCoordinator(rules Rules) *Coordinator {
 	return &Coordinator{rules: rules, last: rules.From,
 		units: map[string]*unit{}, banned: map[string]bool{}, counts: Counts{Primes: []int{}}}
@@ -80,11 +81,18 @@ func (c *Coordinator) Add(_ context.Context, order shop.Order) error {
 	if len(c.open) >= maxOpen {
 		return shop.Unavailable(fmt.Errorf("%d units wait already", maxOpen), time.Second)
 	}
-	c.last = nextExponent(c.last)
-	u := &unit{Unit: Unit{Order: order.ID, Exponent: c.last},
-		leases: map[string]time.Time{}, results: map[string]Result{}}
-	c.units[order.ID], c.open = u, append(c.open, u)
+	u := Unit{Order: order.ID, Exponent: nextExponent(c.last)}
+	if err := c.journal.write(entry{Unit: &u}); err != nil {
+		return shop.Unavailable(err, time.Second)
+	}
+	c.add(u)
 	return nil
+}
+
+func (c *Coordinator) add(u Unit) {
+	c.last = u.Exponent
+	c.units[u.Order] = &unit{Unit: u, leases: map[string]time.Time{}, results: map[string]Result{}}
+	c.open = append(c.open, c.units[u.Order])
 }
 
 // Take gives a worker the oldest unit that still needs one. [ErrNothing] is for now,

@@ -6,6 +6,7 @@
 //	mersenne.go     a unit of work: the Lucas-Lehmer test
 //	coordinator.go  who gets which unit, and a lease for each
 //	quorum.go       a second opinion on each result; who has cheated
+//	journal.go      what a coordinator that is killed still knows when it comes back
 //	worker.go       takes a unit, computes, tells the result
 //	handler.go      the coordinator over HTTP
 //	wrong.go        without a lease, without a second opinion, and a worker who cheats

@@ -77,8 +77,10 @@ func (c *Coordinator) takeResult(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, ErrUnknown):
 		refuse(w, http.StatusNotFound, err)
-	case err != nil:
+	case errors.Is(err, ErrBanned), errors.Is(err, ErrNotGiven):
 		refuse(w, http.StatusForbidden, err)
+	case err != nil: // it may be told again
+		refuse(w, http.StatusServiceUnavailable, err)
 	default:
 		v.log(r.Context())
 		answer(w, http.StatusOK, map[string]any{"settled": v.Settled})
@@ -95,7 +97,8 @@ func (v Verdict) log(ctx context.Context) {
 	case v.Again:
 		shop.Skipped(ctx, v.Unit.Order, "its result is known")
 	case v.Settled:
-		shop.Processed(ctx, v.Unit.Order, slog.Int("exponent", v.Unit.Exponent),
+		shop.Processed(ctx, v.Unit.Order, slog.String("effect", v.Unit.Order),
+			slog.Int("exponent", v.Unit.Exponent),
 			slog.Bool("prime", v.Result.Prime), slog.Int("primes", len(v.Counts.Primes)),
 			slog.Int("banned", v.Counts.Banned), slog.Int("thrown", v.Counts.Thrown),
 			slog.Int("at_once", v.Counts.AtOnce), slog.Int("per_second", v.Counts.PerSecond))

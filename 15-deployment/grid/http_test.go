@@ -101,6 +101,13 @@ func TestMoreWorkersAreFaster(t *testing.T) {
 			t.Logf("%d workers, who take a second for a unit: 24 units, each twice, in %v", n, took[n])
 		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		trusting := until(t, withUnits(t, rulesOf("trust"), 24), crew(2)...)
+		t.Logf("2 workers who are believed: in %v", trusting)
+		if price := took[2].Seconds() / trusting.Seconds(); price < 1.8 || price > 2.2 {
+			t.Errorf("a second opinion takes %.2f times as long, want twice", price)
+		}
+	})
 	for n, want := range map[int]float64{4: 2, 8: 4} {
 		if got := took[2].Seconds() / took[n].Seconds(); got < 0.9*want || got > 1.1*want {
 			t.Errorf("%d workers are %.2f times as fast as 2, want %.0f", n, got, want)
@@ -176,7 +183,7 @@ func TestSettings(t *testing.T) {
 		{"-variant trusty", "no variant"}, {"-lease 0s", "-lease"}, {"-quorum 0", "-quorum"},
 		{"-from 1", "-from"}, {"-from 1000000", "-from"},
 	} {
-		_, _, err := ParseCoordinator(strings.Fields(c.args))
+		_, err := ParseCoordinator(strings.Fields(c.args))
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.args, err)
 		}

@@ -29,19 +29,26 @@ func (c *Coordinator) Report(worker, order string, r Result) (Verdict, error) {
 	case u.done:
 		return Verdict{Unit: u.Unit, Again: true}, nil
 	}
-	if _, given := u.leases[worker]; !given {
-		return Verdict{}, ErrNotGiven
-	}
 	if _, told := u.results[worker]; told {
 		return Verdict{Unit: u.Unit, Again: true}, nil
 	}
+	if _, given := u.leases[worker]; !given {
+		return Verdict{}, ErrNotGiven
+	}
+	if err := c.journal.write(entry{Told: &told{worker, order, r}}); err != nil {
+		return Verdict{}, err
+	}
+	return c.apply(u, worker, r), nil
+}
+
+func (c *Coordinator) apply(u *unit, worker string, r Result) Verdict {
 	u.results[worker] = r
 	v := Verdict{Unit: u.Unit}
 	if best, votes := u.leading(); votes >= c.rules.Quorum {
 		v.Settled, v.Result, v.Banned = true, best, c.settle(u, best)
 	}
 	v.Counts = c.snapshot()
-	return v, nil
+	return v
 }
 
 // settle ends a unit, and bans who has told something else than the quorum.

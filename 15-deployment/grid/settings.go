@@ -15,11 +15,21 @@ import (
 // multiplies with fast Fourier transforms.
 const maxFrom = 100_000
 
+// CoordinatorSettings are those of a coordinator.
+type CoordinatorSettings struct {
+	Addr    string
+	Journal string // a file
+	Rules   Rules
+}
+
 // ParseCoordinator reads flags and environment of the coordinator.
-func ParseCoordinator(args []string) (addr string, rules Rules, err error) {
+func ParseCoordinator(args []string) (s CoordinatorSettings, err error) {
+	rules := &s.Rules
 	f := shop.NewFlags("coordinator")
-	f.StringVar(&addr, "addr", "127.0.0.1:8080", "`address` to listen at")
+	f.StringVar(&s.Addr, "addr", "127.0.0.1:8080", "`address` to listen at")
 	f.Env("addr", "ADDR")
+	f.StringVar(&s.Journal, "journal", "grid.journal", "`file` with all units and results")
+	f.Env("journal", "JOURNAL")
 	f.DurationVar(&rules.Lease, "lease", 2*time.Second, "after which a unit is given to another")
 	f.Env("lease", "LEASE")
 	f.IntVar(&rules.Quorum, "quorum", 2, "so many different workers must have found the same")
@@ -29,21 +39,21 @@ func ParseCoordinator(args []string) (addr string, rules Rules, err error) {
 	variant := f.String("variant", "right", "one of "+variantNames())
 	f.Env("variant", "VARIANT")
 	if err := f.Parse(args); err != nil {
-		return addr, rules, err
+		return s, err
 	}
 	wrong, known := variants[*variant]
 	switch {
 	case !known:
-		return addr, rules, usagef("there is no variant %q: there are %s", *variant, variantNames())
+		return s, usagef("there is no variant %q: there are %s", *variant, variantNames())
 	case rules.Lease < time.Millisecond || rules.Lease > forever:
-		return addr, rules, usagef("-lease %v: want 1ms to %v", rules.Lease, forever)
+		return s, usagef("-lease %v: want 1ms to %v", rules.Lease, forever)
 	case rules.Quorum < 1 || rules.Quorum > 100:
-		return addr, rules, usagef("-quorum %d: want 1 to 100", rules.Quorum)
+		return s, usagef("-quorum %d: want 1 to 100", rules.Quorum)
 	case rules.From < 2 || rules.From > maxFrom:
-		return addr, rules, usagef("-from %d: want 2 to %d", rules.From, maxFrom)
+		return s, usagef("-from %d: want 2 to %d", rules.From, maxFrom)
 	}
-	wrong(&rules)
-	return addr, rules, nil
+	wrong(rules)
+	return s, nil
 }
 
 // ParseWorker reads flags and environment of a worker.

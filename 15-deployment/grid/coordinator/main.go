@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"course.example/15-deployment/grid"
@@ -11,10 +12,15 @@ import (
 
 func main() { shop.Main(run) }
 
-func run(ctx context.Context) error {
-	addr, rules, err := grid.ParseCoordinator(os.Args[1:])
+func run(ctx context.Context) (err error) {
+	settings, err := grid.ParseCoordinator(os.Args[1:])
 	if err != nil {
 		return err
 	}
-	return shop.Serve(ctx, addr, grid.NewCoordinator(rules).Handler())
+	coordinator, journal, err := grid.Open(settings.Journal, settings.Rules)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	return shop.Serve(ctx, settings.Addr, coordinator.Handler())
 }
