@@ -12,6 +12,9 @@
 //	release.go     the versions v1 and v2, and some that are broken
 //	wrong.go       the wrong variants
 //
+// Parts of their own are grid (units of work for machines that nobody trusts) and gossip (peers
+// without a server).
+//
 // The shop itself is as small as can be: [Producer] writes orders into a table of Postgres,
 // [Consumer] takes them out with SKIP LOCKED (06-db-outbox).
 package deployment

@@ -19,7 +19,7 @@ func (e ear) NotifyMsg(message []byte) {
 	var r Rumour
 	err := json.Unmarshal(message, &r)
 	if err == nil {
-		err = e.n.hear(r)
+		err = e.n.hear(r, false)
 	}
 	if err != nil {
 		slog.Warn("a rumour was not taken", "error", err)
@@ -57,7 +57,7 @@ func (e ear) MergeRemoteState(text []byte, _ bool) {
 		slog.Warn("what another peer has heard cannot be read", "error", err)
 	}
 	for _, r := range all {
-		if err := e.n.hear(r); err != nil {
+		if err := e.n.hear(r, true); err != nil {
 			slog.Warn("a rumour was not taken", "error", err)
 		}
 	}

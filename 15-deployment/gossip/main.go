@@ -93,7 +93,7 @@ func (s settings) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	n, err := Start(s.node, "http://"+web.Addr().String(), s.hub)
+	n, err := Start(s.node, "http://"+web.Addr().String(), s.hub, compareEvery)
 	if err != nil {
 		return errors.Join(err, web.Close())
 	}

@@ -18,7 +18,7 @@ const (
 	gossipEvery  = 100 * time.Millisecond // tell rumours, to three peers
 	probeEvery   = 300 * time.Millisecond // ask one peer whether it is alive
 	probeTimeout = 200 * time.Millisecond
-	syncEvery    = 5 * time.Second // compare everything with one peer
+	compareEvery = 5 * time.Second // all that was heard, with one peer
 	leaveTimeout = time.Second
 	maxText      = 200  // bytes of a rumour: it must fit in a packet
 	maxRumours   = 1000 // that a peer remembers
@@ -33,7 +33,8 @@ type Rumour struct {
 // Heard is a rumour that a peer has heard.
 type Heard struct {
 	Rumour
-	At time.Time
+	At       time.Time
+	Compared bool // when it compared all with another peer; otherwise by gossip
 }
 
 // Node is one peer. All are alike. It is safe for concurrent use.
@@ -50,14 +51,15 @@ type Node struct {
 	dead  map[string]time.Time // by name: when this peer took it for dead
 }
 
-// Start begins to gossip on a free port of this machine. It knows nobody yet.
-func Start(name, web, hub string) (*Node, error) {
+// Start begins to gossip on a free port of this machine, and compares all that it has heard
+// with another peer's every so often. It knows nobody yet.
+func Start(name, web, hub string, compare time.Duration) (*Node, error) {
 	n := &Node{name: name, web: web, hub: hub,
 		heard: map[string]Heard{}, dead: map[string]time.Time{}}
 	n.queue = &memberlist.TransmitLimitedQueue{NumNodes: n.alive, RetransmitMult: 4}
 	config := memberlist.DefaultLANConfig()
 	config.Name, config.BindAddr, config.BindPort = name, "127.0.0.1", 0
-	config.GossipInterval, config.PushPullInterval = gossipEvery, syncEvery
+	config.GossipInterval, config.PushPullInterval = gossipEvery, compare
 	config.ProbeInterval, config.ProbeTimeout = probeEvery, probeTimeout
 	config.Delegate, config.Events = ear{n}, events{n}
 	config.Logger = slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)
@@ -90,12 +92,12 @@ func (n *Node) Close() error {
 
 // Tell starts a rumour.
 func (n *Node) Tell(id, text string) error {
-	return n.hear(Rumour{ID: id, Text: text})
+	return n.hear(Rumour{ID: id, Text: text}, false)
 }
 
-// hear notes a rumour, and passes on what is new: the queue tells it to three peers at
-// every beat, 4·log10 N times in all.
-func (n *Node) hear(r Rumour) error {
+// hear notes a rumour, and passes on what is new: at every beat the queue tells it to three
+// peers, until it has told it 4·log10 N times.
+func (n *Node) hear(r Rumour, compared bool) error {
 	if r.ID == "" || len(r.ID)+len(r.Text) > maxText {
 		return fmt.Errorf("a rumour must have an id, and %d bytes at most", maxText)
 	}
@@ -103,7 +105,7 @@ func (n *Node) hear(r Rumour) error {
 	_, known := n.heard[r.ID]
 	full := len(n.heard) >= maxRumours
 	if !known && !full {
-		n.heard[r.ID] = Heard{r, time.Now()}
+		n.heard[r.ID] = Heard{r, time.Now(), compared}
 	}
 	n.mu.Unlock()
 	switch {
