@@ -8,6 +8,7 @@
 //	node.go    a peer: hashicorp/memberlist, and rumours
 //	ear.go     what memberlist calls: a rumour came, a peer is gone
 //	pieces.go  a file in pieces, whose names are their hashes
+//	fetch.go   each piece from whoever has it
 //	wrong.go   flooding, one peer in the middle, pieces that nobody checks
 //	show.go    what is shown; swarm.go: the processes; api.go: a peer over HTTP
 package main

@@ -2,7 +2,7 @@ package main
 
 import "errors"
 
-// settings of the peers that differ from the right ones.
+// variants are how peers are started who do something wrong.
 var variants = map[string][]string{
 	"right":     nil,
 	"central":   {"-hub", "node-1"}, // all rumours go through one peer
