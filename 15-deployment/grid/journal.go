@@ -72,9 +72,9 @@ func (c *Coordinator) replay(file *os.File) error {
 			return fmt.Errorf("the line at byte %d: %w", end, err)
 		}
 		c.again(e)
+		c.lately = nil // it was not now
 		end += int64(len(line))
 	}
-	c.lately = nil
 	_, err := file.Seek(end, io.SeekStart)
 	return errors.Join(file.Truncate(end), err)
 }

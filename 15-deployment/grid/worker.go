@@ -27,6 +27,8 @@ const (
 	// asked to end it stays for the unit in its hand. Afterwards the lease ends.
 	keep    = time.Minute
 	drainIn = 5 * time.Second
+
+	maxExponent = 10_000_000 // a test of more fits in no lease
 )
 
 // Run does units until ctx ends, and then the one that it has begun.
@@ -85,8 +87,8 @@ func (w *Worker) take(ctx context.Context) (u Unit, err error) {
 		return u, ErrNothing
 	case status == http.StatusForbidden:
 		return u, ErrBanned
-	case err == nil && u.Exponent < 3:
-		return u, fmt.Errorf("the unit %+v is none: its exponent must be an odd prime", u)
+	case err == nil && (u.Exponent < 3 || u.Exponent > maxExponent):
+		return u, fmt.Errorf("the exponent %d is not from 3 to %d", u.Exponent, maxExponent)
 	}
 	return u, err
 }
