@@ -54,7 +54,7 @@ func table(out io.Writer, seed uint64) {
 		rounds := float64(all.Rounds) / runs
 		fmt.Fprintf(out, "%4d peers %4.1f %-22s %6d %8.1f %8d %8d %10d\n",
 			n, rounds, strings.Repeat("#", int(rounds+0.5)), runs*n-all.Heard,
-			float64(two.Rounds)/runs, runs*(n-n/3)-two.Heard, all.Messages/runs/n, Flood(n).Messages/n)
+			float64(two.Rounds)/runs, runs*(n-n/3)-two.Heard, all.Messages/runs/n, n-1)
 	}
 	fmt.Fprintf(out, "missed: peers that gossip did not reach, in %d runs together\n\n", runs)
 }

@@ -22,7 +22,7 @@ import (
 const (
 	startTimeout = 20 * time.Second // of one process
 	endTimeout   = 5 * time.Second
-	lookEvery    = 40 * time.Millisecond
+	lookEvery    = 100 * time.Millisecond
 )
 
 // peer is a process.
