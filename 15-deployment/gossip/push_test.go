@@ -10,7 +10,7 @@ import (
 
 // mean spreads a rumour among n peers again and again.
 func mean(p Push, n, dead int) (rounds, reached float64) {
-	const runs = 20
+	const runs = 10
 	var all Told
 	random := rand.New(rand.NewPCG(7, uint64(n)))
 	for range runs {
