@@ -37,8 +37,8 @@ type settings struct {
 	patience time.Duration
 	seed     uint64
 
-	node, join, hub    string // of one peer
-	corrupt, unchecked bool
+	node, join, label, hub string // of one peer
+	corrupt, unchecked     bool
 }
 
 func run(ctx context.Context) error {
@@ -64,6 +64,7 @@ func parse(args []string) (s settings, err error) {
 	f.Uint64Var(&s.seed, "seed", 1, "of what is computed")
 	f.StringVar(&s.node, "node", "", "be one peer of this `name`")
 	f.StringVar(&s.join, "join", "", "with -node: the `address` of another peer")
+	f.StringVar(&s.label, "label", "", "with -node: the `name` of the swarm")
 	f.StringVar(&s.hub, "hub", "", "with -node: the `name` of the peer in the middle")
 	f.BoolVar(&s.corrupt, "corrupt", false, "with -node: hand out pieces that are not right")
 	f.BoolVar(&s.unchecked, "unchecked", false, "with -node: take pieces as they come")
@@ -94,7 +95,8 @@ func (s settings) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	n, err := Start(s.node, "http://"+web.Addr().String(), s.hub, compareEvery)
+	n, err := Start(Config{Name: s.node, Web: "http://" + web.Addr().String(),
+		Label: s.label, Hub: s.hub, Compare: compareEvery})
 	if err != nil {
 		return errors.Join(err, web.Close())
 	}

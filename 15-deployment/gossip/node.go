@@ -49,15 +49,24 @@ type Node struct {
 	dead  map[string]time.Time // by name: when this peer took it for dead
 }
 
-// Start begins to gossip on a free port of this machine, and compares all that it has heard
-// with another peer's every so often. It knows nobody yet.
-func Start(name, web, hub string, compare time.Duration) (*Node, error) {
-	n := &Node{name: name, web: web, hub: hub,
+// Config is how a peer is started.
+type Config struct {
+	Name, Web string        // its own name, and where others get pieces
+	Label     string        // of the swarm: packets with another one are not taken
+	Hub       string        // see wrong.go
+	Compare   time.Duration // how often it compares all that it has heard with another's
+}
+
+// Start begins to gossip on a free port of this machine. It knows nobody yet. The port may
+// have been a dead peer's of another swarm, who is still looked for there: hence the label.
+func Start(c Config) (*Node, error) {
+	n := &Node{name: c.Name, web: c.Web, hub: c.Hub,
 		heard: map[string]Heard{}, dead: map[string]time.Time{}}
 	n.queue = &memberlist.TransmitLimitedQueue{NumNodes: n.alive, RetransmitMult: 4}
 	config := memberlist.DefaultLANConfig()
-	config.Name, config.BindAddr, config.BindPort = name, "127.0.0.1", 0
-	config.GossipInterval, config.PushPullInterval = gossipEvery, compare
+	config.Name, config.Label = c.Name, c.Label
+	config.BindAddr, config.BindPort = "127.0.0.1", 0
+	config.GossipInterval, config.PushPullInterval = gossipEvery, c.Compare
 	config.ProbeInterval, config.ProbeTimeout = probeEvery, probeTimeout
 	config.Delegate, config.Events = ear{n}, events{n}
 	config.Logger = slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug)

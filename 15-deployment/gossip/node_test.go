@@ -37,7 +37,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // start starts a peer, which knows nobody, and ends it with the test.
 func start(t *testing.T, name, hub string) *Node {
 	t.Helper()
-	n, err := Start(name, "http://127.0.0.1:1", hub, compare)
+	n, err := Start(Config{Name: name, Web: "http://127.0.0.1:1", Label: t.Name(), Hub: hub,
+		Compare: compare})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,5 +240,22 @@ func TestSettings(t *testing.T) {
 		if _, err := parse(strings.Fields(c.args)); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.args, err)
 		}
+	}
+}
+
+// A port may have been that of a peer of another swarm: the two do not mix.
+func TestOtherSwarm(t *testing.T) {
+	t.Parallel()
+	all := cluster(t, 2, "")
+	stranger, err := Start(Config{Name: "stranger", Label: "another swarm", Compare: compare})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { die(t, stranger) })
+	if err := stranger.Join(all[0].list.Load().LocalNode().Address()); err == nil {
+		t.Error("it has joined")
+	}
+	if all[0].alive() != 2 || stranger.alive() != 1 {
+		t.Errorf("%d peers and %d, want 2 and 1", all[0].alive(), stranger.alive())
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -61,9 +62,9 @@ func table(out io.Writer, seed uint64) {
 
 // gather starts the peers. Each is told of one other, the one before it.
 func gather(ctx context.Context, out io.Writer, s settings) (peers swarm, err error) {
-	join := ""
+	join, label := "", cryptorand.Text()
 	for i := range s.peers {
-		args := append([]string{"-join", join}, variants[s.variant]...)
+		args := append([]string{"-join", join, "-label", label}, variants[s.variant]...)
 		if i == s.peers/3+1 { // the second of those who will not be killed: see share
 			args = append(args, "-corrupt")
 		}

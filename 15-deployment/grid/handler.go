@@ -97,8 +97,8 @@ func (v Verdict) log(ctx context.Context) {
 	case v.Again:
 		shop.Skipped(ctx, v.Unit.Order, "its result is known")
 	case v.Settled:
-		shop.Processed(ctx, v.Unit.Order, slog.String("effect", v.Unit.Order),
-			slog.Int("exponent", v.Unit.Exponent),
+		shop.Processed(ctx, v.Unit.Order,
+			slog.String("effect", fmt.Sprintf("M%d", v.Unit.Exponent)),
 			slog.Bool("prime", v.Result.Prime), slog.Int("primes", len(v.Counts.Primes)),
 			slog.Int("banned", v.Counts.Banned), slog.Int("thrown", v.Counts.Thrown),
 			slog.Int("at_once", v.Counts.AtOnce), slog.Int("per_second", v.Counts.PerSecond))
