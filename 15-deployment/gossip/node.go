@@ -126,7 +126,8 @@ func (n *Node) hear(r Rumour, compared bool) error {
 		return fmt.Errorf("rumour %s: %w", r.ID, err)
 	}
 	if n.hub != "" {
-		return n.viaHub(r, message)
+		n.viaHub(r, message)
+		return nil
 	}
 	n.queue.QueueBroadcast(broadcast(message))
 	return nil

@@ -1,6 +1,6 @@
 package main
 
-import "errors"
+import "log/slog"
 
 // variants are how peers are started who do something wrong.
 var variants = map[string][]string{
@@ -9,17 +9,18 @@ var variants = map[string][]string{
 	"unchecked": {"-unchecked"},     // whatever a peer sends is taken for the piece
 }
 
-// viaHub sends a rumour to one peer, who sends it to all. It takes two hops, and ends with
-// that peer. The sender gets no error: nobody answers a packet.
-func (n *Node) viaHub(r Rumour, message []byte) error {
-	var errs []error
+// viaHub sends a rumour to one peer, who sends it to all: two hops, and the end with that
+// peer.
+func (n *Node) viaHub(r Rumour, message []byte) {
 	for _, m := range n.members() {
 		toHub := r.Hops == 0 && m.Name == n.hub
-		if m.Name != n.name && (n.name == n.hub || toHub) {
-			errs = append(errs, n.list.Load().SendBestEffort(m, message))
+		if m.Name == n.name || n.name != n.hub && !toHub {
+			continue
+		}
+		if err := n.list.Load().SendReliable(m, message); err != nil {
+			slog.Warn("a rumour was not delivered", "rumour", r.ID, "to", m.Name, "error", err)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // Flood has everybody who hears a rumour tell it to everybody else at once.
