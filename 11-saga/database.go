@@ -25,8 +25,17 @@ var schemaSQL string
 // for as long as one listens.
 const databaseTimeout = 5 * time.Second
 
-// openDatabase returns a pool of connections.
+// openDatabase returns a pool of connections for one of the programs.
 func openDatabase(ctx context.Context, s Settings, name string) (*pgxpool.Pool, error) {
+	return OpenDatabase(ctx, s, name, connections)
+}
+
+// OpenDatabase returns a pool of up to so many connections, under a name for the server's
+// administrators, and creates the tables where they are missing. It waits for a server that is
+// away until ctx ends. A setting that cannot work is a [*shop.UsageError].
+func OpenDatabase(
+	ctx context.Context, s Settings, name string, connections int32,
+) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(s.DatabaseURL)
 	if err != nil {
 		return nil, usagef("DATABASE_URL is not an address of a database; " +

@@ -5,7 +5,8 @@
 // database of its own. A saga is the sequence of their local transactions, with a
 // compensating transaction for each that has to be taken back (Garcia-Molina and
 // Salem, 1987). It stands here twice: led by an orchestrator, and as a
-// choreography without one.
+// choreography without one. The part durable has it for the third time, as a
+// function that an engine runs.
 //
 // Where to look, one idea per file:
 //
@@ -21,6 +22,7 @@
 //	consumer.go      deliveries become batches; acknowledged after the commit
 //	database.go      a server that is away, and an error that is permanent
 //	website.go       orders, and what customers can see of them
+//	direct.go        the services without messages, for the part durable
 //	audit.go         adds up money and stock across the services
 //	wrong.go         the wrong variants, applied from outside
 //	crash.go         where a process can be told to die

@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -69,6 +70,9 @@ type Message struct {
 	Version int `json:"version,omitempty"`
 	// ByHand says that an operator has found another way to do what failed.
 	ByHand bool `json:"by_hand,omitempty"`
+	// Key is the idempotency key of a command that is not sent as a message: see [Direct].
+	// Without one it is the order's identity, of which a service decides once.
+	Key string `json:"-"`
 	// Moves belong to SagaMoved: all that a transaction has moved, in one message.
 	Moves  []Move    `json:"moves,omitempty"`
 	SentAt time.Time `json:"sent_at"`
@@ -87,6 +91,9 @@ type Move struct {
 	Reason  string    `json:"reason,omitempty"`
 	At      time.Time `json:"at"`
 }
+
+// key is by what a service knows a command that comes again.
+func (m Message) key() string { return cmp.Or(m.Key, m.Order.ID) }
 
 // answer is a message that m caused.
 func (m Message) answer(kind Kind, reason string) Message {

@@ -144,7 +144,7 @@ type decision struct {
 // answer decides on one message. It does not believe it: what is taken back is what
 // the books say was done, whatever the message says that it was.
 func (s *service) answer(b *books, m Message, undo bool) Message {
-	d := b.decisions[m.Order.ID]
+	d := b.decisions[m.key()]
 	effect := s.Effect(m.Order)
 	problem := s.tooOld(m)
 	switch {
@@ -221,16 +221,17 @@ func (b *books) move(order string, effect map[string]int64, sign int64) {
 func (s *service) open(ctx context.Context, tx pgx.Tx, batch []Message) (*books, error) {
 	b := &books{decisions: map[string]*decision{}, done: map[string]map[string]int64{},
 		taken: map[string]int64{}}
-	var toUndo, accounts []string
+	var keys, toUndo, accounts []string
 	for _, m := range batch {
-		b.decisions[m.Order.ID] = &decision{placedAt: m.Order.PlacedAt}
+		keys = append(keys, m.key())
+		b.decisions[m.key()] = &decision{placedAt: m.Order.PlacedAt}
 		accounts = append(accounts, sorted(s.Effect(m.Order))...)
 		if s.undoes[m.Kind] {
 			toUndo = append(toUndo, m.Order.ID)
 		}
 	}
 	rows, err := tx.Query(ctx, `SELECT order_id, status, reason FROM decisions
-		WHERE order_id = ANY($1) ORDER BY order_id FOR UPDATE`, orders(batch))
+		WHERE order_id = ANY($1) ORDER BY order_id FOR UPDATE`, unique(keys))
 	if err != nil {
 		return nil, fmt.Errorf("decisions: %w", err)
 	}

@@ -141,12 +141,13 @@ func (w *Website) placeBatch(batch []placed) {
 		return
 	}
 	for _, p := range batch {
-		p.done <- refusal(ctx, p.order, err)
+		p.done <- Refusal(ctx, p.order, err)
 	}
 }
 
-// refusal is what the customer is told.
-func refusal(ctx context.Context, order shop.Order, err error) error {
+// Refusal is what the customer is told when an order could not be written, in the terms of
+// [shop.Counter]; nil for a nil err. ctx is that of the attempt, whose cause says why it ended.
+func Refusal(ctx context.Context, order shop.Order, err error) error {
 	switch {
 	case err == nil:
 		return nil
