@@ -77,8 +77,8 @@ type Run interface {
 	Place(ctx context.Context, n int) (accepted int, err error)
 	// Ask places one order, whose body is given. That the shop refuses it is in the ledger.
 	Ask(ctx context.Context, body string)
-	// Inject runs the step's own tool for an act.
-	Inject(ctx context.Context, act string, n int) error
+	// Inject runs the step's own tool for an act, with more arguments behind its own.
+	Inject(ctx context.Context, act string, more ...string) error
 	// Deploy asks the step's deployer for another version.
 	Deploy(ctx context.Context, version string) error
 }

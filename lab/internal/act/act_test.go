@@ -82,7 +82,7 @@ type toy struct{}
 func (toy) Kinds() []string    { return []string{"consumer", "old-consumer", "tier-2"} }
 func (toy) Services() []string { return []string{"postgres", "redis"} }
 func (toy) Tool(act string) []string {
-	return map[string][]string{"poison": {"./inject"}}[act]
+	return map[string][]string{"poison": {"./inject"}, "hand": {"./operator"}}[act]
 }
 
 func (toy) Deployer() string { return "tier-2" }
@@ -90,7 +90,8 @@ func (toy) Deployer() string { return "tier-2" }
 // plain is a step that cannot do what needs a process of its own.
 type plain struct{ toy }
 
-func (plain) Deployer() string { return "" }
+func (plain) Deployer() string     { return "" }
+func (plain) Tool(string) []string { return nil }
 
 func check(s Step, text string) error {
 	a, words, err := Parse(text)
@@ -110,7 +111,7 @@ func TestCheckAct(t *testing.T) {
 		"resume every consumer", "restart postgres", "kill redis", "kill redis-3", "cut redis-5",
 		"heal every old-consumer", "scale consumer 4", "scale old-consumer +1", "scale consumer -1",
 		"slow consumer-1 100ms 50KB/s", "slow every consumer 1s", "restart tier-2-1",
-		"deploy v2",
+		"deploy v2", "hand kill producer",
 	} {
 		if err := check(step, act); err != nil {
 			t.Errorf("%s: %v", act, err)
@@ -144,6 +145,7 @@ func TestCheckAct(t *testing.T) {
 		"slow consumer":         "how slow?",
 		"deploy":                "which version?",
 		"deploy v1 v2":          "which version?",
+		"hand":                  "what is to be done",
 	} {
 		if err := check(step, act); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want an error with %q, got: %v", act, want, err)
@@ -151,6 +153,9 @@ func TestCheckAct(t *testing.T) {
 	}
 	if err := check(plain{}, "deploy v2"); err == nil || !strings.Contains(err.Error(), "deploys: true") {
 		t.Errorf("deploy without a deployer: %v", err)
+	}
+	if err := check(plain{}, "hand edit"); err == nil || !strings.Contains(err.Error(), "inject: hand:") {
+		t.Errorf("by hand without a tool: %v", err)
 	}
 }
 

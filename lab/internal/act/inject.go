@@ -3,6 +3,7 @@ package act
 import (
 	"context"
 	"fmt"
+	"strconv"
 )
 
 const maxInject = 10_000
@@ -24,7 +25,7 @@ func injection(name, help string) Act {
 			if err != nil {
 				return err
 			}
-			return run.Inject(ctx, name, n)
+			return run.Inject(ctx, name, "-count", strconv.Itoa(n))
 		},
 	}
 }

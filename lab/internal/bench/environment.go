@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"course.example/lab/internal/act"
@@ -79,14 +78,21 @@ func (s *supervisor) tool(ctx context.Context, name string, command ...string) (
 	return out, err
 }
 
-// Inject puts messages into the step's input with the step's own tool for an act. A second message
-// of one order, which the tool reports, is no ghost.
-func (s *supervisor) Inject(ctx context.Context, name string, n int) error {
-	command := s.cfg.Step.Tool(name)
+// Inject runs the step's own tool for an act, which puts messages into the step's input, say. A
+// second message of one order, which the tool reports, is no ghost.
+func (s *supervisor) Inject(ctx context.Context, name string, more ...string) error {
+	command := slices.Clone(s.cfg.Step.Tool(name))
 	if len(command) == 0 {
 		return fmt.Errorf("this step has no tool for it: %w", act.ErrCannot)
 	}
-	out, err := s.tool(ctx, "inject", append(slices.Clone(command), "-count", strconv.Itoa(n))...)
+	for i, word := range command {
+		expanded, err := manifest.Expand(word, s.places(""))
+		if err != nil {
+			return fmt.Errorf("inject: %s: %w", name, err)
+		}
+		command[i] = expanded
+	}
+	out, err := s.tool(ctx, "inject", append(command, more...)...)
 	for line := range strings.Lines(out) {
 		s.record.observe(history.ParseLine("inject", []byte(strings.TrimRight(line, "\n"))))
 	}

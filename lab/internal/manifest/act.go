@@ -38,9 +38,10 @@ func (s *Step) Services() []string {
 	return names
 }
 
-// Injections are the commands that put messages into the step's input, past its front door, by
-// the name of the act that they are for: poison, duplicate. Each is a package of the step and its
-// arguments, and gets "-count N" besides.
+// Injections are the step's own commands for what is done past its front door, by the name of the
+// act that they are for: poison and duplicate put messages into the step's input, hand does what
+// people do by hand. Each is a package of the step and its arguments, which may ask for [Places],
+// and gets "-count N" or the words of the act besides.
 type Injections map[string][]string
 
 // Tool is the step's own command for an act that puts messages into its input.
