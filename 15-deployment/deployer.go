@@ -2,14 +2,17 @@ package deployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/errgroup"
 )
 
 // programs are what a version consists of, in the order in which they are replaced: whoever reads
@@ -17,54 +20,80 @@ import (
 var programs = []string{"consumer", "producer"}
 
 // Deployer keeps the shop's programs running and brings other versions of them in. It is a control
-// loop: it knows what should run, sees what does, and does what is missing. Its methods are safe for
+// loop: it reads what should run, sees what does, and does what is missing. Its methods are safe for
 // concurrent use.
 type Deployer struct {
 	settings Settings
 	wrong    variant
 	pool     *pgxpool.Pool // for migrations
 	door     *Door
-	group    sync.WaitGroup // a guard for each replica, and the rollout
-	rollout  sync.Mutex     // held by whoever starts and ends replicas
+	launcher func(program, version, name string, env []string) (*Replica, error)
+	tables   func(context.Context, Release) error // brings them to what the release needs
+	group    sync.WaitGroup                       // a guard for each replica
+	hands    sync.Mutex                           // held by whoever starts and ends replicas
 	// last ends when even those in progress must be done: DrainIn after Run was told to end.
 	last context.Context
+	kick chan struct{} // wakes the control loop
 
 	mu       sync.Mutex
-	desired  Desired
+	file     watched // desired.yaml
+	desired  Desired // what should run
+	applied  Desired // what was brought about last, and held
 	replicas []*Replica
-	started  int // for the names
-	restarts int // of replicas that ended unasked, or did not answer
-	peak     int // replicas at a time, since the rollout began
-	rolling  bool
-	trouble  error         // why it is not as desired
-	kick     chan struct{} // wakes the control loop
+	trouble  error // why it is not as desired
+	figures  figures
+}
+
+// figures are what the deployer logs of itself, since its start or since a rollout began.
+type figures struct {
+	started          int      // replicas, for their names
+	restarts         int      // replicas that ended unasked, or did not answer
+	unreadable       int      // texts of desired.yaml with a mistake
+	drifted          int      // changes that were found though nobody had asked for them
+	drift            []string // the last of them
+	lastDrift        string   // the plan that mends it; "" when it was mended
+	warming, warmest int      // replicas that were started and not ready: now, and at most
+	peak, memory     int      // of a rollout: replicas at a time, and their memory in MiB
 }
 
 // NewDeployer returns a deployer that uses the pool, which stays the caller's.
 func NewDeployer(s Settings, pool *pgxpool.Pool) *Deployer {
-	return &Deployer{
+	d := &Deployer{
 		settings: s, wrong: variants[s.Variant], pool: pool, door: NewDoor(s.Slow),
-		kick: make(chan struct{}, 1), last: context.Background(),
-		desired: Desired{Version: s.Version, Replicas: map[string]int{"producer": 2, "consumer": 2}},
+		launcher: Launch, kick: make(chan struct{}, 1), last: context.Background(),
+		file: watched{path: s.Desired},
+		desired: Desired{
+			Version:  s.Version,
+			Replicas: map[string]int{"producer": 2, "consumer": 2},
+			Settings: map[string]string{},
+			Flags:    map[string]bool{Discount: false},
+		},
 	}
+	d.tables = d.migrate
+	return d
 }
 
 // Run brings up what is desired, and keeps it up until ctx ends. Then everything drains.
 func (d *Deployer) Run(ctx context.Context) error {
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	d.hands.Lock()
 	d.last = last
+	d.hands.Unlock()
 	context.AfterFunc(ctx, func() { time.AfterFunc(d.settings.DrainIn, cancel) })
 	defer d.end()
-	desired, err := readDesired(d.settings.Desired, d.desired)
-	if err != nil {
+	if err := d.recall(); err != nil {
 		return err
 	}
-	d.setDesired(desired)
-	tick := time.NewTicker(lookEvery)
+	keep := d.keep
+	if d.wrong.script {
+		keep = d.script()
+	}
+	tick := time.NewTicker(d.settings.Look)
 	defer tick.Stop()
 	for {
-		d.keep(ctx)
+		d.look()
+		keep(ctx)
 		select {
 		case <-d.kick:
 		case <-tick.C:
@@ -74,45 +103,144 @@ func (d *Deployer) Run(ctx context.Context) error {
 	}
 }
 
-// lookEvery is how often the deployer compares what runs with what should, if nothing happens.
-const lookEvery = time.Second
-
-// keep does what is missing. While a version comes in, that is the rollout's business.
-func (d *Deployer) keep(ctx context.Context) {
-	if !d.rollout.TryLock() {
-		return
+// recall reads what should run and what held last, from before the deployer's own end.
+func (d *Deployer) recall() error {
+	desired, err := readDesired(d.settings.Desired, d.desired)
+	if err != nil {
+		return err
 	}
-	defer d.rollout.Unlock()
-	desired := d.Desired()
-	drift := Plan(desired, d.Running())
-	if len(drift) == 0 {
-		return
-	}
-	slog.Info("not as desired", "plan", fmt.Sprint(drift))
-	release, err := FindRelease(desired.Version)
-	if err == nil {
-		err = d.migrate(ctx, release)
-	}
-	if err == nil {
-		err = d.converge(ctx, desired.Version)
+	applied, err := readDesired(d.appliedPath(), Desired{})
+	if err != nil {
+		return err
 	}
 	d.mu.Lock()
-	d.trouble = err
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	d.desired, d.applied = desired, applied
+	if _, err := os.Stat(d.settings.Desired); errors.Is(err, fs.ErrNotExist) {
+		return writeDesired(d.settings.Desired, desired) // for people to edit
+	}
+	return nil
+}
+
+// appliedPath is where the deployer remembers what held: desired.yaml may ask for something that
+// never did.
+func (d *Deployer) appliedPath() string {
+	if d.settings.Desired == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(d.settings.Desired), "applied.yaml")
+}
+
+// look reads desired.yaml, if somebody has edited it. What cannot be read changes nothing.
+func (d *Deployer) look() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	want, edited, err := d.file.look()
+	if err != nil {
+		d.figures.unreadable++
+		slog.Error("what should run cannot be read: all goes on as it was",
+			"error", err, "unreadable", d.figures.unreadable)
+	}
+	if edited && !want.equal(d.desired) {
+		slog.Info("desired.yaml was edited", "version", want.Version)
+		d.desired = want
+	}
+}
+
+// keep does what is missing.
+func (d *Deployer) keep(ctx context.Context) {
+	d.hands.Lock()
+	defer d.hands.Unlock()
+	want, applied := d.Desired(), d.Applied()
+	plan := Plan(want, d.State())
+	asked := !want.equal(applied)
+	if len(plan) == 0 && !asked {
+		return
+	}
+	if asked {
+		slog.Info("not as desired", "plan", fmt.Sprint(plan))
+	} else {
+		d.noteDrift(plan)
+	}
+	done, err := d.apply(ctx, applied, want)
+	d.note(want, done, err)
+	if err == nil {
+		err = writeDesired(d.appliedPath(), d.Applied())
+	}
 	if err != nil && ctx.Err() == nil {
 		slog.Warn("not as desired yet", "reason", err)
 	}
-	if err != nil {
-		return
+	if err == nil {
+		now := d.now()
+		slog.Info("as desired", "version", done.Version, "replicas", len(d.State().Replicas),
+			"restarts", now.restarts, "drift", now.drifted, "warming", now.warmest,
+			"flips", d.door.Flips())
 	}
-	slog.Info("as desired", "version", desired.Version, "restarts", d.Restarts())
 }
 
-func (d *Deployer) end() {
-	d.rollout.Lock() // a rollout sees that ctx has ended, and ends
-	defer d.rollout.Unlock()
-	d.retireAll(d.having(func(*Replica) bool { return true }))
-	d.group.Wait()
+// note remembers what was brought about instead of what was wanted, or why it was not.
+func (d *Deployer) note(want, done Desired, trouble error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if done.Version != want.Version {
+		d.desired.Version = done.Version // what did not hold is not desired any more
+	}
+	d.trouble = trouble
+	if trouble == nil {
+		d.applied, d.figures.lastDrift = done, ""
+	}
+}
+
+// rolling says whether another version is coming in. It is called with the lock held.
+func (d *Deployer) rolling() bool {
+	return d.applied.Version != "" && d.desired.Version != d.applied.Version
+}
+
+// maxDrift is how many lines of drift are kept to be shown; all are in the log.
+const maxDrift = 100
+
+// noteDrift remembers what is not as desired although nobody has edited what is.
+func (d *Deployer) noteDrift(plan []Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.figures.lastDrift == fmt.Sprint(plan) {
+		return // it could not be mended yet
+	}
+	d.figures.lastDrift = fmt.Sprint(plan)
+	lines := slices.Clone(d.figures.drift) // somebody may be reading the old ones
+	for _, c := range plan {
+		lines = append(lines, time.Now().Format(time.TimeOnly)+" "+c.String())
+	}
+	d.figures.drift = lines[max(0, len(lines)-maxDrift):]
+	d.figures.drifted += len(plan)
+	slog.Warn("drift: it was changed by hand, or has died", "plan", fmt.Sprint(plan),
+		"drift", d.figures.drifted)
+}
+
+// apply brings about what is wanted, and returns what runs then. Another version comes in beside the
+// one that held last. If that one does not run, as after a crash in the middle, it comes first: of
+// the other nobody knows yet whether it can be trusted.
+func (d *Deployer) apply(ctx context.Context, held, want Desired) (done Desired, err error) {
+	d.door.Switch(want.Flags)
+	if held.Version == "" || held.Version == want.Version {
+		return want, d.install(ctx, want)
+	}
+	if err := d.install(ctx, held); err != nil {
+		return want, err
+	}
+	return d.roll(ctx, held, want)
+}
+
+// install makes what is wanted the only thing that runs, with the tables that it needs.
+func (d *Deployer) install(ctx context.Context, want Desired) error {
+	release, err := FindRelease(want.Version)
+	if err != nil {
+		return err
+	}
+	if err := d.tables(ctx, release); err != nil {
+		return err
+	}
+	return d.converge(ctx, want)
 }
 
 // migrate brings the tables to what the release needs, before any of its replicas starts. The old
@@ -129,191 +257,29 @@ func (d *Deployer) migrate(ctx context.Context, release Release) error {
 	return err
 }
 
-// converge makes a version the only one that runs, with all its replicas.
-func (d *Deployer) converge(ctx context.Context, version string) error {
-	d.door.Split(version, 100) // for as long as there is another
-	if err := d.fill(ctx, version); err != nil {
-		return err
-	}
-	d.retireAll(d.surplus(version))
-	d.door.Split("", 0)
-	return nil
-}
-
-// surplus are the replicas that are too many where a version is the only one that should run.
-func (d *Deployer) surplus(version string) []*Replica {
-	desired := d.Desired()
-	desired.Version = version
-	plan := Plan(desired, d.Running())
-	return d.having(func(r *Replica) bool {
-		return slices.ContainsFunc(plan, func(c Change) bool { return !c.Start && c.Name == r.Name })
-	})
-}
-
-// fill starts what is missing of a version, two replicas at a time: to start is the most that a
-// program asks of its database.
-func (d *Deployer) fill(ctx context.Context, version string) error {
-	desired := d.Desired()
-	desired.Version = version
-	for _, program := range programs {
-		var group errgroup.Group // for its limit, and the first error
-		group.SetLimit(2)
-		for _, c := range Plan(desired, d.Running()) {
-			if c.Start && c.Program == program {
-				group.Go(func() error { return d.launch(ctx, program, version) })
-			}
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// launch starts a replica, waits until it is ready, and lets it serve. When it is not ready in
-// time it is gone again, and launch returns why.
-func (d *Deployer) launch(ctx context.Context, program, version string) error {
-	d.mu.Lock()
-	d.started++
-	name := fmt.Sprintf("%s-%s-%d", program, version, d.started)
-	d.mu.Unlock()
-	r, err := launch(program, version, name)
-	if err != nil {
-		return err
-	}
-	d.mu.Lock()
-	d.replicas = append(d.replicas, r)
-	d.peak = max(d.peak, len(d.replicas))
-	d.mu.Unlock()
-	if !d.wrong.notReady {
-		err := r.awaitReady(ctx, d.settings.ReadyIn)
-		if err != nil && ctx.Err() == nil {
-			d.retire(r)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if program == "producer" {
-		d.door.Add(r)
-	}
-	d.group.Go(func() { d.guard(r) })
-	return nil
-}
-
-// retire takes a replica out of service: first it gets no more orders, then it finishes those it
-// has, then it ends.
-func (d *Deployer) retire(r *Replica) {
-	close(r.retired)
-	defer d.forget(r)
-	if d.wrong.noDrain {
-		r.kill()
-		return
-	}
-	ctx, cancel := context.WithTimeout(d.last, d.settings.DrainIn)
-	defer cancel()
-	d.door.Remove(ctx, r)
-	if err := r.drain(ctx); err != nil {
-		slog.Warn("a replica did not drain", "error", err)
-	}
-}
-
-func (d *Deployer) retireAll(replicas []*Replica) {
-	var group sync.WaitGroup
-	for _, r := range replicas {
-		group.Go(func() { d.retire(r) })
-	}
-	group.Wait()
-}
-
-// forget strikes a replica off that is gone.
-func (d *Deployer) forget(r *Replica) {
-	gone, cancel := context.WithCancel(context.Background())
-	cancel()
-	d.door.Remove(gone, r) // nothing that it had in progress is waited for
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.replicas = slices.DeleteFunc(d.replicas, func(other *Replica) bool { return other == r })
-}
-
-const (
-	// aliveEvery is how often a replica is asked whether it is alive, and deadAfter how many times
-	// it may fail to say so.
-	aliveEvery = 200 * time.Millisecond
-	deadAfter  = 3
-)
-
-// guard strikes a replica off that ends unasked, or is not alive any more. The control loop sees
-// that one is missing.
-func (d *Deployer) guard(r *Replica) {
-	tick := time.NewTicker(aliveEvery)
-	defer tick.Stop()
-	for failed := 0; failed < deadAfter; {
-		select {
-		case <-r.retired:
-			return
-		case <-r.exited:
-			failed = deadAfter
-		case <-tick.C:
-			failed++
-			if r.probe(context.Background(), "/healthz") == nil {
-				failed = 0
-			}
-		}
-	}
-	select {
-	case <-r.retired: // it was about to end
-		return
-	default:
-	}
-	r.kill()
-	d.forget(r)
-	d.mu.Lock()
-	d.restarts++
-	n := d.restarts
-	d.mu.Unlock()
-	slog.Warn("a replica was lost", "replica", r.Name, "restarts", n)
-	select {
-	case d.kick <- struct{}{}:
-	default:
-	}
-}
-
-// having are the replicas for which that is true, the oldest first.
-func (d *Deployer) having(is func(*Replica) bool) []*Replica {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var some []*Replica
-	for _, r := range d.replicas {
-		if is(r) {
-			some = append(some, r)
-		}
-	}
-	return some
-}
-
-func (d *Deployer) of(program, version string) []*Replica {
-	return d.having(func(r *Replica) bool { return r.Program == program && r.Version == version })
-}
-
-func (d *Deployer) others(version string) []*Replica {
-	return d.having(func(r *Replica) bool { return r.Version != version })
+func (d *Deployer) end() {
+	d.hands.Lock()
+	defer d.hands.Unlock()
+	d.retireAll(d.having(func(*Replica) bool { return true }))
+	d.group.Wait()
 }
 
 // Restarts is how many replicas had to be replaced.
-func (d *Deployer) Restarts() int {
+func (d *Deployer) Restarts() int { return d.now().restarts }
+
+func (d *Deployer) now() figures {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.restarts
+	return d.figures
 }
 
-// Running is what runs.
-func (d *Deployer) Running() []Running {
-	var all []Running
+// State is what there is.
+func (d *Deployer) State() State {
+	state := State{Flags: d.door.Flags()}
 	for _, r := range d.having(func(*Replica) bool { return true }) {
-		all = append(all, Running{r.Program, r.Version, r.Name})
+		state.Replicas = append(state.Replicas, Running{r.Program, r.Version, r.Settings, r.Name})
 	}
-	return all
+	return state
 }
 
 // Desired is what should run.
@@ -323,8 +289,9 @@ func (d *Deployer) Desired() Desired {
 	return d.desired
 }
 
-func (d *Deployer) setDesired(desired Desired) {
+// Applied is what was brought about last, and held.
+func (d *Deployer) Applied() Desired {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.desired = desired
+	return d.applied
 }

@@ -3,8 +3,10 @@
 // Where to look, one idea per file:
 //
 //	strategies.go  stop-and-start, rolling, blue/green, canary, and the way back
-//	deployer.go    the control loop: launch, wait until ready, retire, keep
+//	deployer.go    the control loop: look, plan, apply
 //	desired.go     what should run, and the plan from what runs to it
+//	fleet.go       the hands of the loop: launch, wait until ready, drain, retire
+//	flags.go       code that is deployed and not yet on
 //	door.go        the proxy before the replicas: weights, and orders in progress
 //	replica.go     a child process that is started, asked, drained
 //	probes.go      ready and alive are two questions

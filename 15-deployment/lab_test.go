@@ -18,6 +18,11 @@ func TestPage(t *testing.T) {
 	labtest.Page(t, "README.md", "MEASUREMENTS.md")
 }
 
+// The slide's code is on the page as it is, and so is what it survives.
+func TestSlide(t *testing.T) {
+	labtest.Slide(t, "README.md")
+}
+
 // What a student finds is red, and for the stated reason; each solution is green.
 func TestExercises(t *testing.T) {
 	labtest.Exercises(t)

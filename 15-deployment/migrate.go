@@ -45,6 +45,16 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, version int64) error {
 	return migrate(ctx, pool, version, lockTimeout)
 }
 
+// MigrateURL brings a database to what v1 and v2 can work with side by side.
+func MigrateURL(ctx context.Context, address string) error {
+	pool, err := pgxpool.New(ctx, address)
+	if err != nil {
+		return fmt.Errorf("open a pool of connections: %w", err)
+	}
+	defer pool.Close()
+	return Migrate(ctx, pool, Expanded)
+}
+
 func migrate(
 	ctx context.Context, pool *pgxpool.Pool, version int64, patience time.Duration,
 ) error {
@@ -100,11 +110,20 @@ func migrateOnce(
 	})
 }
 
-// Backfill gives the orders of old times their customer, a batch at a time, and returns how many
-// there were. Each batch is a transaction: a backfill that is killed goes on where it was. Between
-// two batches the database has as long a rest as the last one took, so that a busy one is asked
-// for less.
-func Backfill(ctx context.Context, pool *pgxpool.Pool, batch int) (filled int64, err error) {
+const (
+	// batchTime is how long one batch of a backfill may take: so long it holds its rows, and an order
+	// that wants one of them waits.
+	batchTime = 50 * time.Millisecond
+	// firstBatch is how many rows the first one has: of the database nothing is known yet.
+	firstBatch = 10
+)
+
+// Backfill gives the orders of old times their customer, in batches of at most so many rows, and
+// returns how many there were. Each batch is a transaction: a backfill that is killed goes on where
+// it was. It gives way to customers in two ways. A batch that takes too long is followed by one half
+// its size; and between two the database has as long a rest as the last one took.
+func Backfill(ctx context.Context, pool *pgxpool.Pool, most int) (filled int64, err error) {
+	batch := min(firstBatch, most)
 	for {
 		began := time.Now()
 		done, err := pool.Exec(ctx, `
@@ -121,10 +140,20 @@ func Backfill(ctx context.Context, pool *pgxpool.Pool, batch int) (filled int64,
 				return filled, err
 			}
 		}
-		if !pause(ctx, time.Since(began)) {
+		took := time.Since(began)
+		batch = nextBatch(batch, most, took)
+		if !pause(ctx, took) {
 			return filled, fmt.Errorf("backfill: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// nextBatch is the size of the batch after one that took so long.
+func nextBatch(batch, most int, took time.Duration) int {
+	if took > batchTime {
+		return max(1, batch/2)
+	}
+	return min(batch*2, most)
 }
 
 // unfilled says whether a row was passed over because a consumer had it in progress.

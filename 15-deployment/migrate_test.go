@@ -87,9 +87,13 @@ func TestReadyForTheTables(t *testing.T) {
 			t.Parallel()
 			db := newStore(t, version)
 			for _, release := range []string{"v1", "v2"} {
-				err := db.ready(t.Context(), release)
-				if (err == nil) != ready[release] {
-					t.Errorf("%s is ready: %v", release, err)
+				for program, err := range map[string]error{
+					"producer": NewProducer(db.pool, db.settings, releases[release]).Ready(t.Context()),
+					"consumer": NewConsumer(db.pool, db.settings, releases[release]).Ready(t.Context()),
+				} {
+					if (err == nil) != ready[release] {
+						t.Errorf("the %s of %s is ready: %v", program, release, err)
+					}
 				}
 			}
 			if n := db.count(t, `SELECT count(*) FROM orders`); n != 0 {
@@ -165,6 +169,46 @@ func TestBackfillGoesOn(t *testing.T) {
 	}
 	if none, err := Backfill(t.Context(), db.pool, 100); none != 0 || err != nil {
 		t.Errorf("once more: %d, %v", none, err)
+	}
+}
+
+func TestNextBatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		batch int
+		took  time.Duration
+		next  int
+	}{
+		{10, batchTime / 10, 20}, {80, batchTime, 100}, {100, 0, 100},
+		{100, batchTime + 1, 50}, {1, time.Hour, 1},
+	} {
+		if next := nextBatch(c.batch, 100, c.took); next != c.next {
+			t.Errorf("%d rows took %s: then %d, want %d", c.batch, c.took, next, c.next)
+		}
+	}
+}
+
+// A database that is busy is asked for less at a time.
+func TestBackfillGivesWay(t *testing.T) {
+	t.Parallel()
+	batches := map[bool]int{}
+	for _, busy := range []bool{false, true} {
+		db := newStore(t, Base)
+		db.exec(t, `INSERT INTO orders (id, user_email, total_cents, placed_at)
+			SELECT gen_random_uuid(), 'ada@example.com', 1, now() FROM generate_series(1, 40)`)
+		db.migrate(t, Expanded)
+		if busy { // each row takes its time
+			db.exec(t, `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+				'BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END'`)
+			db.exec(t, `CREATE TRIGGER slow BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION slow()`)
+		}
+		if filled, err := Backfill(t.Context(), db.pool, 100); filled != 40 || err != nil {
+			t.Errorf("busy %v: %d were filled, %v", busy, filled, err)
+		}
+		batches[busy] = db.count(t, `SELECT count(DISTINCT xmin::text) FROM orders`)
+	}
+	if batches[true] < 15 || batches[false] >= batches[true] {
+		t.Errorf("%d batches, and %d where the database is busy", batches[false], batches[true])
 	}
 }
 
@@ -316,12 +360,13 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"-database-url=postgres://shop:hunter2@localhost:many/": "want postgres://user:password@",
-		"-variant=sloppy": "no-drain, no-readiness, stop-all",
+		"-variant=sloppy": "no-drain, no-readiness, script, stop-all",
 		"-version=v9":     "v1, v2",
 		"-workers=0":      "workers must be 1",
 		"-work=5s":        "choose a longer timeout",
 		"-poll=0s":        "poll must be",
 		"-strategy=bold":  "-h lists the flags",
+		"-cache=-1":       "cache must be 0",
 	} {
 		_, _, err := ReplicaSettings("producer", []string{args})
 		usage := new(shop.UsageError)
@@ -334,6 +379,7 @@ func TestSettings(t *testing.T) {
 		"-strategy=bold": "blue-green, canary, rolling, stop-and-start",
 		"-max-bad=1":     "between 0 and 1",
 		"-enough=0":      "enough must be 1",
+		"-look=0s":       "look must be",
 		"-version=v9":    "v1, v2",
 	} {
 		if _, err := DeployerSettings([]string{args}); err == nil || !strings.Contains(err.Error(), want) {

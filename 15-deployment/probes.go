@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync/atomic"
 
 	"course.example/shop"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Probes are the two questions that a deployer asks a program, and they are two because the
@@ -19,6 +21,8 @@ import (
 //	GET /readyz   can it serve now? If not, it gets no orders, and is left in peace.
 type Probes struct {
 	Ready func(context.Context) error
+	// Fill fills the program's caches before it is ready; nil where it has none.
+	Fill func(context.Context) error
 	// Orders takes orders; nil for a program that takes none.
 	Orders http.Handler
 	warm   atomic.Bool
@@ -32,9 +36,33 @@ func NewProbes(s Settings, r Release, ready func(context.Context) error) *Probes
 	return &Probes{Ready: ready, never: r.never, onDatabase: variants[s.Variant].onDatabase}
 }
 
-// WarmUp is what a program does before it can serve: it fills its caches, say.
+// WarmUp is what a program does before it can serve. It goes on until it is done, or ctx ends.
 func (p *Probes) WarmUp(ctx context.Context, s Settings) error {
-	p.warm.Store(pause(ctx, s.WarmUp) && !p.never)
+	warm := pause(ctx, s.WarmUp)
+	for tries := pauses(); warm && p.Fill != nil; {
+		err := p.Fill(ctx)
+		if err == nil {
+			break
+		}
+		slog.WarnContext(ctx, "not warm yet", "error", err)
+		warm = pause(ctx, tries.NextBackOff())
+	}
+	p.warm.Store(warm && !p.never)
+	return nil
+}
+
+// FillCache reads so many rows, as a program does that wants them in its memory. Nothing costs a
+// database more.
+func FillCache(ctx context.Context, pool *pgxpool.Pool, s Settings) error {
+	if s.Cache == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	_, err := pool.Exec(ctx, `SELECT count(*) FROM generate_series(1, $1)`, s.Cache)
+	if err != nil {
+		return fmt.Errorf("fill the cache: %w", err)
+	}
 	return nil
 }
 

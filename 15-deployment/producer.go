@@ -46,7 +46,7 @@ func (p *Producer) Place(ctx context.Context, order shop.Order) error {
 			retryAfter)
 	}
 	defer conn.Release()
-	_, err = conn.Exec(ctx, p.release.insertSQL(), p.release.row(order)...)
+	_, err = conn.Exec(ctx, p.release.insertSQL(), p.release.row(ctx, order)...)
 	if err == nil {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (p *Producer) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return tryStatement(ctx, p.pool, p.release.insertSQL(), p.release.row(sample)...)
+	return tryStatement(ctx, p.pool, p.release.insertSQL(), p.release.row(ctx, sample)...)
 }
 
 // tryStatement runs a statement and takes back what it did.

@@ -21,13 +21,14 @@ type Release struct {
 	column string // where the customer stands
 	// spoil is what a bad release does to each order that it takes; nil does nothing.
 	spoil func(ctx context.Context, order shop.Order) error
-	never bool // it is never ready
-	euros bool // it writes euros where all others read cents
+	never bool     // it is never ready
+	euros bool     // it writes euros where all others read cents
+	flags []string // those that it has the code for
 }
 
 var releases = map[string]Release{
 	"v1":             {Name: "v1", Schema: Base, column: "user_email"},
-	"v2":             {Name: "v2", Schema: Expanded, column: "customer"},
+	"v2":             {Name: "v2", Schema: Expanded, column: "customer", flags: []string{Discount}},
 	"v2-errors":      {Name: "v2-errors", Schema: Expanded, column: "customer", spoil: oneInThree()},
 	"v2-slow":        {Name: "v2-slow", Schema: Expanded, column: "customer", spoil: slowly},
 	"v2-euros":       {Name: "v2-euros", Schema: Expanded, column: "customer", euros: true},
@@ -49,9 +50,12 @@ func (r Release) insertSQL() string {
 		VALUES ($1, $2, $3, $4)`, r.column)
 }
 
-// row are the parameters of insertSQL.
-func (r Release) row(o shop.Order) []any {
+// row are the parameters of insertSQL. What the order costs hangs on the flags that ctx has.
+func (r Release) row(ctx context.Context, o shop.Order) []any {
 	total := o.TotalCents()
+	if r.isOn(ctx, Discount) {
+		total -= total / 10
+	}
 	if r.euros {
 		total /= 100
 	}

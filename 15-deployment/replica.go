@@ -12,22 +12,28 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
 )
 
 // Replica is one running copy of a program, a child process.
 type Replica struct {
-	Program, Version, Name, Addr string
+	Program, Version, Settings, Name, Addr string
+	Pid                                    int
 
-	cmd      *exec.Cmd
-	lifeline io.Closer
-	exited   chan struct{}
-	retired  chan struct{} // closed when its end is wanted
+	stop    func() // asks it to drain and to end
+	kill    func() // ends it at once
+	exited  chan struct{}
+	retired chan struct{} // closed when its end is wanted
 }
 
-// launch starts a replica. It has begun to run when launch returns, and is not ready.
-func launch(program, version, name string) (*Replica, error) {
+// Launch starts a replica. It has begun to run when Launch returns, and is not ready. It drains and
+// ends when this process has ended, however that ended.
+func Launch(program, version, name string, env []string) (*Replica, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the programs: %w", err)
@@ -41,8 +47,8 @@ func launch(program, version, name string) (*Replica, error) {
 		path += ".exe"
 	}
 	cmd := exec.Command(path)
-	cmd.Env = append(os.Environ(), "VERSION="+version, "ADDR="+addr, "PROCESS="+name,
-		"LIFELINE=stdin")
+	cmd.Env = slices.Concat(os.Environ(), env, []string{"VERSION=" + version, "ADDR=" + addr,
+		"PROCESS=" + name, "LIFELINE=stdin"})
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	lifeline, err := cmd.StdinPipe()
 	if err != nil {
@@ -52,8 +58,15 @@ func launch(program, version, name string) (*Replica, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	r := &Replica{
-		Program: program, Version: version, Name: name, Addr: addr, cmd: cmd, lifeline: lifeline,
+		Program: program, Version: version, Settings: strings.Join(env, " "), Name: name, Addr: addr,
+		Pid:    cmd.Process.Pid,
 		exited: make(chan struct{}), retired: make(chan struct{}),
+		kill: func() { _ = cmd.Process.Kill() }, // it may have ended already
+		stop: func() {
+			if cmd.Process.Signal(syscall.SIGTERM) != nil {
+				_ = lifeline.Close() // Windows has no SIGTERM; without its lifeline a replica drains, too
+			}
+		},
 	}
 	go func() {
 		err := cmd.Wait()
@@ -99,8 +112,11 @@ func (r *Replica) awaitReady(ctx context.Context, within time.Duration) error {
 // probeTimeout bounds one question to a replica.
 const probeTimeout = 2 * time.Second
 
-// probe asks /readyz or /healthz. The connection is closed afterwards: a replica that ends should
-// not wait for it.
+// prober keeps no connection, also none that was opened for a question which was given up meanwhile:
+// a server that drains waits five seconds for the request on it (see [http.Server.Shutdown]).
+var prober = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// probe asks /readyz or /healthz.
 func (r *Replica) probe(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -108,8 +124,7 @@ func (r *Replica) probe(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	q.Close = true
-	resp, err := http.DefaultClient.Do(q)
+	resp, err := prober.Do(q)
 	if err != nil {
 		return err
 	}
@@ -124,20 +139,34 @@ func (r *Replica) probe(ctx context.Context, path string) error {
 // drain asks the replica to finish what it has in progress and to end. One that has not when ctx ends
 // is killed, which is an error.
 func (r *Replica) drain(ctx context.Context) error {
-	if r.cmd.Process.Signal(syscall.SIGTERM) != nil {
-		_ = r.lifeline.Close() // Windows has no SIGTERM; without its lifeline a replica drains, too
-	}
+	r.stop()
 	select {
 	case <-r.exited:
 		return nil
 	case <-ctx.Done():
-		r.kill()
+		r.Kill()
 		return fmt.Errorf("%s had not ended in time and was killed", r.Name)
 	}
 }
 
-// kill ends the replica with SIGKILL, whatever it has in progress, and waits for its end.
-func (r *Replica) kill() {
-	_ = r.cmd.Process.Kill() // it may have ended already
+// Kill ends the replica with SIGKILL, whatever it has in progress, and waits for its end.
+func (r *Replica) Kill() {
+	r.kill()
 	<-r.exited
+}
+
+// memory is what all replicas have of it together, in MiB: the sum of their resident set sizes, in
+// which what they share counts for each. It is 0 where the system does not tell.
+func (d *Deployer) memory() int {
+	var bytes uint64
+	for _, r := range d.having(func(*Replica) bool { return true }) {
+		p, err := process.NewProcess(int32(r.Pid))
+		if err != nil {
+			continue // it has just ended
+		}
+		if info, err := p.MemoryInfo(); err == nil {
+			bytes += info.RSS
+		}
+	}
+	return int(bytes >> 20)
 }

@@ -27,9 +27,11 @@ type Settings struct {
 	Work    time.Duration // how long the work for an order takes
 	Workers int           // orders that one consumer has in progress
 	Poll    time.Duration // between two looks at an empty table
+	Cache   int           // rows that a replica reads before it can serve
 
 	Strategy string        // how a new version comes in: see strategies
 	Desired  string        // the file that says what should run, see desired.go
+	Look     time.Duration // between two looks at that file, and at what runs
 	ReadyIn  time.Duration // how long a replica may take to be ready
 	DrainIn  time.Duration // how long a replica may take to end
 	Watch    time.Duration // how long a new version is watched at each stage, at least
@@ -46,7 +48,7 @@ func DefaultSettings() Settings {
 		Timeout: 5 * time.Second, Lease: 10 * time.Second,
 		WarmUp: 300 * time.Millisecond, Work: 20 * time.Millisecond,
 		Workers: 4, Poll: 50 * time.Millisecond,
-		Strategy: "rolling", ReadyIn: 15 * time.Second, DrainIn: 12 * time.Second,
+		Strategy: "rolling", Look: time.Second, ReadyIn: 15 * time.Second, DrainIn: 12 * time.Second,
 		Watch: 500 * time.Millisecond, Enough: 10, Slow: time.Second, MaxBad: 0.1,
 	}
 }
@@ -83,6 +85,8 @@ func ReplicaSettings(program string, args []string) (Settings, Release, error) {
 	f.Env("workers", "WORKERS")
 	f.DurationVar(&s.Poll, "poll", s.Poll, "between two looks at an empty table")
 	f.Env("poll", "POLL")
+	f.IntVar(&s.Cache, "cache", s.Cache, "rows to read from the database before it can serve")
+	f.Env("cache", "CACHE")
 	if err := f.Parse(args); err != nil {
 		return s, Release{}, err
 	}
@@ -104,6 +108,8 @@ func DeployerSettings(args []string) (Settings, error) {
 	f.Env("strategy", "STRATEGY")
 	f.StringVar(&s.Desired, "desired", s.Desired, "the file that says what should run")
 	f.Env("desired", "DESIRED")
+	f.DurationVar(&s.Look, "look", s.Look, "between two looks at that file, and at what runs")
+	f.Env("look", "LOOK")
 	f.DurationVar(&s.ReadyIn, "ready-in", s.ReadyIn, "how long a replica may take to be ready")
 	f.Env("ready-in", "READY_IN")
 	f.DurationVar(&s.DrainIn, "drain-in", s.DrainIn, "how long a replica may take to end")
@@ -157,6 +163,7 @@ func (s Settings) validate() error {
 		{"warm-up", s.WarmUp, 0},
 		{"work", s.Work, 0},
 		{"poll", s.Poll, time.Millisecond},
+		{"look", s.Look, time.Millisecond},
 		{"ready-in", s.ReadyIn, 100 * time.Millisecond},
 		{"drain-in", s.DrainIn, 100 * time.Millisecond},
 		{"watch", s.Watch, time.Millisecond},
@@ -172,6 +179,8 @@ func (s Settings) validate() error {
 			"in which it is done ends after %s: choose a longer timeout", s.Work, s.Timeout)
 	case s.Workers < 1 || s.Workers > 1000:
 		return usagef("workers must be 1 to 1000, is %d", s.Workers)
+	case s.Cache < 0 || s.Cache > 100_000_000:
+		return usagef("cache must be 0 to 100000000 rows, is %d", s.Cache)
 	case s.Enough < 1 || s.Enough > 1_000_000:
 		return usagef("enough must be 1 to 1000000, is %d", s.Enough)
 	case !(s.MaxBad > 0 && s.MaxBad < 1):

@@ -26,6 +26,7 @@ func run(ctx context.Context) error {
 	defer cancel()
 	consumer := deployment.NewConsumer(pool, settings, release)
 	probes := deployment.NewProbes(settings, release, consumer.Ready)
+	probes.Fill = func(ctx context.Context) error { return deployment.FillCache(ctx, pool, settings) }
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

@@ -26,7 +26,9 @@ func run(ctx context.Context) error {
 	defer cancel()
 	producer := deployment.NewProducer(pool, settings, release)
 	probes := deployment.NewProbes(settings, release, producer.Ready)
-	probes.Orders = shop.Counter{Place: probes.Place(producer.Place)}.Handler()
+	probes.Fill = func(ctx context.Context) error { return deployment.FillCache(ctx, pool, settings) }
+	counter := shop.Counter{Place: probes.Place(producer.Place)}
+	probes.Orders = deployment.WithFlags(settings, release, counter.Handler())
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return probes.WarmUp(ctx, settings) })
