@@ -47,6 +47,7 @@ func runCommand() *cli.Command {
 				Usage: "serve the page for the projector; -page=false does not"},
 			&cli.BoolFlag{Name: "proxy",
 				Usage: "put a proxy before every service, for cut, heal and slow"},
+			&cli.StringFlag{Name: "on", Usage: "run it on the `ENGINE`: kubernetes, compose, podman"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			step, args, err := stepAndArgs(cmd)
@@ -55,6 +56,9 @@ func runCommand() *cli.Command {
 			}
 			if err := checkLoad(cmd); err != nil {
 				return err
+			}
+			if cmd.IsSet("on") {
+				return runOn(ctx, step, cmd.String("on"), args)
 			}
 			if _, once := step.Once(); once {
 				if cmd.Bool("dev") {

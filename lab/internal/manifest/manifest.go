@@ -47,8 +47,11 @@ type Step struct {
 	// Settle is how long nothing may happen, while nothing waits, before a run is over. What is
 	// still open then is lost. It must be longer than the step's longest pause that nobody can
 	// be asked about, such as that before a retry. Default: 500ms with waiting, 2s without.
-	Settle      Duration     `yaml:"settle"`
-	Score       *Score       `yaml:"score"`
+	Settle Duration `yaml:"settle"`
+	Score  *Score   `yaml:"score"`
+	// Elsewhere is the folder of a module with a program ./engine, which runs the step on the engine
+	// that it is told by -on: `lab run 15 -on kubernetes`.
+	Elsewhere   string       `yaml:"elsewhere"`
 	Experiments []Experiment `yaml:"experiments"`
 }
 
