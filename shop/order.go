@@ -114,11 +114,17 @@ func (o Order) Validate() error {
 	if err := validateEmail(o.UserEmail); err != nil {
 		return err
 	}
-	if n := len(o.Items); n < 1 || n > MaxItems {
+	return ValidateItems(o.Items)
+}
+
+// ValidateItems reports the first thing that is wrong with the items of an order, as a
+// [*FieldError], or nil.
+func ValidateItems(items []Item) error {
+	if n := len(items); n < 1 || n > MaxItems {
 		return fieldf("items", "must hold 1 to %d items, has %d", MaxItems, n)
 	}
-	for i, item := range o.Items {
-		if err := item.validate(fmt.Sprintf("items[%d]", i)); err != nil {
+	for i, item := range items {
+		if err := item.validate(i); err != nil {
 			return err
 		}
 	}
@@ -142,20 +148,24 @@ func validateEmail(email string) error {
 	return nil
 }
 
-func (i Item) validate(at string) error {
+// validate checks the item at a place in the order.
+func (i Item) validate(at int) error {
 	switch {
 	case strings.TrimSpace(i.SKU) == "":
-		return fieldf(at+".sku", "is missing")
+		return itemf(at, "sku", "is missing")
 	case len(i.SKU) > maxSKU:
-		return fieldf(at+".sku", "is longer than %d characters", maxSKU)
+		return itemf(at, "sku", "is longer than %d characters", maxSKU)
 	case strings.ContainsFunc(i.SKU, unicode.IsControl):
 		// A database takes no NUL in a text, and a log no second line.
-		return fieldf(at+".sku", "%q contains a control character", i.SKU)
+		return itemf(at, "sku", "%q contains a control character", i.SKU)
 	case i.Quantity < 1 || i.Quantity > MaxQuantity:
-		return fieldf(at+".quantity", "must be 1 to %d, is %d", MaxQuantity, i.Quantity)
+		return itemf(at, "quantity", "must be 1 to %d, is %d", MaxQuantity, i.Quantity)
 	case i.PriceCents < 0 || i.PriceCents > MaxPriceCents:
-		return fieldf(at+".price_cents", "must be 0 to %d, is %d",
-			MaxPriceCents, i.PriceCents)
+		return itemf(at, "price_cents", "must be 0 to %d, is %d", MaxPriceCents, i.PriceCents)
 	}
 	return nil
+}
+
+func itemf(at int, field, format string, args ...any) error {
+	return fieldf(fmt.Sprintf("items[%d].%s", at, field), format, args...)
 }
