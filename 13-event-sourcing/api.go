@@ -32,6 +32,9 @@ const maxReason = 200 // characters of a customer's reason
 //	GET  /orders/{id}/history           what has happened to it
 //	GET  /customers/{email}/orders      read models; ?after=POSITION waits until
 //	GET  /stock, GET /sales             they have come that far
+//	DELETE /customers/{email}           forget the customer
+//
+// A customer may also be called by the name that the history shows.
 //
 // A command may bring an Idempotency-Key, which is a UUID: sent again with the same key it
 // is not done again, and gets the same answer.
@@ -41,7 +44,9 @@ func (p *Producer) Handler() http.Handler {
 	mux.HandleFunc("POST /orders/{id}/cancel", p.cancel)
 	mux.HandleFunc("GET /orders/{id}", p.getOrder)
 	mux.HandleFunc("GET /orders/{id}/history", p.getHistory)
-	mux.HandleFunc("GET /customers/{email}/orders", p.query("customers", customerOrdersSQL, "email"))
+	mux.HandleFunc("GET /customers/{customer}/orders",
+		p.query("customers", customerOrdersSQL, "customer"))
+	mux.HandleFunc("DELETE /customers/{customer}", p.forget)
 	mux.HandleFunc("GET /stock", p.query("stock", stockSQL))
 	mux.HandleFunc("GET /sales", p.query("sales", salesSQL))
 	return p.identify(mux)
@@ -102,9 +107,10 @@ func (p *Producer) identify(next http.Handler) http.Handler {
 }
 
 func (p *Producer) keyed(w http.ResponseWriter, r *http.Request, i *identified) (Done, error) {
-	var err error
-	if i.command, err = readUUID("Idempotency-Key", r.Header.Get("Idempotency-Key")); err != nil {
-		return Done{}, refuse(err, http.StatusBadRequest)
+	text, err := r.Header.Get("Idempotency-Key"), error(nil)
+	if i.command, err = shop.ParseID(text); err != nil {
+		return Done{}, refuse(fmt.Errorf("Idempotency-Key: %.60q is not a UUID", text),
+			http.StatusBadRequest)
 	}
 	if r.URL.Query().Get("count") != "" {
 		return Done{}, refuse(errors.New("count: many orders cannot share one "+
@@ -147,7 +153,7 @@ func (p *Producer) addItems(w http.ResponseWriter, r *http.Request) {
 	}
 	err := readBody(w, r, &in)
 	if err == nil {
-		err = validItems(in.Items)
+		err = shop.ValidateItems(in.Items)
 	}
 	p.command(w, r, AddItems{in.Items}, err)
 }
@@ -168,7 +174,7 @@ func (p *Producer) cancel(w http.ResponseWriter, r *http.Request) {
 
 // command does what a customer asks for an order that is there.
 func (p *Producer) command(w http.ResponseWriter, r *http.Request, c Command, bad error) {
-	stream, err := readUUID("order", r.PathValue("id"))
+	stream, err := shop.ParseID(r.PathValue("id"))
 	if err = errors.Join(err, bad); err != nil {
 		p.reply(w, r, Done{}, refuse(err, http.StatusBadRequest))
 		return
@@ -202,12 +208,15 @@ func (p *Producer) getOrder(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, refuse(err, http.StatusBadRequest))
 		return
 	}
-	p.past(w, r, func(stream uuid.UUID, events []Recorded) (any, error) {
+	p.past(w, r, func(ctx context.Context, stream uuid.UUID, events []Recorded) (any, error) {
 		order, _, err := fold(Order{ID: stream}, head{}, until(events), p.settings.Reads)
 		if err == nil && order.Status == "" {
 			err = fmt.Errorf("%w at that time", ErrNoOrder)
 		}
-		return order, err
+		if err != nil {
+			return nil, err
+		}
+		return p.shown(ctx, order)
 	})
 }
 
@@ -254,25 +263,37 @@ type Happened struct {
 	RecordedAt time.Time       `json:"recorded_at"`
 	Position   string          `json:"position"`
 	Command    uuid.UUID       `json:"command"`
-	Body       json.RawMessage `json:"body"` // as it was written, whatever the version
+	Body       json.RawMessage `json:"body"`               // as it was written, whatever the version
+	Personal   string          `json:"personal,omitempty"` // what is sealed in it, or "forgotten"
 }
 
 func (p *Producer) getHistory(w http.ResponseWriter, r *http.Request) {
-	p.past(w, r, func(_ uuid.UUID, events []Recorded) (any, error) {
-		history := make([]Happened, len(events))
+	p.past(w, r, func(ctx context.Context, stream uuid.UUID, events []Recorded) (any, error) {
+		history, sealed := make([]Happened, len(events)), make([]Sealed, len(events))
 		for i, e := range events {
 			history[i] = Happened{e.Version, e.Kind.Name, e.Kind.Schema, e.RecordedAt,
-				e.Place.String(), e.Command, e.Body}
+				e.Place.String(), e.Command, e.Body, ""}
+			event, err := e.decode(p.settings.Reads)
+			if private, ok := event.(private); ok && err == nil {
+				sealed[i] = private.sealed()
+			}
 		}
-		return history, nil
+		keys, err := newOpener(ctx, p.keys, p.pool, sealed...)
+		for i := range history {
+			if err == nil {
+				history[i].Personal, err = keys.show(stream, sealed[i], "")
+			}
+		}
+		return history, err
 	})
 }
 
 // past answers from the events of an order.
 func (p *Producer) past(
-	w http.ResponseWriter, r *http.Request, show func(uuid.UUID, []Recorded) (any, error),
+	w http.ResponseWriter, r *http.Request,
+	show func(context.Context, uuid.UUID, []Recorded) (any, error),
 ) {
-	stream, err := readUUID("order", r.PathValue("id"))
+	stream, err := shop.ParseID(r.PathValue("id"))
 	if err != nil {
 		fail(w, r, refuse(err, http.StatusBadRequest))
 		return
@@ -285,22 +306,13 @@ func (p *Producer) past(
 	}
 	var shown any
 	if err == nil {
-		shown, err = show(stream, events)
+		shown, err = show(ctx, stream, events)
 	}
 	if err != nil {
 		fail(w, r, p.answer(stream, err))
 		return
 	}
 	respond(w, http.StatusOK, shown)
-}
-
-// readUUID reads an identity in any of the forms that a UUID is written in. From here on it
-// is the number that is compared and stored, not its text.
-func readUUID(field, text string) (uuid.UUID, error) {
-	if err := uuid.Validate(text); err != nil { // Parse alone takes any two characters for braces
-		return uuid.Nil, fmt.Errorf("%s: must be a UUID, is %.60q", field, text)
-	}
-	return uuid.Parse(text)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, into any) error {

@@ -17,10 +17,12 @@ import (
 
 // Fickle is a customer who changes his mind: he orders, and then wants more and wants it
 // cancelled in the same instant, sends each of it until there is an answer, and afterwards
-// looks into the history whether all that he was told yes for is there, once.
+// looks into the history whether all that he was told yes for is there, once. If he then wants to
+// be forgotten, he looks whether his order still says who he is.
 type Fickle struct {
 	URL    string
 	Client *http.Client
+	Forget bool
 }
 
 // Verdict is what a fickle customer has seen.
@@ -28,6 +30,7 @@ type Verdict struct {
 	Commands int // that he was told yes for
 	Missing  int // of them, not in the log
 	Twice    int // of them, in the log more than once
+	Readable int // answers with his address or his words after he was forgotten
 }
 
 // asks is how often a command is sent before it is given up: a database needs its time to
@@ -36,7 +39,8 @@ const asks = 100
 
 // Once orders and changes his mind, one time.
 func (f Fickle) Once(ctx context.Context) (Verdict, error) {
-	order, key, err := f.ask(ctx, "/orders", `{"user_email": "fickle@example.com", "items": [
+	email := "fickle-" + uuid.NewString() + "@example.com"
+	order, key, err := f.ask(ctx, "/orders", `{"user_email": "`+email+`", "items": [
 		{"sku": "MUG-CHAN", "quantity": 1, "price_cents": 1250}]}`)
 	if err != nil || order == "" {
 		return Verdict{}, err
@@ -64,7 +68,52 @@ func (f Fickle) Once(ctx context.Context) (Verdict, error) {
 	if len(errs) > 0 {
 		return Verdict{}, errs[0]
 	}
-	return f.check(ctx, order, told)
+	v, err := f.check(ctx, order, told)
+	if err == nil && f.Forget {
+		v.Readable, err = f.forgotten(ctx, order, email)
+	}
+	return v, err
+}
+
+// forgotten asks to be forgotten until there is an answer, and returns how many answers still
+// have something personal in them.
+func (f Fickle) forgotten(ctx context.Context, order, email string) (readable int, err error) {
+	err = f.until(ctx, http.MethodDelete, "/customers/"+email, nil)
+	var now Order
+	if err == nil {
+		err = f.until(ctx, http.MethodGet, "/orders/"+order, &now)
+	}
+	var history []Happened
+	if err == nil {
+		err = f.until(ctx, http.MethodGet, "/orders/"+order+"/history", &history)
+	}
+	shown := []string{now.UserEmail, now.Reason}
+	for _, h := range history {
+		shown = append(shown, h.Personal)
+	}
+	for _, text := range shown {
+		if text != "" && text != Forgotten {
+			readable++
+			slog.ErrorContext(ctx, "who is forgotten can still be read", "stream", order)
+		}
+	}
+	return readable, err
+}
+
+// until asks until there is an answer, be it that nothing is there any more.
+func (f Fickle) until(ctx context.Context, method, path string, into any) error {
+	for again := 0; ; again++ {
+		status, err := f.call(ctx, method, path, "", uuid.Nil, into)
+		if err == nil && (status < 300 || status == http.StatusNotFound) {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("status %d", status)
+		}
+		if again == asks || !sleep(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("%s %s has no answer: %w", method, path, err)
+		}
+	}
 }
 
 // ask sends a command until it is answered. The order is "" if the answer is no.
@@ -96,14 +145,8 @@ func (f Fickle) ask(ctx context.Context, path, body string) (order string, key u
 func (f Fickle) check(ctx context.Context, order string, told []uuid.UUID) (Verdict, error) {
 	v := Verdict{Commands: len(told)}
 	var history []Happened
-	for again := 0; ; again++ {
-		status, err := f.call(ctx, http.MethodGet, "/orders/"+order+"/history", "", uuid.Nil, &history)
-		if err == nil && (status == http.StatusOK || status == http.StatusNotFound) {
-			break
-		}
-		if again == asks || !sleep(ctx, 50*time.Millisecond) {
-			return Verdict{}, fmt.Errorf("no history to be had: %d %w", status, err)
-		}
+	if err := f.until(ctx, http.MethodGet, "/orders/"+order+"/history", &history); err != nil {
+		return Verdict{}, err
 	}
 	times := map[uuid.UUID]int{}
 	for _, h := range history {
@@ -141,7 +184,7 @@ func (f Fickle) call(
 	}
 	defer answer.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err == nil && answer.StatusCode < 300 {
+	if err == nil && answer.StatusCode < 300 && into != nil {
 		err = json.Unmarshal(raw, into)
 	}
 	return answer.StatusCode, err
@@ -165,9 +208,9 @@ func (f Fickle) Run(ctx context.Context, pause time.Duration, times int) error {
 			continue
 		}
 		all.Commands, all.Missing = all.Commands+v.Commands, all.Missing+v.Missing
-		all.Twice += v.Twice
+		all.Twice, all.Readable = all.Twice+v.Twice, all.Readable+v.Readable
 		slog.InfoContext(ctx, "checked", "commands", all.Commands,
-			"missing", all.Missing, "repeated", all.Twice)
+			"missing", all.Missing, "repeated", all.Twice, "readable", all.Readable)
 	}
 	<-ctx.Done()
 	return nil

@@ -64,8 +64,15 @@ func withLease(s Settings) pgx.TxOptions {
 // nothing, for as long as one listens. The caller's wish to stop does not end it: what has
 // begun is finished.
 func withTimeout(ctx context.Context, s Settings) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(context.WithoutCancel(ctx), s.Timeout,
-		fmt.Errorf("the database did not answer within %s", s.Timeout))
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), s.Timeout, silence(s.Timeout))
+}
+
+// silence says for how long the database did not answer. It becomes a text only if somebody
+// wants to read it: each command has one.
+type silence time.Duration
+
+func (s silence) Error() string {
+	return fmt.Sprintf("the database did not answer within %s", time.Duration(s))
 }
 
 // Migrate creates the tables that are not there yet. All programs do it as they start, and

@@ -21,6 +21,7 @@
 //	heldup.go       who keeps all projectors waiting
 //	inorder.go      the other way to keep the order: appends that stand in line
 //	chain.go        the hash by which a changed event is found
+//	forget.go       a key for each customer, which can be deleted
 //	audit.go        folds the log by itself, and compares every row
 //	wrong.go        the wrong variants, applied from outside
 //	producer.go     load, fold, decide, append, and again if another was faster

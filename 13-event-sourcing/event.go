@@ -1,14 +1,12 @@
 package eventsourcing
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"course.example/shop"
+	"github.com/go-json-experiment/json"
 )
 
 // Event is something that has happened to an order. Its name is in the past tense.
@@ -31,23 +29,25 @@ func (k Kind) String() string { return fmt.Sprintf("%s v%d", k.Name, k.Schema) }
 // The events of an order, as this version of the program knows them.
 type (
 	OrderPlaced struct {
-		UserEmail string      `json:"user_email"` // v1 said email
-		Currency  string      `json:"currency"`   // since v3
+		UserEmail string      `json:"user_email,omitempty"` // v1 said email; sealed since v4
+		Currency  string      `json:"currency"`             // since v3
 		Items     []shop.Item `json:"items"`
 		PlacedAt  time.Time   `json:"placed_at"`
+		Personal  Sealed      `json:"personal,omitzero"` // the address, since v4
 	}
 	ItemsAdded struct {
 		Items []shop.Item `json:"items"`
 	}
 	OrderCancelled struct {
-		Reason string      `json:"reason"`
-		Items  []shop.Item `json:"items"` // what the order had
+		Reason   string      `json:"reason,omitempty"`  // sealed since v2
+		Items    []shop.Item `json:"items"`             // what the order had
+		Personal Sealed      `json:"personal,omitzero"` // the reason, since v2
 	}
 )
 
-func (OrderPlaced) Kind() Kind    { return Kind{"order-placed", 3} }
+func (OrderPlaced) Kind() Kind    { return Kind{"order-placed", 4} }
 func (ItemsAdded) Kind() Kind     { return Kind{"items-added", 1} }
-func (OrderCancelled) Kind() Kind { return Kind{"order-cancelled", 1} }
+func (OrderCancelled) Kind() Kind { return Kind{"order-cancelled", 2} }
 
 // newest has for each name how its newest version is read.
 var newest = map[string]struct {
@@ -84,32 +84,34 @@ func decode(kind Kind, body []byte) (Event, error) {
 	return event, nil
 }
 
-// read is strict: a member that it does not know is a body of another version.
+// read is strict: a member that it does not know is a body of another version. What is read
+// most often is the log, and json/v2 (step 08) reads more than twice as fast as encoding/json.
+// It also refuses what that lets pass: a member that comes twice, and USER_EMAIL for user_email.
 func read[E Event](body []byte) (Event, error) {
 	var e E
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil {
+	if err := json.Unmarshal(body, &e, strict); err != nil {
 		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more follows after the JSON object")
 	}
 	return e, e.validate()
 }
+
+var strict = json.RejectUnknownMembers(true)
 
 func (e OrderPlaced) validate() error {
 	if e.Currency == "" {
 		return errors.New("currency: is missing")
 	}
+	if err := e.Personal.validate(e.UserEmail); err != nil {
+		return err
+	}
+	if e.Personal.Text != nil {
+		return shop.ValidateItems(e.Items)
+	}
 	return shop.Order{UserEmail: e.UserEmail, Items: e.Items}.Validate()
 }
 
-func (e ItemsAdded) validate() error { return validItems(e.Items) }
+func (e ItemsAdded) validate() error { return shop.ValidateItems(e.Items) }
 
-func (e OrderCancelled) validate() error { return validItems(e.Items) }
-
-// validItems checks items by the rules of the shop.
-func validItems(items []shop.Item) error {
-	return shop.Order{UserEmail: shop.SampleEmail, Items: items}.Validate()
+func (e OrderCancelled) validate() error {
+	return errors.Join(e.Personal.validate(e.Reason), shop.ValidateItems(e.Items))
 }

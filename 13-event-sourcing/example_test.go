@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"course.example/lab/services/servicestest"
 	"course.example/shop"
@@ -33,9 +32,9 @@ func Example_decide() {
 		}
 	}
 	// Output:
-	// order-placed v3: version 1, placed, 4499 cents
+	// order-placed v4: version 1, placed, 4499 cents
 	// items-added v1: version 2, placed, 5749 cents
-	// order-cancelled v1: version 3, cancelled, 5749 cents
+	// order-cancelled v2: version 3, cancelled, 5749 cents
 	// refused: the order was cancelled
 }
 
@@ -50,11 +49,11 @@ func Example_upcast() {
 	}
 	placed := event.(OrderPlaced)
 	fmt.Println(placed.UserEmail, placed.Currency, placed.Items[0].SKU)
-	_, err = decode(Kind{"order-placed", 4}, nil)
+	_, err = decode(Kind{"order-placed", 5}, nil)
 	fmt.Println(err)
 	// Output:
 	// ada@example.com EUR MUG-CHAN
-	// unreadable event: "order-placed" version 4 is unknown to this program: deploy the readers of a new version before its writers
+	// unreadable event: "order-placed" version 5 is unknown to this program: deploy the readers of a new version before its writers
 }
 
 // Two have decided about the same version of an order. The log takes one: the other decides again.
@@ -63,9 +62,9 @@ func Example_expectedVersion() {
 		s, pool := onDatabase(t)
 		p, stream := NewProducer(pool, s), uuid.New()
 		for _, decider := range []string{"first", "second"} {
-			_, err := p.append(t.Context(), entry{
+			_, err := p.append(t.Context(), &entry{
 				stream: stream, head: head{version: 0}, command: uuid.New(),
-				events: []Event{OrderPlaced{shop.SampleEmail, "EUR", shop.SampleItems(), time.Now()}},
+				events: []Event{placedNow(shop.SampleItems())},
 				done:   make(chan appended, 1),
 			})
 			fmt.Println(decider, "has a conflict:", errors.Is(err, errConflict))
@@ -114,4 +113,28 @@ func Example_snapshot() {
 	// items: 3 events read: 2
 	// items: 4 events read: 3
 	// events read: 1 <nil>
+}
+
+// A customer's key is deleted. The order is what it was, and nobody reads any more whose it is.
+func Example_forget() {
+	servicestest.Example(func(t testing.TB) {
+		s, pool := onDatabase(t)
+		p := NewProducer(pool, s)
+		order := place(t, p, 1)[0]
+		show := func() {
+			now, _, _, err := p.current(t.Context(), order)
+			if err == nil {
+				now, err = p.shown(t.Context(), now)
+			}
+			fmt.Println(now.UserEmail, now.Status, now.TotalCents(), err)
+		}
+		show()
+		exec(t, pool, `DELETE FROM customer_keys WHERE email = $1`, shop.SampleEmail)
+		show()
+		fmt.Println("changed events:", audit(t, pool).Edited)
+	})
+	// Output:
+	// ada@example.com placed 4499 <nil>
+	// forgotten placed 4499 <nil>
+	// changed events: 0
 }

@@ -3,6 +3,7 @@ package eventsourcing
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 )
 
@@ -10,15 +11,15 @@ import (
 // step 06 does: a commit waits for the disk, for one event as long as for a hundred. Nobody
 // waits for others to come. What comes while the writers are busy goes along with the next.
 type groupCommit struct {
-	writers chan struct{} // holds one for each batch on its way to the database
-	waiting chan entry    // has no room: its senders are the customers who wait
-	most    int           // entries in one batch
-	write   func([]entry) // answers each of them, within a limit of its own
+	writers chan struct{}  // holds one for each batch on its way to the database
+	waiting chan *entry    // has no room: its senders are the customers who wait
+	most    int            // entries in one batch
+	write   func([]*entry) // answers each of them, within a limit of its own
 }
 
 // append returns when the events are committed or refused. When ctx ends before a writer
 // has them in progress, nothing was written. From then on the writer's clock counts.
-func (g *groupCommit) append(ctx context.Context, e entry) (Place, error) {
+func (g *groupCommit) append(ctx context.Context, e *entry) (Place, error) {
 	select {
 	case g.writers <- struct{}{}:
 		go g.commit(e)
@@ -30,10 +31,13 @@ func (g *groupCommit) append(ctx context.Context, e entry) (Place, error) {
 	return answer.place, answer.err
 }
 
-// commit writes an entry, and with it those of all who wait.
-func (g *groupCommit) commit(first entry) {
+// commit writes an entry, and with it those of all who wait. Customers of the batch before have
+// just had their answers, and some of them want something else at once: whoever can run
+// goes first, so that this commit is for them, too. Nobody is waited for.
+func (g *groupCommit) commit(first *entry) {
 	defer func() { <-g.writers }()
-	batch := []entry{first}
+	runtime.Gosched()
+	batch := []*entry{first}
 	for len(batch) < g.most {
 		select {
 		case next := <-g.waiting:
@@ -48,9 +52,9 @@ func (g *groupCommit) commit(first entry) {
 
 // once keeps one entry of each stream. Of two that were decided about the same version only one
 // can win: there is no need to ask the database.
-func once(batch []entry) []entry {
+func once(batch []*entry) []*entry {
 	seen := map[[16]byte]bool{}
-	return slices.DeleteFunc(batch, func(e entry) bool {
+	return slices.DeleteFunc(batch, func(e *entry) bool {
 		lost := seen[e.stream]
 		seen[e.stream] = true
 		if lost {
@@ -63,7 +67,7 @@ func once(batch []entry) []entry {
 // writeBatch appends the entries and answers each. One that meets another decider's event,
 // or that the database cannot take, must not be the others' loss: the statement fails as a
 // whole, and then each is written by itself.
-func (p *Producer) writeBatch(batch []entry) {
+func (p *Producer) writeBatch(batch []*entry) {
 	ctx, cancel := withTimeout(context.Background(), p.settings)
 	defer cancel()
 	batch = once(batch)
@@ -82,14 +86,17 @@ func (p *Producer) writeBatch(batch []entry) {
 	}
 }
 
-func (p *Producer) write(ctx context.Context, batch []entry) (map[[16]byte]Place, error) {
-	var all rows
+func (p *Producer) write(ctx context.Context, batch []*entry) (map[[16]byte]Place, error) {
+	if err := p.seal(ctx, batch); err != nil {
+		return nil, err
+	}
+	all := roomFor(len(batch))
 	for _, e := range batch {
 		if err := all.add(e, p.settings.Writes); err != nil {
 			return nil, err
 		}
 	}
-	places, err := p.insert(ctx, &all)
+	places, err := p.insert(ctx, all)
 	if err != nil {
 		return nil, whyNot(err)
 	}

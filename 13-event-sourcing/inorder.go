@@ -2,6 +2,8 @@ package eventsourcing
 
 import (
 	"context"
+	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -51,7 +53,7 @@ func (p *Producer) insertLocked(
 
 // insertSlowly is a fault for experiments: in every fourth append the server is slow
 // between the row and its commit, as with a disk that hangs or a page that is not in memory.
-// Appends that come later are committed earlier.
+// Appends that come later are committed earlier, and projectors come by.
 func (p *Producer) insertSlowly(ctx context.Context, r *rows) (map[[16]byte]Place, error) {
 	var places map[[16]byte]Place
 	err := pgx.BeginTxFunc(ctx, p.pool, withLease(p.settings), func(tx pgx.Tx) (err error) {
@@ -63,10 +65,42 @@ func (p *Producer) insertSlowly(ctx context.Context, r *rows) (map[[16]byte]Plac
 		if places, err = insert(ctx, tx, r); err != nil {
 			return err
 		}
-		if p.held.Add(1)%4 == 0 {
-			_, err = tx.Exec(ctx, `SELECT pg_sleep($1)`, p.settings.Hold.Seconds())
+		// One at a time: the other writers go on meanwhile, and overtake it.
+		if p.held.Add(1)%4 == 0 && p.holding.TryLock() {
+			defer p.holding.Unlock()
+			err = p.hold(ctx, tx, places)
 		}
 		return err
 	})
 	return places, err
 }
+
+// hold keeps a transaction open until every projection has passed it by: what it has written
+// has a position behind which all of them are. Where projectors do not do that, it ends after
+// Settings.Hold. A fixed time would leave it to chance whether somebody looks meanwhile.
+func (p *Producer) hold(ctx context.Context, tx pgx.Tx, places map[[16]byte]Place) error {
+	var mine int64
+	for _, place := range places {
+		mine = max(mine, place.Position)
+	}
+	overtaken, passed := false, false
+	for began := time.Now(); !passed && time.Since(began) < p.settings.Hold; {
+		err := tx.QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM events WHERE position > $1),
+				(SELECT bool_and(furthest > $1) FROM (SELECT max(position) AS furthest
+					FROM checkpoints GROUP BY projection) p)`, mine).Scan(&overtaken, &passed)
+		if err != nil {
+			return err
+		}
+		if !sleep(ctx, holdLook) {
+			return context.Cause(ctx)
+		}
+	}
+	if overtaken {
+		slog.InfoContext(ctx, "a later append was committed first", "overtaken", p.overtaken.Add(1))
+	}
+	return nil
+}
+
+// holdLook is the pause between two looks at who has passed by.
+const holdLook = 5 * time.Millisecond

@@ -31,7 +31,7 @@ func TestTwoDecidersAtOnce(t *testing.T) {
 		refusals := make(chan error, 2)
 		for p, c := range map[*Producer]Command{a: AddItems{oneMug}, b: CancelOrder{"no"}} {
 			var once sync.Once
-			p.append = func(ctx context.Context, e entry) (Place, error) {
+			p.append = func(ctx context.Context, e *entry) (Place, error) {
 				once.Do(func() { meeting.Done(); meeting.Wait() })
 				return p.group.append(ctx, e)
 			}
@@ -73,12 +73,12 @@ func TestABatchIsNotLostByOneOfIt(t *testing.T) {
 	s, pool := onDatabase(t)
 	p := NewProducer(pool, s)
 	taken := place(t, p, 1)[0]
-	e := func(stream, command uuid.UUID) entry {
-		return entry{stream: stream, command: command, done: make(chan appended, 1),
-			events: []Event{OrderPlaced{shop.SampleEmail, "EUR", oneMug, time.Now()}}}
+	e := func(stream, command uuid.UUID) *entry {
+		return &entry{stream: stream, command: command, done: make(chan appended, 1),
+			events: []Event{placedNow(oneMug)}}
 	}
 	fresh := func() uuid.UUID { return uuid.MustParse(newOrder(t, shop.SampleEmail).ID) }
-	batch := []entry{e(fresh(), fresh()), e(taken, fresh()), e(fresh(), taken), e(fresh(), fresh())}
+	batch := []*entry{e(fresh(), fresh()), e(taken, fresh()), e(fresh(), taken), e(fresh(), fresh())}
 	p.writeBatch(batch)
 	for i, want := range []error{nil, errConflict, errRepeated, nil} {
 		if answer := receive(t, "answer", batch[i].done); answer.err != want ||
@@ -246,7 +246,7 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		status                  int
 		says                    string
 	}{
-		{"GET", "/orders/seven", "", "", 400, "must be a UUID"},
+		{"GET", "/orders/seven", "", "", 400, "is not a UUID"},
 		{"GET", "/orders/" + other, "", "", 404, "no such order"},
 		{"GET", "/orders/" + other + "/history", "", "", 404, "no such order"},
 		{"POST", "/orders/" + other + "/cancel", "", "", 404, "no such order"},
@@ -261,6 +261,8 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"POST", "/orders", "", `{"user_email":"nobody"}`, 400, "user_email"},
 		{"GET", "/stock?after=soon", "", "", 400, "741-12"},
 		{"GET", "/customers/a%00b/orders", "", "", 400, "invalid byte"},
+		{"DELETE", "/customers/a%00b", "", "", 400, "invalid byte"},
+		{"DELETE", "/customers/nobody@example.com", "", "", 404, "no such customer"},
 		{"POST", "/orders?count=0", "", "", 400, "count"},
 		{"POST", "/orders?count=300", "", "", 202, `"accepted":300`},
 	} {

@@ -19,7 +19,7 @@ func NewProjector(
 ) *Projector {
 	p := &Projector{
 		pool: pool, settings: settings, projection: projections[name], handle: handle,
-		bell: make(chan struct{}, 1), order: inOrder, messageID: messageID,
+		bell: make(chan struct{}, 1), keys: readKeys, order: inOrder, messageID: messageID,
 	}
 	p.finish = p.together
 	if settings.Order == orderLock {
@@ -82,15 +82,17 @@ func (p *Projector) round(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// carefully looks for the one to blame if the database refuses a batch: events are taken
-// one at a time until it is found, and that one is parked.
+// carefully looks for the one to blame if the database refuses a batch: half as many events
+// are taken, and half of these, until it is the one that is left. That is parked.
 func (p *Projector) carefully(ctx context.Context, c checkpoint) (int, error) {
 	limit := p.settings.batchSize(p.projection)
 	n, err := p.project(ctx, c, limit)
-	for i := 0; badData(err) && i < limit && ctx.Err() == nil; i++ {
-		if n, err = p.project(ctx, c, 1); badData(err) {
-			return p.parkNext(ctx, c, err)
-		}
+	for badData(err) && limit > 1 && ctx.Err() == nil {
+		limit /= 2
+		n, err = p.project(ctx, c, limit)
+	}
+	if badData(err) && limit == 1 {
+		return p.parkNext(ctx, c, err)
 	}
 	return n, err
 }
@@ -131,10 +133,16 @@ func (p *Projector) withWork(ctx context.Context) ([]checkpoint, error) {
 	})
 }
 
+// begin begins a transaction. That of a read model does not wait for the disk as it commits: a
+// crash of the server takes rows and checkpoint back together, and they are projected again.
 func (p *Projector) begin(ctx context.Context) (pgx.Tx, error) {
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
-	tx, err := p.pool.BeginTx(ctx, withLease(p.settings))
+	options := withLease(p.settings)
+	if p.projection.table != "" {
+		options.BeginQuery += `; SET LOCAL synchronous_commit = off`
+	}
+	tx, err := p.pool.BeginTx(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}

@@ -26,28 +26,53 @@ func isPlaced(e Event) bool { _, ok := e.(OrderPlaced); return ok }
 // work does what there is to do outside of the database, before anything is written there.
 // It returns the events whose effects are to be written, and the orders it has failed for.
 func (p *Projector) work(
-	ctx context.Context, c checkpoint, todo []fresh,
-) (effects []fresh, bad []parking) {
+	ctx context.Context, tx pgx.Tx, c checkpoint, todo []*fresh,
+) (effects []*fresh, bad []parking, err error) {
 	if p.projection.works == nil {
-		return todo, nil
+		return todo, nil, nil
 	}
 	ctx = context.WithoutCancel(ctx)
+	keys, err := p.addresses(ctx, tx, todo)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, f := range todo {
 		if !p.projection.works(f.event) {
 			continue
 		}
-		placed := f.event.(OrderPlaced)
-		order := shop.Order{ID: f.Stream.String(), UserEmail: placed.UserEmail,
-			Items: placed.Items, PlacedAt: placed.PlacedAt}
-		shop.Received(ctx, order.ID, 1)
-		if err := p.safely(ctx, order); err != nil {
+		if err := p.send(ctx, keys, f); err != nil {
 			bad = append(bad, parking{f.Stream, f.Version, err})
 			continue
 		}
 		f.letter = p.messageID(c, f)
 		effects = append(effects, f)
 	}
-	return effects, bad
+	return effects, bad, nil
+}
+
+// addresses reads the keys for a batch. None is kept for the next one.
+func (p *Projector) addresses(ctx context.Context, tx pgx.Tx, todo []*fresh) (opener, error) {
+	ctx, cancel := withTimeout(ctx, p.settings)
+	defer cancel()
+	var sealed []Sealed
+	for _, f := range todo {
+		if placed, ok := f.event.(OrderPlaced); ok {
+			sealed = append(sealed, placed.Personal)
+		}
+	}
+	return newOpener(ctx, p.keys, tx, sealed...)
+}
+
+// send sends the letter for an order. To a customer who is forgotten nothing can be sent.
+func (p *Projector) send(ctx context.Context, keys opener, f *fresh) error {
+	placed := f.event.(OrderPlaced)
+	shop.Received(ctx, f.Stream.String(), 1)
+	email, err := keys.open(f.Stream, placed.Personal, placed.UserEmail)
+	if err != nil {
+		return err
+	}
+	return p.safely(ctx, shop.Order{ID: f.Stream.String(), UserEmail: email,
+		Items: placed.Items, PlacedAt: placed.PlacedAt})
 }
 
 // safely turns a handler's panic into an error: one bad order must not take the others in
@@ -64,10 +89,10 @@ func (p *Projector) safely(ctx context.Context, order shop.Order) (err error) {
 }
 
 // messageID is the same however often a letter is written.
-func messageID(_ checkpoint, f fresh) string { return f.Stream.String() }
+func messageID(_ checkpoint, f *fresh) string { return f.Stream.String() }
 
 // applyMail hands the letters to the mail server, which is a table here.
-func applyMail(ctx context.Context, tx pgx.Tx, _ int, effects []fresh) error {
+func applyMail(ctx context.Context, tx pgx.Tx, _ int, effects []*fresh) error {
 	var ids []string
 	var orders [][16]byte
 	for _, f := range effects {
@@ -81,7 +106,7 @@ func applyMail(ctx context.Context, tx pgx.Tx, _ int, effects []fresh) error {
 
 // tellMail says which letters were sent. The effect has an identity: to say it again, because
 // nobody knows whether it was said before a crash, is no second letter.
-func tellMail(ctx context.Context, effects []fresh) {
+func tellMail(ctx context.Context, effects []*fresh) {
 	for _, f := range effects {
 		shop.Processed(ctx, f.Stream.String(), slog.String("effect", f.letter))
 	}

@@ -19,11 +19,11 @@ type projection struct {
 	table string // whose rows are of a generation; "" for what cannot be built again
 
 	// apply writes what a batch changes.
-	apply func(ctx context.Context, tx pgx.Tx, generation int, batch []fresh) error
+	apply func(ctx context.Context, tx pgx.Tx, generation int, batch []*fresh) error
 
 	// For a projection that does something in the world: see mail.go.
 	works  func(Event) bool                              // for which there is work to do
-	told   func(ctx context.Context, effects []fresh)    // says that it was done
+	told   func(ctx context.Context, effects []*fresh)   // says that it was done
 	recall func(ctx context.Context, p *Projector) error // says what was done just before
 }
 
@@ -35,7 +35,7 @@ var projections = map[string]projection{
 }
 
 // applyCustomers keeps the orders of each customer.
-func applyCustomers(ctx context.Context, tx pgx.Tx, generation int, batch []fresh) error {
+func applyCustomers(ctx context.Context, tx pgx.Tx, generation int, batch []*fresh) error {
 	type row struct {
 		customer, status string
 		pieces, cents    int64
@@ -47,7 +47,7 @@ func applyCustomers(ctx context.Context, tx pgx.Tx, generation int, batch []fres
 		r.version = int32(f.Version)
 		switch e := f.event.(type) {
 		case OrderPlaced:
-			r.customer, r.status = e.UserEmail, string(Placed)
+			r.customer, r.status = e.customer(), string(Placed)
 			r.pieces, r.cents = pieces(e.Items), cents(e.Items)
 		case ItemsAdded:
 			r.pieces, r.cents = r.pieces+pieces(e.Items), r.cents+cents(e.Items)
@@ -82,7 +82,7 @@ func applyCustomers(ctx context.Context, tx pgx.Tx, generation int, batch []fres
 }
 
 // applyStock keeps how many pieces are set aside.
-func applyStock(ctx context.Context, tx pgx.Tx, generation int, batch []fresh) error {
+func applyStock(ctx context.Context, tx pgx.Tx, generation int, batch []*fresh) error {
 	reserved := map[string]int64{}
 	for _, f := range batch {
 		switch e := f.event.(type) {
@@ -107,7 +107,7 @@ func applyStock(ctx context.Context, tx pgx.Tx, generation int, batch []fresh) e
 // applySales keeps what was sold on each day. The day is that of the event, by the clock that
 // all events have in common; a projector that looked at its own would build other days the
 // next time.
-func applySales(ctx context.Context, tx pgx.Tx, generation int, batch []fresh) error {
+func applySales(ctx context.Context, tx pgx.Tx, generation int, batch []*fresh) error {
 	orders, money := map[string]int64{}, map[string]int64{}
 	for _, f := range batch {
 		day := f.RecordedAt.UTC().Format(time.DateOnly)

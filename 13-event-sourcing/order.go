@@ -11,7 +11,8 @@ import (
 )
 
 // Order is the state of one order. It is stored nowhere: it is what the events of its
-// stream add up to. The zero value is an order that nothing has happened to.
+// stream add up to. What is sealed in them is sealed in it. The zero value is an order that
+// nothing has happened to.
 type Order struct {
 	ID        uuid.UUID   `json:"order_id"`
 	Version   int         `json:"version"` // how many events it is made of
@@ -21,6 +22,10 @@ type Order struct {
 	Items     []shop.Item `json:"items"`
 	PlacedAt  time.Time   `json:"placed_at"`
 	Reason    string      `json:"reason,omitempty"` // why it was cancelled
+
+	// The address and the reason, as the log has them: see forget.go.
+	SealedEmail  Sealed `json:"sealed_email,omitzero"`
+	SealedReason Sealed `json:"sealed_reason,omitzero"`
 }
 
 // Status is where an order is in its life.
@@ -43,7 +48,7 @@ var ErrHistory = errors.New("this cannot have happened")
 func (o Order) Evolve(e Event) (Order, error) {
 	if placed, ok := e.(OrderPlaced); ok && o.Status == "" {
 		o.Status, o.UserEmail, o.Currency = Placed, placed.UserEmail, placed.Currency
-		o.Items, o.PlacedAt = placed.Items, placed.PlacedAt
+		o.Items, o.PlacedAt, o.SealedEmail = placed.Items, placed.PlacedAt, placed.Personal
 		o.Version++
 		return o, nil
 	}
@@ -54,7 +59,7 @@ func (o Order) Evolve(e Event) (Order, error) {
 	case ItemsAdded:
 		o.Items = slices.Concat(o.Items, e.Items)
 	case OrderCancelled:
-		o.Status, o.Reason = Cancelled, e.Reason
+		o.Status, o.Reason, o.SealedReason = Cancelled, e.Reason, e.Personal
 	default:
 		return o, fmt.Errorf("%w: %s to an order that is placed already", ErrHistory, e.Kind())
 	}

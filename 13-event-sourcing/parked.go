@@ -26,10 +26,11 @@ type parking struct {
 // park sets a stream aside. The checkpoint passes it by, and all other orders go on: it is
 // the order that is at fault, and not the log.
 func (p *Projector) park(ctx context.Context, db execer, c checkpoint, b parking) error {
+	forGood := errors.Is(b.err, shop.ErrBounced) || errors.Is(b.err, ErrForgotten)
 	_, err := db.Exec(ctx, `
-		INSERT INTO parked (projection, generation, stream, version, reason)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		p.projection.name, c.generation, b.stream, b.version, reason(b.err))
+		INSERT INTO parked (projection, generation, stream, version, reason, for_good)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		p.projection.name, c.generation, b.stream, b.version, reason(b.err), forGood)
 	if err != nil {
 		return fmt.Errorf("park order %s: %w", b.stream, err)
 	}
@@ -60,7 +61,7 @@ func (p *Projector) parkNext(ctx context.Context, c checkpoint, why error) (int,
 }
 
 // report tells the log what has become true.
-func (p *Projector) report(ctx context.Context, c checkpoint, effects []fresh, bad []parking) {
+func (p *Projector) report(ctx context.Context, c checkpoint, effects []*fresh, bad []parking) {
 	if p.projection.told != nil {
 		p.projection.told(ctx, effects)
 	}
@@ -74,14 +75,16 @@ func (p *Projector) report(ctx context.Context, c checkpoint, effects []fresh, b
 	}
 }
 
-// resume tries what is parked again: a new version of the program may be able to read it.
+// resume tries what is parked again, unless that cannot help: a new version of the program may
+// be able to read it.
 func (p *Projector) resume(ctx context.Context) error {
 	looking, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
 	rows, err := p.pool.Query(looking, `
 		SELECT p.generation, part, parts, stream, version
 		FROM parked p JOIN checkpoints c USING (projection, generation)
-		WHERE projection = $1 AND get_byte(uuid_send(stream), 15) % c.parts = c.part
+		WHERE projection = $1 AND NOT for_good
+			AND get_byte(uuid_send(stream), 15) % c.parts = c.part
 		ORDER BY parked_at LIMIT 1000`, p.projection.name)
 	if err != nil {
 		return err
@@ -123,9 +126,9 @@ func (p *Projector) resumeOne(ctx context.Context, c checkpoint, parked parking)
 		return err
 	}
 	todo, bad := p.sort(passed)
-	effects, failed := p.work(ctx, c, todo)
-	if len(bad)+len(failed) > 0 {
-		return nil
+	effects, failed, err := p.work(ctx, tx, c, todo)
+	if err != nil || len(bad)+len(failed) > 0 {
+		return err
 	}
 	bounded, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
@@ -150,7 +153,7 @@ func (p *Projector) resumeOne(ctx context.Context, c checkpoint, parked parking)
 // passed reads what the checkpoint has passed by.
 func (p *Projector) passed(
 	ctx context.Context, tx pgx.Tx, c checkpoint, parked parking,
-) ([]fresh, error) {
+) ([]*fresh, error) {
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM events
@@ -165,9 +168,10 @@ func (p *Projector) passed(
 	if err == nil && len(events) == 0 {
 		err = errors.New("its events are not in the log any more")
 	}
-	all := make([]fresh, len(events))
+	all := make([]*fresh, len(events))
 	for i, e := range events {
-		all[i] = fresh{Recorded: e, mine: true}
+		all[i] = &fresh{Recorded: e}
+		all[i].event, all[i].bad = e.decode(p.settings.Reads)
 	}
 	return all, err
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,20 +28,24 @@ type Producer struct {
 	bell     bell
 	retries  atomic.Int64 // decisions that were made again
 	held     atomic.Int64 // appends so far that Settings.Hold may slow down
+	holding  sync.Mutex   // by the one that it slows down now
+	// overtaken counts those of them that a later one was committed before.
+	overtaken atomic.Int64
 
 	// What a variant or a setting changes.
+	keys   findKeys
 	decide func(Order, request) ([]Event, error)
-	append func(context.Context, entry) (Place, error)
+	append func(context.Context, *entry) (Place, error)
 	insert func(context.Context, *rows) (map[[16]byte]Place, error)
 }
 
 // NewProducer returns a producer that uses the pool, which stays the caller's.
 func NewProducer(pool *pgxpool.Pool, settings Settings) *Producer {
-	p := &Producer{pool: pool, settings: settings}
+	p := &Producer{pool: pool, settings: settings, keys: readKeys}
 	p.bell = bell{wanted: make(chan struct{}, 1), notify: p.notify}
 	p.group = groupCommit{
 		writers: make(chan struct{}, settings.Writers),
-		waiting: make(chan entry), most: settings.Group, write: p.writeBatch,
+		waiting: make(chan *entry), most: settings.Group, write: p.writeBatch,
 	}
 	p.append = p.group.append
 	p.decide = func(o Order, r request) ([]Event, error) { return o.Decide(r.command) }
@@ -104,8 +109,8 @@ func (p *Producer) try(ctx context.Context, r request) (Done, error) {
 	if err != nil {
 		return Done{}, p.refused(ctx, r, err)
 	}
-	place, err := p.append(ctx, entry{
-		stream: r.stream, head: end, command: r.id, events: events,
+	place, err := p.append(ctx, &entry{
+		stream: r.stream, owner: ownerOf(order), head: end, command: r.id, events: events,
 		metadata: metadata{p.settings.Name, r.digest, p.now()},
 		done:     make(chan appended, 1),
 	})
@@ -233,7 +238,7 @@ func (p *Producer) tryInsert(ctx context.Context) error {
 		return err
 	}
 	var one rows
-	err = one.add(entry{stream: id, command: id, events: []Event{OrderPlaced{
+	err = one.add(&entry{stream: id, command: id, events: []Event{OrderPlaced{
 		UserEmail: shop.SampleEmail, Currency: "EUR", Items: shop.SampleItems()}}}, p.settings.Writes)
 	if err != nil {
 		return err

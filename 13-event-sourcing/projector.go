@@ -26,9 +26,10 @@ type Projector struct {
 	asked      time.Time // and at who holds it up
 
 	// What a variant or a setting changes.
+	keys      findKeys
 	order     order
 	finish    func(ctx context.Context, tx pgx.Tx, c checkpoint, to Place) error
-	messageID func(c checkpoint, f fresh) string
+	messageID func(c checkpoint, f *fresh) string
 }
 
 // checkpoint is how far a part of a projection has come.
@@ -41,7 +42,7 @@ type checkpoint struct {
 type fresh struct {
 	Recorded
 	event  Event
-	mine   bool   // it is in the part that is projected
+	bad    error  // why it cannot be read
 	parked bool   // an event before it in its stream could not be projected
 	letter string // the message id of the letter about it
 }
@@ -68,17 +69,18 @@ var inOrder = order{
 // inPart divides the streams of a projection into parts, by the last byte of the order.
 const inPart = `get_byte(uuid_send(e.stream), 15) % c.parts = c.part`
 
-// readSQL reads on from a checkpoint. Events of other parts are read over, without bodies.
+// readSQL reads on from a checkpoint, and only what projections use: each column costs. The
+// checkpoint comes from outside: with constants the events come from the index in their
+// order, the first while the database looks for the next. OFFSET 0 keeps the part out of the
+// plan: the planner takes it for rare, and would rather sort the whole log.
 func (o order) readSQL() string {
 	return `
-	SELECT stream, version, e.txid, e.position, type, schema, CASE WHEN mine THEN body END,
-		command, metadata, recorded_at, hash, mine,
-		EXISTS (SELECT FROM parked p WHERE p.projection = c.projection
-			AND p.generation = c.generation AND p.stream = e.stream)
-	FROM checkpoints c CROSS JOIN LATERAL (
-		SELECT *, ` + inPart + ` AS mine FROM events e
-		WHERE ` + o.after + ` ORDER BY ` + o.by + ` LIMIT $4) e
-	WHERE projection = $1 AND generation = $2 AND part = $3 ORDER BY ` + o.by
+	SELECT stream, version, e.txid, e.position, type, schema, body, recorded_at,
+		stream IN (SELECT stream FROM parked WHERE projection = $1 AND generation = $2)
+	FROM (SELECT $3::int AS part, $4::int AS parts, $5::text::xid8 AS txid, $6::bigint AS position) c
+	CROSS JOIN LATERAL (
+		SELECT * FROM events e WHERE ` + o.after + ` ORDER BY ` + o.by + ` OFFSET 0) e
+	WHERE ` + inPart + ` ORDER BY ` + o.by + ` LIMIT $7`
 }
 
 // workSQL finds the parts, of all generations, that have something to do. Each looks for one
@@ -109,7 +111,10 @@ func (p *Projector) project(ctx context.Context, c checkpoint, limit int) (n int
 		return 0, err
 	}
 	todo, bad := p.sort(batch)
-	effects, failed := p.work(ctx, c, todo)
+	effects, failed, err := p.work(ctx, tx, c, todo)
+	if err != nil {
+		return 0, err
+	}
 	bad = append(bad, failed...)
 	if err := p.write(ctx, tx, c, batch, effects, bad); err != nil {
 		return 0, err
@@ -118,37 +123,43 @@ func (p *Projector) project(ctx context.Context, c checkpoint, limit int) (n int
 	return len(batch), nil
 }
 
-// claim keeps others from doing the same work, and reads the checkpoint again. The lock is
-// an advisory one, which needs no transaction id: with a lock on the row a projector that
-// works for long would hold up all others (see readSQL).
+// claim keeps others from doing the same work, and then reads the checkpoint again: two
+// statements, sent together. The lock is an advisory one, which needs no transaction id: with a
+// lock on the row a projector that works for long would hold up all others (see inOrder).
 func (p *Projector) claim(ctx context.Context, tx pgx.Tx, c *checkpoint) (free bool, err error) {
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
 	key := fmt.Sprintf("%s/%d/%d", p.projection.name, c.generation, c.part)
-	err = tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(13, hashtext($1))`, key).Scan(&free)
-	if err != nil || !free {
-		return false, err
-	}
-	err = tx.QueryRow(ctx, `SELECT txid, position FROM checkpoints
+	b := &pgx.Batch{}
+	b.Queue(`SELECT pg_try_advisory_xact_lock(13, hashtext($1))`, key).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&free) })
+	b.Queue(`SELECT txid, position FROM checkpoints
 		WHERE projection = $1 AND generation = $2 AND part = $3`,
-		p.projection.name, c.generation, c.part).Scan(&c.at.TxID, &c.at.Position)
+		p.projection.name, c.generation, c.part).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&c.at.TxID, &c.at.Position) })
+	err = tx.SendBatch(ctx, b).Close()
 	if errors.Is(err, pgx.ErrNoRows) { // this generation was just given up
 		return false, nil
 	}
-	return err == nil, err
+	return free && err == nil, err
 }
 
-func (p *Projector) read(ctx context.Context, tx pgx.Tx, c checkpoint, limit int) ([]fresh, error) {
+func (p *Projector) read(ctx context.Context, tx pgx.Tx, c checkpoint, limit int) ([]*fresh, error) {
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()
-	rows, err := tx.Query(ctx, p.order.readSQL(), p.projection.name, c.generation, c.part, limit)
+	rows, err := tx.Query(ctx, p.order.readSQL(), p.projection.name, c.generation, c.part,
+		c.parts, strconv.FormatUint(c.at.TxID, 10), c.at.Position, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
-	batch, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f fresh, err error) {
-		err = row.Scan(&f.Stream, &f.Version, &f.Place.TxID, &f.Place.Position, &f.Kind.Name,
-			&f.Kind.Schema, &f.Body, &f.Command, &f.Metadata, &f.RecordedAt, &f.Hash,
-			&f.mine, &f.parked)
+	// Each event is decoded as it comes: meanwhile the database looks for the next ones.
+	batch, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*fresh, error) {
+		f := new(fresh)
+		err := row.Scan((*[16]byte)(&f.Stream), &f.Version, &f.Place.TxID, &f.Place.Position,
+			&f.Kind.Name, &f.Kind.Schema, &f.Body, &f.RecordedAt, &f.parked)
+		if err == nil {
+			f.event, f.bad = f.decode(p.settings.Reads)
+		}
 		return f, err
 	})
 	if err != nil {
@@ -159,26 +170,24 @@ func (p *Projector) read(ctx context.Context, tx pgx.Tx, c checkpoint, limit int
 
 // sort returns what is to be projected of a batch, and what cannot be. Behind an event that
 // cannot be read the others of its stream wait.
-func (p *Projector) sort(batch []fresh) (todo []fresh, bad []parking) {
+func (p *Projector) sort(batch []*fresh) (todo []*fresh, bad []parking) {
 	stuck := map[uuid.UUID]bool{}
 	for _, f := range batch {
-		if !f.mine || f.parked || stuck[f.Stream] {
-			continue
-		}
-		var err error
-		if f.event, err = f.decode(p.settings.Reads); err != nil {
+		switch {
+		case f.parked || stuck[f.Stream]:
+		case f.bad != nil:
 			stuck[f.Stream] = true
-			bad = append(bad, parking{f.Stream, f.Version, err})
-			continue
+			bad = append(bad, parking{f.Stream, f.Version, f.bad})
+		default:
+			todo = append(todo, f)
 		}
-		todo = append(todo, f)
 	}
 	return todo, bad
 }
 
 // write makes the effects, the parked streams and the checkpoint true together.
 func (p *Projector) write(
-	ctx context.Context, tx pgx.Tx, c checkpoint, batch, effects []fresh, bad []parking,
+	ctx context.Context, tx pgx.Tx, c checkpoint, batch, effects []*fresh, bad []parking,
 ) error {
 	ctx, cancel := withTimeout(ctx, p.settings)
 	defer cancel()

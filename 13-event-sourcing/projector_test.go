@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// placedNow is the event of an order, with the address in the clear.
+func placedNow(items []shop.Item) OrderPlaced {
+	return OrderPlaced{UserEmail: shop.SampleEmail, Currency: "EUR", Items: items, PlacedAt: time.Now()}
+}
 
 var oneMug = []shop.Item{{SKU: "MUG-CHAN", Quantity: 1, PriceCents: 1250}}
 
@@ -48,8 +54,8 @@ func held(t *testing.T, pool *pgxpool.Pool) (commit func()) {
 	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
 	id := uuid.MustParse(newOrder(t, shop.SampleEmail).ID)
 	var one rows
-	if err := one.add(entry{stream: id, command: id, events: []Event{OrderPlaced{
-		shop.SampleEmail, "EUR", oneMug, time.Now()}}}, 3); err != nil {
+	if err := one.add(&entry{stream: id, command: id,
+		events: []Event{placedNow(oneMug)}}, 4); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := insert(t.Context(), tx, &one); err != nil {
@@ -302,11 +308,38 @@ func TestAnOldReaderParksWhatANewOneReads(t *testing.T) {
 func TestAnOldProducerDoesNotGuess(t *testing.T) {
 	t.Parallel()
 	s, pool := onDatabase(t)
-	id := place(t, NewProducer(pool, s), 1)[0]
-	s.Reads, s.Writes = 2, 2
-	_, err := NewProducer(pool, s).Execute(t.Context(), ask(t, id, CancelOrder{}))
-	if !errors.Is(err, ErrUnreadable) {
-		t.Errorf("said %v", err)
+	for _, old := range []int{2, 3} {
+		writes := s
+		writes.Writes = old // what an old program has placed, a new one has cancelled
+		for _, id := range []uuid.UUID{
+			place(t, NewProducer(pool, s), 1)[0], place(t, NewProducer(pool, writes), 1)[0],
+		} {
+			execute(t, NewProducer(pool, s), id, CancelOrder{})
+			writes.Reads = old
+			_, err := NewProducer(pool, writes).Execute(t.Context(), ask(t, id, AddItems{oneMug}))
+			if !errors.Is(err, ErrUnreadable) {
+				t.Errorf("version %d said %v", old, err)
+			}
+		}
+	}
+}
+
+// Read models are made again from the log, so they need not wait for the disk. Letters are not.
+func TestWhoWaitsForTheDisk(t *testing.T) {
+	t.Parallel()
+	s, pool := onDatabase(t)
+	for name, want := range map[string]string{"stock": "off", "mail": "on"} {
+		p := NewProjector(pool, s, name, noWork)
+		tx, err := p.begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		err = tx.QueryRow(t.Context(), `SELECT current_setting('synchronous_commit')`).Scan(&got)
+		p.rollback(t.Context(), tx)
+		if err != nil || got != want {
+			t.Errorf("%s commits with synchronous_commit %q, want %q: %v", name, got, want, err)
+		}
 	}
 }
 
@@ -341,10 +374,14 @@ func TestALetterThatBouncesIsGivenUpOpenly(t *testing.T) {
 	if err := p.Place(t.Context(), newOrder(t, "nobody@"+shop.BounceDomain)); err != nil {
 		t.Fatal(err)
 	}
+	s.Resume = 10 * time.Millisecond
+	var panics, bounces atomic.Int64
 	mail := NewProjector(pool, s, "mail", func(ctx context.Context, o shop.Order) error {
 		if o.UserEmail == shop.SampleEmail {
+			panics.Add(1)
 			panic("a bug")
 		}
+		bounces.Add(1)
 		return shop.Work(ctx, o, 0)
 	})
 	start(t, mail.Run)
@@ -352,6 +389,11 @@ func TestALetterThatBouncesIsGivenUpOpenly(t *testing.T) {
 	drained(t, pool)
 	if a := audited(t, pool); a.Failed != 2 || a.Lost != 0 {
 		t.Errorf("the audit counts %+v", a)
+	}
+	// A bug may be mended; an address to which nothing can be delivered stays what it is.
+	eventually(t, "the other one is tried again", func() bool { return panics.Load() >= 3 })
+	if n := bounces.Load(); n != 1 {
+		t.Errorf("the letter that bounces was sent %d times", n)
 	}
 }
 

@@ -14,12 +14,17 @@ import (
 // What customers may ask the read models. Each answers from the generation that is live.
 const (
 	customerOrdersSQL = `
-		SELECT coalesce(json_agg(json_build_object('order_id', order_id, 'status', status,
-			'pieces', pieces, 'total_cents', total_cents, 'version', version)
+		SELECT coalesce(json_agg(json_build_object('order_id', order_id, 'customer', ` + shownSQL + `,
+			'status', status, 'pieces', pieces, 'total_cents', total_cents, 'version', version)
 			ORDER BY order_id DESC), '[]')
-		FROM (SELECT * FROM customer_orders WHERE customer = $1 AND generation =
-			(SELECT live FROM projections WHERE name = 'customers')
+		FROM (SELECT * FROM customer_orders WHERE generation =
+				(SELECT live FROM projections WHERE name = 'customers')
+			AND customer IN (SELECT $1::text UNION ALL
+				SELECT customer::text FROM customer_keys WHERE email = $1)
 			ORDER BY order_id DESC LIMIT 100) newest`
+	// The model has the customer's name. Who that is say the keys, as long as there is one.
+	shownSQL = `CASE WHEN customer LIKE '%@%' THEN customer ELSE coalesce((SELECT email
+		FROM customer_keys k WHERE k.customer = newest.customer::uuid), '` + Forgotten + `') END`
 	stockSQL = `
 		SELECT coalesce(json_object_agg(sku, reserved ORDER BY sku), '{}') FROM stock
 		WHERE generation = (SELECT live FROM projections WHERE name = 'stock')`

@@ -21,6 +21,14 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE UNIQUE INDEX IF NOT EXISTS events_in_order ON events (txid, position);
 CREATE UNIQUE INDEX IF NOT EXISTS events_of_command ON events (command, ordinal);
 
+-- A key for each customer, with which what is personal in events is sealed: forget.go. Not a
+-- log: a row that is deleted makes all of it unreadable.
+CREATE TABLE IF NOT EXISTS customer_keys (
+    customer uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- what events call the customer
+    email    text NOT NULL UNIQUE,
+    key      bytea NOT NULL
+);
+
 -- A cache of the fold of long streams, see snapshot.go.
 CREATE TABLE IF NOT EXISTS snapshots (
     stream  uuid PRIMARY KEY,
@@ -57,6 +65,7 @@ CREATE TABLE IF NOT EXISTS parked (
     version    integer NOT NULL,    -- of the event, which is not projected
     reason     text NOT NULL,
     parked_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    for_good    boolean NOT NULL DEFAULT false, -- no other program can do better
     PRIMARY KEY (projection, generation, stream)
 );
 
@@ -64,7 +73,7 @@ CREATE TABLE IF NOT EXISTS parked (
 CREATE TABLE IF NOT EXISTS customer_orders (
     generation  integer NOT NULL,
     order_id    uuid NOT NULL,
-    customer    text NOT NULL,
+    customer    text NOT NULL,      -- by name; of orders older than keys the address
     status      text NOT NULL,
     pieces      bigint NOT NULL,
     total_cents bigint NOT NULL,

@@ -31,7 +31,7 @@ type Settings struct {
 	Snapshot   int           // events since the last snapshot for a new one; 0: none
 	Wait       time.Duration // how long a query waits for a position
 	ClockError time.Duration // how wrong this producer's clock is
-	Hold       time.Duration // a fault: how long every fourth append takes to be committed
+	Hold       time.Duration // a fault: how long every fourth append is held at most
 
 	Projections string        // which of them this process works at, comma-separated
 	Batch       int           // events in one transaction, at most
@@ -56,7 +56,7 @@ func DefaultSettings() Settings {
 		Order: orderSnapshot, Reads: newest, Writes: newest,
 		Addr: "127.0.0.1:8080", Group: 256, Writers: 2,
 		Snapshot: 100, Wait: 2 * time.Second,
-		Projections: "customers,stock,sales,mail", Batch: 500, Poll: 100 * time.Millisecond,
+		Projections: "customers,stock,sales,mail", Batch: 2000, Poll: 100 * time.Millisecond,
 		Work: 20 * time.Millisecond, Resume: 30 * time.Second,
 	}
 }
@@ -80,7 +80,8 @@ func (s *Settings) Flags(program string) *shop.Flags {
 	f.Env("lease", "LEASE")
 	f.StringVar(&s.Order, "order", s.Order, "what keeps the log in order: snapshot, lock")
 	f.Env("order", "ORDER")
-	f.IntVar(&s.Reads, "reads", s.Reads, "the newest version of order-placed that is read: 2 is old")
+	f.IntVar(&s.Reads, "reads", s.Reads,
+		"the newest version of order-placed that is read: 2 and 3 are old")
 	f.Env("reads", "READS")
 	f.Func("crash-at", "die at a point, the n-th time: after-write:20", func(text string) error {
 		var err error
@@ -109,7 +110,7 @@ func ProducerSettings(args []string) (Settings, error) {
 	f.Env("writes", "WRITES")
 	f.DurationVar(&s.ClockError, "clock-error", s.ClockError, "how wrong this producer's clock is")
 	f.Env("clock-error", "CLOCK_ERROR")
-	f.DurationVar(&s.Hold, "hold", s.Hold, "a fault: how long every fourth commit is held")
+	f.DurationVar(&s.Hold, "hold", s.Hold, "a fault: how long every fourth commit is held at most")
 	f.Env("hold", "HOLD")
 	if err := f.Parse(args); err != nil {
 		return s, err

@@ -13,7 +13,7 @@ import (
 
 // foldVersion is that of Evolve. Change what an event does to an order, and count it up: a
 // snapshot that another fold has made is not what this one would make of the same events.
-const foldVersion = 1
+const foldVersion = 2
 
 // current returns the order as it is now, and the events that were read for it: all of its
 // stream, or those since its last snapshot. A snapshot is a cache of the fold, and no more:

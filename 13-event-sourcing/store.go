@@ -53,7 +53,8 @@ var (
 // entry is what one command appends to one stream: all of it or nothing.
 type entry struct {
 	stream   uuid.UUID
-	head     head // the last event that the decision knew of
+	owner    owner // of the order, whose key seals what is personal
+	head     head  // the last event that the decision knew of
 	command  uuid.UUID
 	metadata metadata
 	events   []Event
@@ -118,9 +119,11 @@ func fold(order Order, end head, events []Recorded, schema int) (Order, head, er
 	return order, end, nil
 }
 
-// decode reads the event. A program of before version 3 of order-placed cannot read that.
+// decode reads the event. A program that is older than a version of order-placed cannot read
+// that, nor what else came with it.
 func (r Recorded) decode(schema int) (Event, error) {
-	if r.Kind == (OrderPlaced{}).Kind() && r.Kind.Schema > schema {
+	if r.Kind.Name == (OrderPlaced{}).Kind().Name && r.Kind.Schema > schema ||
+		r.Kind == (OrderCancelled{}).Kind() && schema < sealedSince {
 		return nil, fmt.Errorf("%w: %s is unknown to this program, which is old: "+
 			"deploy the readers of a new version before its writers", ErrUnreadable, r.Kind)
 	}
@@ -147,13 +150,23 @@ type rows struct {
 	hashes               [][]byte
 }
 
+// roomFor returns rows that need not grow for n commands of one event.
+func roomFor(n int) *rows {
+	return &rows{
+		streams: make([][16]byte, 0, n), commands: make([][16]byte, 0, n),
+		versions: make([]int32, 0, n), schemas: make([]int32, 0, n),
+		types: make([]string, 0, n), bodies: make([]string, 0, n), metas: make([]string, 0, n),
+		ordinals: make([]int16, 0, n), hashes: make([][]byte, 0, n),
+	}
+}
+
 func (r *rows) args() []any {
 	return []any{r.streams, r.versions, r.types, r.schemas, r.bodies, r.commands, r.ordinals,
 		r.metas, r.hashes}
 }
 
 // add numbers and chains the events of an entry, behind the head that its decision knew.
-func (r *rows) add(e entry, placedSchema int) error {
+func (r *rows) add(e *entry, placedSchema int) error {
 	meta, err := json.Marshal(e.metadata)
 	if err != nil {
 		return fmt.Errorf("encode metadata: %w", err)

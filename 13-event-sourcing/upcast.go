@@ -30,6 +30,10 @@ var upcasters = map[Kind]func(fields) (fields, error){
 		body["currency"] = json.RawMessage(`"EUR"`)
 		return body, nil
 	},
+	// v4 seals what is personal. What was written before stands there for everybody to read,
+	// for good: nobody can throw away a key that there never was.
+	{"order-placed", 3}:    func(old fields) (fields, error) { return old, nil },
+	{"order-cancelled", 1}: func(old fields) (fields, error) { return old, nil },
 }
 
 // upcast brings a body up to the newest version of its event.
@@ -57,16 +61,26 @@ func upcast(kind Kind, body []byte) ([]byte, error) {
 	return json.Marshal(f)
 }
 
+// sealedSince is the version of order-placed with which programs began to seal, also what they
+// write into order-cancelled.
+const sealedSince = 4
+
 // encode writes the body of an event. A program that runs beside older ones, during a
-// rolling upgrade, still writes order-placed as of version 2.
+// rolling upgrade, still writes order-placed as of version 2 or 3.
 func encode(e Event, placedSchema int) (Kind, []byte, error) {
-	kind := e.Kind()
-	body, err := json.Marshal(e)
-	if placed, ok := e.(OrderPlaced); ok && placedSchema == 2 {
-		kind.Schema = placedSchema
-		body, err = json.Marshal(map[string]any{"user_email": placed.UserEmail,
-			"items": placed.Items, "placed_at": placed.PlacedAt})
+	kind, shape := e.Kind(), any(e)
+	switch e := e.(type) {
+	case OrderPlaced:
+		if kind.Schema = placedSchema; placedSchema == 2 {
+			shape = map[string]any{"user_email": e.UserEmail, "items": e.Items,
+				"placed_at": e.PlacedAt}
+		}
+	case OrderCancelled:
+		if placedSchema < sealedSince {
+			kind.Schema = 1
+		}
 	}
+	body, err := json.Marshal(shape)
 	if err != nil {
 		return kind, nil, fmt.Errorf("encode %s: %w", kind, err)
 	}

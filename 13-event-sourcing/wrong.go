@@ -31,6 +31,10 @@ var variants = map[string]variant{
 	"edited-history":    {producer: editedHistory},
 	"no-version":        {producer: noVersion},
 	"emails-on-rebuild": {projector: emailsOnRebuild, rebuildsMail: true},
+	"key-cache": {
+		producer:  func(p *Producer) { p.keys = keyCache(p.keys) },
+		projector: func(p *Projector) { p.keys = keyCache(p.keys) },
+	},
 }
 
 func variantNames() string {
@@ -82,15 +86,21 @@ func notIdempotent(p *Projector) {
 // happened: no letter, no stock, and the next rebuild takes it away. Experiment: die there.
 func eventAfterState(p *Producer) {
 	append := p.append
-	p.append = func(ctx context.Context, e entry) (Place, error) {
+	p.append = func(ctx context.Context, e *entry) (Place, error) {
 		for _, event := range e.events {
 			placed, ok := event.(OrderPlaced)
 			if !ok {
 				continue
 			}
-			_, err := p.pool.Exec(ctx, `
+			customer := owner{email: placed.UserEmail}
+			keys, err := p.keysOf(ctx, map[owner]bool{customer: true})
+			if err != nil {
+				return Place{}, err
+			}
+			_, err = p.pool.Exec(ctx, `
 				INSERT INTO customer_orders SELECT live, $1, $2, 'placed', 0, 0, 1
-				FROM projections WHERE name = 'customers'`, e.stream, placed.UserEmail)
+				FROM projections WHERE name = 'customers'`, e.stream,
+				keys[customer].customer.String())
 			if err != nil {
 				return Place{}, err
 			}
@@ -109,7 +119,7 @@ func eventAfterState(p *Producer) {
 // audit finds the place.
 func editedHistory(p *Producer) {
 	append := p.append
-	p.append = func(ctx context.Context, e entry) (Place, error) {
+	p.append = func(ctx context.Context, e *entry) (Place, error) {
 		added, ok := e.events[0].(ItemsAdded)
 		if !ok {
 			return append(ctx, e)
@@ -157,7 +167,38 @@ func noVersion(p *Producer) {
 //
 // What goes wrong: customers get a letter about an order of last year. Experiment: rebuild.
 func emailsOnRebuild(p *Projector) {
-	p.messageID = func(c checkpoint, f fresh) string {
+	p.messageID = func(c checkpoint, f *fresh) string {
 		return fmt.Sprintf("%s/%d", f.Stream, c.generation)
+	}
+}
+
+// keyCache keeps every key that it has read: the same customers come again and again, and a
+// question to the database is saved each time.
+//
+// What goes wrong: a customer is forgotten, his key is deleted, and whoever has it in memory still
+// reads his address and writes to him. A backup of the keys is such a cache as well.
+// Experiment: read an order, forget its customer, read it again.
+func keyCache(find findKeys) findKeys {
+	var mu sync.Mutex
+	kept := map[uuid.UUID]key{}
+	return func(
+		ctx context.Context, db querier, emails []string, customers [][16]byte,
+	) ([]key, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		var found []key
+		var missing [][16]byte
+		for _, customer := range customers {
+			if k, ok := kept[customer]; ok {
+				found = append(found, k)
+			} else {
+				missing = append(missing, customer)
+			}
+		}
+		read, err := find(ctx, db, emails, missing)
+		for _, k := range read {
+			kept[k.customer] = k
+		}
+		return append(found, read...), err
 	}
 }

@@ -127,7 +127,7 @@ func TestWrongNoVersionLosesADecision(t *testing.T) {
 			p := NewProducer(pool, s)
 			var once sync.Once
 			append := p.append
-			p.append = func(ctx context.Context, e entry) (Place, error) {
+			p.append = func(ctx context.Context, e *entry) (Place, error) {
 				once.Do(func() { meeting.Done(); meeting.Wait() })
 				return append(ctx, e)
 			}

@@ -43,15 +43,18 @@ func run(ctx context.Context) error {
 	return json.NewEncoder(os.Stdout).Encode(audit)
 }
 
+// rest is how many times as long as the audit the pause after it is, at least. A log that has
+// grown takes longer to fold: the auditor must not become what keeps the machine busy.
+const rest = 4
+
 // keepWatch logs what each audit finds. A database that is away is told, and waited for.
 func keepWatch(ctx context.Context, pool *pgxpool.Pool, pause time.Duration) error {
 	if err := eventsourcing.Prepare(ctx, pool); err != nil {
 		return err
 	}
 	shop.Ready(ctx)
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
 	for {
+		began := time.Now()
 		audit, err := eventsourcing.ReadAudit(ctx, pool)
 		switch {
 		case ctx.Err() != nil:
@@ -71,9 +74,11 @@ func keepWatch(ctx context.Context, pool *pgxpool.Pool, pause time.Duration) err
 				slog.Int("parked", audit.Parked), slog.Int("twice", audit.Duplicated),
 				slog.String("findings", strings.Join(audit.Findings, "; ")))
 		}
+		timer := time.NewTimer(max(pause, rest*time.Since(began)))
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-ctx.Done():
+			timer.Stop()
 			return nil
 		}
 	}

@@ -21,8 +21,10 @@ func run(ctx context.Context) error {
 	pause := f.Duration("pause", 100*time.Millisecond, "before each order")
 	f.Env("pause", "PAUSE")
 	times := f.Int("times", 1000, "how often; then they are content, and wait for SIGTERM")
+	forget := f.Bool("forget", false, "want to be forgotten after each order")
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return err
 	}
-	return eventsourcing.Fickle{URL: *url, Client: http.DefaultClient}.Run(ctx, *pause, *times)
+	customers := eventsourcing.Fickle{URL: *url, Client: http.DefaultClient, Forget: *forget}
+	return customers.Run(ctx, *pause, *times)
 }
