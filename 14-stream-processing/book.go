@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"course.example/shop"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -16,37 +17,45 @@ type Book struct {
 	// know what it has lost itself.
 	Lost       int `json:"lost,omitempty"`
 	Duplicated int `json:"duplicated"` // orders that are in a sum and not, or not so often, in the log
-	Differing  int `json:"differing"`  // sums, of any group, that are not what the log says
+	Differing  int `json:"differing"`  // sums and outcomes, of any group, that are not what the log says
+	Misjoined  int `json:"misjoined"`  // of these, outcomes of orders and payments
 	Overtaken  int `json:"overtaken"`  // orders that were counted after a later one of their customer
 }
 
 // auditTime bounds the reading of everything.
 const auditTime = time.Minute
 
-// ReadBook adds up the whole log by itself, order by order and without any of the consumers' code for
-// windows, and compares with what each group has in its tables.
-func ReadBook(ctx context.Context, log Log, pool *pgxpool.Pool, settings Settings) (Book, error) {
+// ReadBook adds up the whole log by itself, record by record and without any of the consumers' code for
+// windows and joins, and compares with what each group has in its tables. It sees these as they were at
+// one moment: the consumers may go on.
+func ReadBook(ctx context.Context, log Log, pool *pgxpool.Pool, settings Settings) (book Book, err error) {
 	ctx, cancel := context.WithTimeout(ctx, auditTime)
 	defer cancel()
-	var book Book
-	rows, err := pool.Query(ctx, `SELECT DISTINCT reader_group FROM progress`)
-	if err != nil {
-		return book, fmt.Errorf("audit: %w", explain(err))
-	}
-	groups, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return book, fmt.Errorf("audit: %w", explain(err))
-	}
-	for _, group := range groups {
-		if err := book.compare(ctx, log, pool, settings, group); err != nil {
-			return book, fmt.Errorf("audit of %s: %w", group, err)
-		}
-	}
-	err = pool.QueryRow(ctx, `SELECT coalesce(sum(overtaken), 0) FROM customers`).Scan(&book.Overtaken)
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, pool, snapshot, func(tx pgx.Tx) error {
+		return book.read(ctx, log, tx, settings)
+	})
 	if err != nil {
 		return book, fmt.Errorf("audit: %w", explain(err))
 	}
 	return book, nil
+}
+
+func (b *Book) read(ctx context.Context, log Log, tx pgx.Tx, settings Settings) error {
+	rows, err := tx.Query(ctx, `SELECT DISTINCT reader_group FROM progress`)
+	if err != nil {
+		return err
+	}
+	groups, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		if err := b.compare(ctx, log, tx, settings, group); err != nil {
+			return fmt.Errorf("group %s: %w", group, err)
+		}
+	}
+	return tx.QueryRow(ctx, `SELECT coalesce(sum(overtaken), 0) FROM customers`).Scan(&b.Overtaken)
 }
 
 // account is a sum by its place: the size of the window in milliseconds, its beginning, the product.
@@ -61,13 +70,16 @@ type amounts [3]int64
 func (a amounts) plus(b amounts) amounts { return amounts{a[0] + b[0], a[1] + b[1], a[2] + b[2]} }
 
 func (b *Book) compare(
-	ctx context.Context, log Log, pool *pgxpool.Pool, settings Settings, group string,
+	ctx context.Context, log Log, tx pgx.Tx, settings Settings, group string,
 ) error {
-	f, err := fold(ctx, log, pool, settings, group)
+	f, err := fold(ctx, log, tx, settings, group)
 	if err != nil {
 		return err
 	}
-	have, err := readSums(ctx, pool, group, f.orders)
+	if err := b.compareOutcomes(ctx, tx, settings, group, f.halves); err != nil {
+		return err
+	}
+	have, err := readSums(ctx, tx, group, f.orders)
 	if err != nil {
 		return err
 	}
@@ -94,14 +106,17 @@ func (b *Book) compare(
 type folded struct {
 	sums   map[account]amounts
 	orders map[string]map[account]amounts // what each order adds
+	halves map[int][]half                 // orders and payments of each partition
 }
 
 // fold adds up what the group has read, by whole numbers of milliseconds.
 func fold(
-	ctx context.Context, log Log, pool *pgxpool.Pool, settings Settings, group string,
+	ctx context.Context, log Log, tx pgx.Tx, settings Settings, group string,
 ) (folded, error) {
-	f := folded{sums: map[account]amounts{}, orders: map[string]map[account]amounts{}}
-	dead, err := readDead(ctx, pool, group)
+	f := folded{
+		sums: map[account]amounts{}, orders: map[string]map[account]amounts{}, halves: map[int][]half{},
+	}
+	dead, err := readDead(ctx, tx, group)
 	if err != nil {
 		return f, err
 	}
@@ -111,7 +126,7 @@ func fold(
 	}
 	for partition := range settings.Partitions {
 		var position int64
-		err := pool.QueryRow(ctx, `SELECT position FROM progress
+		err := tx.QueryRow(ctx, `SELECT position FROM progress
 			WHERE reader_group = $1 AND partition = $2`, group, partition).Scan(&position)
 		upTo := min(uint64(position), ends[partition]) // a log that has lost records may end before
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && upTo == 0 {
@@ -151,7 +166,7 @@ func (f *folded) partition(
 				return nil
 			}
 			if !dead[[2]int64{int64(partition), int64(r.Offset)}] {
-				if err := f.order(r, settings); err != nil {
+				if err := f.record(r, settings); err != nil {
 					return err
 				}
 			}
@@ -162,14 +177,26 @@ func (f *folded) partition(
 	}
 }
 
-func (f *folded) order(r Record, settings Settings) error {
-	order, err := decode(r.Body)
+func (f *folded) record(r Record, settings Settings) error {
+	event, err := decode(r.Body)
 	if err != nil {
 		return fmt.Errorf("record %d of partition %d is not among the dead: %w",
 			r.Offset, r.Partition, err)
 	}
+	h := half{event.ID, false, min(event.PlacedAt.UnixMilli(), r.Appended.UnixMilli()), r.Offset}
+	if p := event.Payment; p != nil {
+		h = half{p.OrderID, true, min(p.PaidAt.UnixMilli(), r.Appended.UnixMilli()), r.Offset}
+	}
+	f.halves[r.Partition] = append(f.halves[r.Partition], h)
+	if !h.payment {
+		f.order(event.Order, h.at, settings)
+	}
+	return nil
+}
+
+func (f *folded) order(order shop.Order, at int64, settings Settings) {
 	adds := map[account]amounts{}
-	at, every := min(order.PlacedAt.UnixMilli(), r.Appended.UnixMilli()), settings.Window.Milliseconds()
+	every := settings.Window.Milliseconds()
 	for _, n := range []int64{1, int64(settings.Sliding)} {
 		size := n * every
 		first := (at-size)/every*every + every
@@ -191,11 +218,10 @@ func (f *folded) order(r Record, settings Settings) error {
 	if _, twice := f.orders[order.ID]; !twice {
 		f.orders[order.ID] = adds
 	}
-	return nil
 }
 
-func readDead(ctx context.Context, pool *pgxpool.Pool, group string) (map[[2]int64]bool, error) {
-	rows, err := pool.Query(ctx, `SELECT partition, position FROM dead WHERE reader_group = $1`, group)
+func readDead(ctx context.Context, tx pgx.Tx, group string) (map[[2]int64]bool, error) {
+	rows, err := tx.Query(ctx, `SELECT partition, position FROM dead WHERE reader_group = $1`, group)
 	if err != nil {
 		return nil, err
 	}
@@ -210,10 +236,10 @@ func readDead(ctx context.Context, pool *pgxpool.Pool, group string) (map[[2]int
 
 // readSums returns the sums of a group, with what came too late for a window added to it.
 func readSums(
-	ctx context.Context, pool *pgxpool.Pool, group string, orders map[string]map[account]amounts,
+	ctx context.Context, tx pgx.Tx, group string, orders map[string]map[account]amounts,
 ) (map[account]amounts, error) {
 	sums := map[account]amounts{}
-	rows, err := pool.Query(ctx, `SELECT ends, starts, product, sum(orders)::bigint,
+	rows, err := tx.Query(ctx, `SELECT ends, starts, product, sum(orders)::bigint,
 			sum(pieces)::bigint, sum(cents)::bigint
 		FROM windows WHERE reader_group = $1 GROUP BY 1, 2, 3`, group)
 	if err != nil {
@@ -229,7 +255,7 @@ func readSums(
 	if err != nil {
 		return nil, err
 	}
-	rows, err = pool.Query(ctx, `SELECT order_id, starts, ends FROM too_late
+	rows, err = tx.Query(ctx, `SELECT order_id, starts, ends FROM too_late
 		WHERE reader_group = $1`, group)
 	if err != nil {
 		return nil, err

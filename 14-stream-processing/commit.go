@@ -57,11 +57,11 @@ func (c *Consumer) inTransaction(ctx context.Context, do func(pgx.Tx) error) err
 
 // queuePosition sets the position if it still is what it was.
 func (c *Consumer) queuePosition(batch *pgx.Batch, p *share, d done) {
-	batch.Queue(`UPDATE progress SET position = $4, latest = $5, orders = $6, offsets = $7
+	batch.Queue(`UPDATE progress SET position = $4, latest = $5, orders = $6, offsets = $7, latest_paid = $8
 		WHERE reader_group = $1 AND partition = $2 AND position = $3`,
 		c.settings.Group, p.partition, int64(p.position), int64(d.last), p.windows.Latest,
 		column(d.orders, func(o counted) string { return o.id }),
-		column(d.orders, func(o counted) int64 { return int64(o.offset) }),
+		column(d.orders, func(o counted) int64 { return int64(o.offset) }), p.join.latest[1],
 	).Exec(func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() == 0 {
 			return errOvertaken
@@ -74,6 +74,7 @@ func (c *Consumer) queuePosition(batch *pgx.Batch, p *share, d done) {
 // writes.
 func (c *Consumer) queueEffects(batch *pgx.Batch, p *share, d done) {
 	c.queueWindows(batch, p, d)
+	c.queueFates(batch, p, d)
 	batch.Queue(`INSERT INTO seen
 		SELECT $1::text, $2::int, order_id, until FROM unnest($3::text[], $4::timestamptz[]) n(order_id, until)
 		ON CONFLICT DO NOTHING`, c.settings.Group, p.partition,
@@ -132,6 +133,32 @@ func (c *Consumer) queueWindows(batch *pgx.Batch, p *share, d done) {
 		column(rows, func(r row) int64 { return r.Late }))
 }
 
+// queueFates writes what the join knows of each half: the halves that wait are its state, the others its
+// result. The state is where the position is: without it, the next reader would not know the orders whose
+// payments come.
+func (c *Consumer) queueFates(batch *pgx.Batch, p *share, d done) {
+	latest := map[uint64]Fate{}
+	for _, f := range d.fates {
+		if c.keeps || f.Outcome != Waiting {
+			latest[f.Offset] = f
+		}
+	}
+	if len(latest) == 0 {
+		return
+	}
+	rows := slices.Collect(maps.Values(latest))
+	batch.Queue(`INSERT INTO joined SELECT $1::text, $2::int, n.* FROM unnest($3::bigint[], $4::boolean[],
+			$5::text[], $6::timestamptz[], $7::bigint[], $8::text[]) n
+		ON CONFLICT (reader_group, partition, position) DO UPDATE SET outcome = excluded.outcome`,
+		c.settings.Group, p.partition,
+		column(rows, func(f Fate) int64 { return int64(f.Offset) }),
+		column(rows, func(f Fate) bool { return f.Payment }),
+		column(rows, func(f Fate) string { return f.OrderID }),
+		column(rows, func(f Fate) time.Time { return f.At }),
+		column(rows, func(f Fate) int64 { return f.Cents }),
+		column(rows, func(f Fate) string { return string(f.Outcome) }))
+}
+
 // queueCustomers adds to what each customer has bought, in the order of their names: two transactions
 // that wait for each other would not come to an end.
 func (c *Consumer) queueCustomers(batch *pgx.Batch, d done) {
@@ -163,18 +190,24 @@ func column[T, V any](all []T, of func(T) V) []V {
 func (c *Consumer) load(ctx context.Context, partition int) (*share, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.settings.Timeout)
 	defer cancel()
-	p := &share{partition: partition, windows: c.settings.windows()}
+	p := &share{
+		partition: partition, windows: c.settings.windows(),
+		join: NewJoin(c.settings.PayWithin, c.settings.Slack),
+	}
 	var orders []string
 	var offsets []int64
 	read := func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT position, latest, orders, offsets FROM progress
+		err := tx.QueryRow(ctx, `SELECT position, latest, latest_paid, orders, offsets FROM progress
 			WHERE reader_group = $1 AND partition = $2`, c.settings.Group, partition).
-			Scan(&p.position, &p.windows.Latest, &orders, &offsets)
+			Scan(&p.position, &p.windows.Latest, &p.join.latest[1], &orders, &offsets)
 		if err == nil {
 			err = c.loadWindows(ctx, tx, p)
 		}
 		if err == nil {
 			err = c.loadSeen(ctx, tx, p)
+		}
+		if err == nil && c.keeps {
+			err = c.loadJoin(ctx, tx, p)
 		}
 		return err
 	}
@@ -187,6 +220,7 @@ func (c *Consumer) load(ctx context.Context, partition int) (*share, error) {
 		return nil, fmt.Errorf("load partition %d: %w", partition, err)
 	}
 	p.windows.Latest = p.windows.Latest.UTC()
+	p.join.latest = [2]time.Time{p.windows.Latest, p.join.latest[1].UTC()}
 	c.say(func() {
 		for i, id := range orders {
 			processed(ctx, id, partition, uint64(offsets[i]))
@@ -229,5 +263,27 @@ func (c *Consumer) loadSeen(ctx context.Context, tx pgx.Tx, p *share) error {
 		p.windows.Seen[id] = until.UTC()
 		return nil
 	})
+	return err
+}
+
+// loadJoin reads the halves that wait, in the order in which they came, and the orders that are paid and
+// may come again.
+func (c *Consumer) loadJoin(ctx context.Context, tx pgx.Tx, p *share) error {
+	p.join.latest[0] = p.windows.Latest
+	rows, err := tx.Query(ctx, `SELECT position, payment, order_id, at, cents, outcome FROM joined
+		WHERE reader_group = $1 AND partition = $2 AND at >= $3
+			AND (outcome = 'waiting' OR outcome = 'paid' AND NOT payment) ORDER BY position`,
+		c.settings.Group, p.partition, p.join.Watermark().Add(-p.join.Within))
+	if err != nil {
+		return err
+	}
+	var f Fate
+	var position int64
+	_, err = pgx.ForEachRow(rows, []any{&position, &f.Payment, &f.OrderID, &f.At, &f.Cents, &f.Outcome},
+		func() error {
+			f.Offset, f.At = uint64(position), f.At.UTC()
+			p.join.restore(f)
+			return nil
+		})
 	return err
 }

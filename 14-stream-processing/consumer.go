@@ -16,7 +16,8 @@ import (
 // world must be safe to repeat: it happens again where a transaction does not come to its end.
 type Handler func(ctx context.Context, order shop.Order) error
 
-// Consumer reads the partitions that are its share, and keeps the sums of their windows.
+// Consumer reads the partitions that are its share, keeps the sums of their windows, and joins orders with
+// their payments.
 type Consumer struct {
 	log      Log
 	pool     *pgxpool.Pool
@@ -30,6 +31,7 @@ type Consumer struct {
 	remembers bool // orders that were counted
 	closes    bool // windows behind the watermark
 	forgets   bool // orders of closed windows
+	keeps     bool // what waits in the join, beside the position
 }
 
 // NewConsumer returns a consumer that uses the log and the pool, which stay the caller's.
@@ -37,7 +39,7 @@ func NewConsumer(log Log, pool *pgxpool.Pool, settings Settings, handle Handler)
 	c := &Consumer{
 		log: log, pool: pool, settings: settings, handle: handle,
 		hands:     make(chan struct{}, settings.Workers),
-		eventTime: eventTime, remembers: true, closes: true, forgets: true,
+		eventTime: eventTime, remembers: true, closes: true, forgets: true, keeps: true,
 	}
 	c.process = c.exactlyOnce
 	if change := variants[settings.Variant].consumer; change != nil {
@@ -46,11 +48,13 @@ func NewConsumer(log Log, pool *pgxpool.Pool, settings Settings, handle Handler)
 	return c
 }
 
-// share is a partition in the hands of a reader: how far it has come, and the windows up to there.
+// share is a partition in the hands of a reader: how far it has come, and the windows and the join up to
+// there.
 type share struct {
 	partition int
 	position  uint64
 	windows   *Windows
+	join      *Join
 	told      time.Time // when the log was last told how much is kept
 }
 
@@ -120,6 +124,7 @@ type done struct {
 	dead     []counted
 	changed  map[cell]bool
 	tooLate  []late
+	fates    []Fate                  // of orders and payments, the latest one of each counts
 	appended map[string][2]time.Time // by customer, the first and the last
 	bought   map[string]Sum          // by customer
 }
@@ -149,16 +154,21 @@ func (c *Consumer) work(ctx context.Context, p *share, records []Record) done {
 	}
 	for _, record := range records {
 		d.last = record.Offset
-		order, err := decode(record.Body)
+		event, err := decode(record.Body)
+		order := event.Order
 		one := counted{id: order.ID, offset: record.Offset}
-		if err == nil {
-			if _, twice := p.windows.Seen[order.ID]; twice && c.remembers {
-				d.skipped = append(d.skipped, one)
-				continue
-			}
+		switch _, twice := p.windows.Seen[order.ID]; {
+		case err == nil && event.Payment != nil:
+			c.joinPayment(p, &d, record, *event.Payment)
+			continue
+		case err == nil && twice && c.remembers:
+			d.skipped = append(d.skipped, one)
+			c.joinOrder(p, &d, record, order)
+			continue
+		case err == nil:
 			c.say(func() { shop.Received(ctx, order.ID, 1) })
 			err = c.safely(ctx, order)
-		} else {
+		default:
 			one.id = ""
 		}
 		if err != nil {
@@ -167,7 +177,9 @@ func (c *Consumer) work(ctx context.Context, p *share, records []Record) done {
 			continue
 		}
 		c.count(p, &d, record, order)
+		c.joinOrder(p, &d, record, order)
 	}
+	d.fates = append(d.fates, p.join.Close()...)
 	return d
 }
 
@@ -197,6 +209,24 @@ func (c *Consumer) count(p *share, d *done, record Record, order shop.Order) {
 	sum.Orders++
 	sum.Cents += order.TotalCents()
 	d.bought[order.UserEmail] = sum
+}
+
+func (c *Consumer) joinOrder(p *share, d *done, record Record, order shop.Order) {
+	if c.settings.PayWithin > 0 {
+		d.fates = append(d.fates, p.join.AddOrder(Half{
+			OrderID: order.ID, At: c.eventTime(record, order), Cents: order.TotalCents(),
+			Offset: record.Offset,
+		})...)
+	}
+}
+
+func (c *Consumer) joinPayment(p *share, d *done, record Record, payment Payment) {
+	if c.settings.PayWithin > 0 {
+		d.fates = append(d.fates, p.join.AddPayment(Half{
+			Payment: true, OrderID: payment.OrderID, At: believed(record, payment.PaidAt),
+			Cents: payment.Cents, Offset: record.Offset,
+		})...)
+	}
 }
 
 // safely turns a handler's panic into an error: one bad order must not take the others with it.
@@ -234,7 +264,7 @@ func (c *Consumer) report(ctx context.Context, p *share, d done) {
 	if time.Since(p.told) > 200*time.Millisecond {
 		p.told = time.Now()
 		slog.InfoContext(ctx, "progress", "partition", p.partition, "position", p.position,
-			"open", len(p.windows.Open), "remembered", len(p.windows.Seen))
+			"open", len(p.windows.Open), "remembered", len(p.windows.Seen), "unjoined", p.join.Waiting())
 	}
 }
 

@@ -82,7 +82,7 @@ func (l *kafkaLog) Append(ctx context.Context, partition int, id string, body []
 	case err == nil:
 		return nil
 	case errors.As(err, &refused) && !refused.Retriable:
-		return fmt.Errorf("%w: %w", ErrNotAppended, err)
+		return fmt.Errorf("%w: %w: %w", ErrNotAppended, errRefused, err)
 	default:
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}

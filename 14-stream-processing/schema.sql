@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS progress (
     partition    integer     NOT NULL,
     position     bigint      NOT NULL DEFAULT 0, -- the offset of the last record that is in the sums
     latest       timestamptz NOT NULL DEFAULT '0001-01-01 00:00:00+00', -- event time; makes the watermark
+    latest_paid  timestamptz NOT NULL DEFAULT '0001-01-01 00:00:00+00', -- of payments; see Join
     orders       text[]      NOT NULL DEFAULT '{}', -- of the last transaction, and where they stand:
     offsets      bigint[]    NOT NULL DEFAULT '{}', -- nobody may have heard that they were processed
     PRIMARY KEY (reader_group, partition)
@@ -40,6 +41,22 @@ CREATE TABLE IF NOT EXISTS seen (
     until        timestamptz NOT NULL, -- the watermark at which its last window closes
     PRIMARY KEY (reader_group, partition, order_id)
 );
+
+-- Orders joined with their payments. A record that waits for its other half is the readers' state, and one
+-- that is decided a result: paid, or a side stream of its own.
+CREATE TABLE IF NOT EXISTS joined (
+    reader_group text        NOT NULL,
+    partition    integer     NOT NULL,
+    position     bigint      NOT NULL, -- where it stands in the log
+    payment      boolean     NOT NULL, -- and otherwise an order
+    order_id     text        NOT NULL,
+    at           timestamptz NOT NULL, -- event time
+    cents        bigint      NOT NULL,
+    outcome      text        NOT NULL, -- see join.go
+    PRIMARY KEY (reader_group, partition, position)
+);
+CREATE INDEX IF NOT EXISTS joined_open ON joined (reader_group, partition, at)
+    WHERE outcome = 'waiting' OR outcome = 'paid' AND NOT payment;
 
 -- The side stream: what came too late for a window, and is in no sum.
 CREATE TABLE IF NOT EXISTS too_late (

@@ -39,6 +39,7 @@ type Settings struct {
 	Sliding   int           // how many of them a sliding window spans
 	Slack     time.Duration // see Windows
 	Lateness  time.Duration // see Windows
+	PayWithin time.Duration // how long after an order its payment counts; 0: nobody pays, and nothing is joined
 	Work      time.Duration // how long the work for an order takes
 	Workers   int           // orders in work at a time
 	Batch     int           // records in one transaction, at most
@@ -95,6 +96,7 @@ func (s *Settings) Read(program string, args []string) error {
 	span(&s.Window, "window", "WINDOW", "the size of a tumbling window")
 	span(&s.Slack, "slack", "SLACK", "by how much orders may overtake each other")
 	span(&s.Lateness, "lateness", "LATENESS", "how long after its end a window takes late orders")
+	span(&s.PayWithin, "pay-within", "PAY_WITHIN", "how long after an order its payment counts; 0 for no payments")
 	span(&s.Work, "work", "WORK", "how long the work for one order takes")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -150,6 +152,7 @@ func (s *Settings) Validate() error {
 		{"window", s.Window, 10 * time.Millisecond, 24 * time.Hour},
 		{"slack", s.Slack, 0, 24 * time.Hour},
 		{"lateness", s.Lateness, 0, 24 * time.Hour},
+		{"pay-within", s.PayWithin, 0, 24 * time.Hour},
 		{"work", s.Work, 0, time.Minute},
 	} {
 		if d.value < d.min || d.value > d.most {

@@ -17,9 +17,7 @@ func (s Settings) vary(order shop.Order) shop.Order {
 	if order.UserEmail != shop.SampleEmail {
 		return order
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(order.ID)) // it has no errors
-	n := h.Sum64()
+	n := number(order)
 	order.UserEmail = fmt.Sprintf("customer-%d@example.com", n%uint64(s.Customers))
 	items := make([]shop.Item, len(order.Items))
 	for i, item := range order.Items {
@@ -32,4 +30,26 @@ func (s Settings) vary(order shop.Order) shop.Order {
 		order.PlacedAt = order.PlacedAt.Add(-late.Truncate(time.Millisecond))
 	}
 	return order
+}
+
+// pays says how long after an order its customer pays, and whether he does. Most pay soon, some when it
+// is too late, some never. Where PayWithin is 0 nobody does.
+func (s Settings) pays(order shop.Order) (after time.Duration, ever bool) {
+	n := number(order)
+	switch n / 17 % 8 {
+	case 0:
+		return 0, false
+	case 1:
+		after = s.PayWithin * 5 / 4
+	default:
+		after = s.PayWithin * time.Duration(n/19%8) / 16
+	}
+	return after, s.PayWithin > 0
+}
+
+// number is what chance would say, always the same of the same order.
+func number(order shop.Order) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(order.ID)) // it has no errors
+	return h.Sum64()
 }

@@ -34,6 +34,7 @@ func init() {
 		"unbounded-state":  {consumer: unboundedState},
 		"hot-key":          {producer: hotKey},
 		"random-partition": {producer: randomPartition},
+		"join-in-memory":   {consumer: joinInMemory},
 		"one-replica":      {settings: oneReplica},
 	}
 }
@@ -128,10 +129,15 @@ func noWatermark(c *Consumer) { c.closes = false }
 // What goes wrong: a stream has no end, and a memory has.
 func unboundedState(c *Consumer) { c.forgets = false }
 
+// joinInMemory keeps the halves that wait in memory alone, and writes down what is decided.
+//
+// What goes wrong: kill the consumer, and the next one does not know the orders whose payments come.
+func joinInMemory(c *Consumer) { c.keeps = false }
+
 // unboundedJoin waits for each half forever: its other one may come yet.
 //
 // What goes wrong: some orders are never paid, and they are kept. It is not among the variants of the
-// consumer, which reads orders alone; a test shows it.
+// consumer; a test shows it.
 func unboundedJoin(j *Join) { j.closes = false }
 
 // hotKey partitions by country. All customers live in the same.

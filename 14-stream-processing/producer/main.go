@@ -22,6 +22,7 @@ func run(ctx context.Context) error {
 	}
 	defer log.Close()
 	producer := streams.NewProducer(log, settings)
+	defer producer.Close()
 	counter := shop.Counter{Place: producer.Place, Ready: producer.Ready}
 	return shop.Serve(ctx, settings.Addr, counter.Handler())
 }
