@@ -98,6 +98,9 @@ type address struct {
 	Management string // RabbitMQ's HTTP API; of the kind MQTT, where it speaks AMQP
 }
 
+// relays says whether relays can stand between the nodes.
+func (t trait) relays() bool { return t.native != nil && t.native.reach }
+
 // startSlack is how much longer than on its own a server may take while tests load the machine.
 const startSlack = 2 * time.Minute
 

@@ -25,6 +25,8 @@ func (c *Chain) lookEnv(ctx context.Context, need Need) (string, error) {
 		return "", quietly("%s is not set", t.env)
 	case need.Private:
 		return "", quietly("a private server is wanted, %s names a shared one", t.env)
+	case need.Relayed:
+		return "", quietly("there are relays only between nodes that the lab starts")
 	}
 	return t.env + " is set", nil
 }
@@ -299,6 +301,9 @@ func (c *Chain) launch(ctx context.Context, s *Server) error {
 
 func (c *Chain) lookNative(_ context.Context, need Need) (string, error) {
 	t := traits[need.Kind]
+	if need.Relayed && c.site.detached {
+		return "", quietly("relays would end with the lab")
+	}
 	programs, err := t.installed()
 	if errors.Is(err, errNotInstalled) && t.native.tool != "" {
 		if err = canBuild(t.native.tool); err == nil {
@@ -341,6 +346,12 @@ func (c *Chain) startNatives(
 	if err != nil {
 		return nil, err
 	}
+	var between *relays
+	if need.Relayed {
+		if between, err = c.site.startRelays(ports, len(t.ports)); err != nil {
+			return nil, err
+		}
+	}
 	words := "native, private"
 	if c.site.detached {
 		words = "native, until `lab down`"
@@ -350,6 +361,9 @@ func (c *Chain) startNatives(
 		n := node{
 			site: c.site, name: s.Name, programs: programs, ports: ports[i], all: ports,
 			durable: need.Durable,
+		}
+		if between != nil {
+			n.reach, s.side = between.from(i), &side{between, i}
 		}
 		p, err := t.native.prepare(ctx, n)
 		if err != nil {

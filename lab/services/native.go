@@ -30,6 +30,9 @@ type native struct {
 	tool string
 	// more is how many ports an instance takes besides those that clients use.
 	more int
+	// reach says that prepare leads a node to the others by node.reach, where that is set. The others
+	// listen on the port behind those for clients.
+	reach bool
 	// prepare makes an instance's folders and configuration. It does not start it.
 	prepare func(ctx context.Context, n node) (*process, error)
 	// stop is the signal on which the server ends cleanly and soon; nil is SIGTERM. grace bounds
@@ -59,7 +62,8 @@ type node struct {
 	ports    []int
 	// all are the ports of all nodes of the need, for those that must know each other.
 	all     [][]int
-	durable bool // it gets the kind's arguments for that
+	reach   []string // where it reaches the others, when that is not on their ports
+	durable bool     // it gets the kind's arguments for that
 }
 
 // process is the node as a process with what is the same for every server.
@@ -95,6 +99,7 @@ type site struct {
 	mu      sync.Mutex
 	shared  map[Kind]any // what the instances of a kind share
 	helpers []*process   // and the processes among that
+	relays  []*relays    // between the nodes of clusters
 	closed  bool
 }
 
@@ -108,6 +113,10 @@ func (at *site) close(ctx context.Context) error {
 		errs = append(errs, p.Close(ctx))
 	}
 	at.helpers = nil
+	for _, r := range at.relays {
+		r.close()
+	}
+	at.relays = nil
 	return errors.Join(errs...)
 }
 

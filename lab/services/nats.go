@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,7 +33,7 @@ var nats = trait{
 	boot: startSlack / 2, image: "nats:2",
 	native: &native{
 		find: findNATS, prepare: prepareNATS, more: 1, // 1: the port on which the nodes talk
-		tool: "nats-server",
+		tool: "nats-server", reach: true,
 	},
 	packages: map[string]string{"apt-get": "nats-server", "brew": "nats-server"},
 }
@@ -55,21 +56,32 @@ func prepareNATS(_ context.Context, n node) (*process, error) {
 	return n.process(dir, n.programs[0], "-c", file), nil
 }
 
-// natsConfig is a node's configuration. Its name is a tag, too, by which a stream may ask for this
-// node and no other.
+// natsConfig is a node's configuration. Its place among the nodes is a tag, by which a stream may ask for
+// this node and no other: nats-1 is the first.
 func natsConfig(n node, store string) string {
-	text := fmt.Sprintf("server_name: %q\nserver_tags: [%q]\n"+
+	place := slices.IndexFunc(n.all, func(ports []int) bool { return ports[0] == n.ports[0] }) + 1
+	text := fmt.Sprintf("server_name: %q\nserver_tags: [\"nats-%d\"]\n"+
 		"listen: \"127.0.0.1:%d\"\nhttp: \"127.0.0.1:%d\"\njetstream { store_dir: %q }\n",
-		n.name, n.name, n.ports[0], n.ports[1], store)
+		n.name, place, n.ports[0], n.ports[1], store)
 	if len(n.all) < 2 {
 		return text
 	}
 	var routes []string
+	advertise := ""
 	for _, ports := range n.all {
 		routes = append(routes, fmt.Sprintf("\"nats://127.0.0.1:%d\"", ports[2]))
 	}
-	return text + fmt.Sprintf("cluster { name: lab, listen: \"127.0.0.1:%d\", routes: [%s] }\n",
-		n.ports[2], strings.Join(routes, ", "))
+	if n.reach != nil {
+		routes = nil
+		for _, address := range n.reach {
+			routes = append(routes, fmt.Sprintf("\"nats://%s\"", address))
+		}
+		// Nodes tell each other of the others. Nobody may learn of an address that leads past the
+		// relays: this one leads nowhere.
+		advertise = "advertise: \"127.0.0.1:1\", "
+	}
+	return text + fmt.Sprintf("cluster { name: lab, listen: \"127.0.0.1:%d\", %sroutes: [%s] }\n",
+		n.ports[2], advertise, strings.Join(routes, ", "))
 }
 
 // natsJoined asks for the server's health: it has found the leader of the cluster, and has all that

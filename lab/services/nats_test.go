@@ -112,6 +112,66 @@ func TestNATSNodeAloneIsUpAndNotInItsCluster(t *testing.T) {
 	})
 }
 
+// What one node publishes reaches another, but for the time in which that one is cut off.
+func TestNATSNodeIsCutOff(t *testing.T) {
+	c, _ := bench(t, LinkDocker)
+	nodes := provide(t, c, Need{Kind: NATS, Count: 3, Private: true, Relayed: true})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	heard, ended := make(chan string, 1000), make(chan error, 1)
+	go func() {
+		ended <- withNATS(ctx, nodes[0].URL, func(n *natsConn) error {
+			if _, err := fmt.Fprint(n.conn, "SUB s 2\r\n"); err != nil {
+				return err
+			}
+			for {
+				line, err := n.next()
+				if err != nil {
+					return err
+				}
+				if !strings.HasPrefix(line, "MSG ") && line != "PONG" {
+					heard <- line // what a message says
+				}
+				if line == "after" {
+					return nil
+				}
+			}
+		})
+	}()
+	say := func(text string) {
+		must(t, withNATS(ctx, nodes[1].URL, func(n *natsConn) error {
+			if _, err := fmt.Fprintf(n.conn, "PUB s %d\r\n%s\r\nPING\r\n", len(text), text); err != nil {
+				return err
+			}
+			_, err := n.next()
+			return err
+		}))
+	}
+	got := map[string]int{}
+	until := func(text string) {
+		await(t, text, func() bool {
+			say(text)
+			for len(heard) > 0 {
+				got[<-heard]++
+			}
+			return got[text] > 0
+		})
+	}
+	until("before")
+	must(t, nodes[0].CutOff())
+	if !nodes[0].IsCutOff() || nodes[1].IsCutOff() {
+		t.Error("another node is cut off")
+	}
+	say("meanwhile")
+	must(t, nodes[0].Ready(ctx)) // clients still reach it
+	nodes[0].Rejoin()
+	until("after")
+	must(t, <-ended)
+	if got["meanwhile"] > 0 {
+		t.Error("it heard what was said while it was cut off")
+	}
+}
+
 func TestNATSPlaces(t *testing.T) {
 	c, _ := bench(t, LinkPort, LinkDocker)
 	s := provide(t, c, Need{Kind: NATS})[0]

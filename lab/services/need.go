@@ -17,11 +17,17 @@ type Need struct {
 	// Private asks for servers that nobody else uses and that may be broken: environment
 	// variables and servers found running are passed over.
 	Private bool
+	// Relayed has the connections between several nodes lead through the lab, which can cut one of them
+	// off from the others. Not every kind can.
+	Relayed bool
 
 	first int // which of the chain's servers of this kind its first one is, from 1
 }
 
-const durable = "durable"
+const (
+	durable = "durable"
+	relayed = "relayed"
+)
 
 // maxCount bounds how many nodes one need may ask for; Redlock's five are the most in use.
 const maxCount = 9
@@ -37,6 +43,10 @@ func ParseNeed(s string) (Need, error) {
 	for _, word := range words[1:] {
 		if word == durable && !need.Durable {
 			need.Durable = true
+			continue
+		}
+		if word == relayed && !need.Relayed {
+			need.Relayed = true
 			continue
 		}
 		digits, ok := strings.CutPrefix(word, "x")
@@ -63,6 +73,9 @@ func (n Need) check() error {
 	case n.Durable && t.durable == nil:
 		return fmt.Errorf("service %s %s: only %s has to be asked for that", n.Kind, durable,
 			list(func(t trait) bool { return t.durable != nil }))
+	case n.Relayed && (n.count() == 1 || !t.relays()):
+		return fmt.Errorf("service %s: only between several nodes of %s can there be relays: %s x3 %s",
+			n, list(trait.relays), list(trait.relays), relayed)
 	case n.Count < 0 || n.Count > maxCount:
 		return fmt.Errorf("service %s: %d nodes, want 1 to %d", n.Kind, n.Count, maxCount)
 	}
@@ -93,6 +106,9 @@ func (n Need) String() string {
 	}
 	if n.count() > 1 {
 		text += fmt.Sprintf(" x%d", n.Count)
+	}
+	if n.Relayed {
+		text += " " + relayed
 	}
 	return text
 }

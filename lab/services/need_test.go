@@ -28,6 +28,9 @@ func TestParseNeed(t *testing.T) {
 		{"redis 5", Need{}, "x1 to x9"},
 		{"redis x2 x3", Need{}, "x1 to x9"},
 		{"redis durable x2 x3", Need{}, "write it as"},
+		{"nats x3 relayed", Need{Kind: NATS, Count: 3, Relayed: true}, ""},
+		{"nats relayed", Need{}, "only between several nodes of nats can there be relays: nats x3 relayed"},
+		{"redis x3 relayed", Need{}, "nats x3 relayed"},
 		{"rabbitmq x3", Need{}, "there are several nodes only of nats, redis, replicated and sentinel"},
 	}
 	for _, tt := range tests {

@@ -37,7 +37,8 @@ type Server struct {
 	inst       Instance // nil when the lab does not own it
 	mu         sync.Mutex
 	closed     bool
-	member     bool // it has been part of its cluster
+	member     bool  // it has been part of its cluster
+	side       *side // among the relays of its cluster; nil where there are none
 }
 
 // Instance is a server the lab owns, however it runs.

@@ -98,6 +98,8 @@ type Target interface {
 	Cut(context.Context) error
 	Slow(context.Context, Slow) error
 	Heal(context.Context) error
+	// Isolate cuts a server off from the others of its kind.
+	Isolate(context.Context) error
 }
 
 // Whom are the words of WHO, when the act is done to somebody.

@@ -219,8 +219,8 @@ func (v victim) Impaired() bool { return v.impaired }
 func TestWhomAnActSuits(t *testing.T) {
 	t.Parallel()
 	for name, v := range map[string]victim{
-		"cut kill pause restart slow stop": {runs: true}, "start": {},
-		"resume": {runs: true, hangs: true}, "heal cut kill pause restart slow stop": {
+		"cut isolate kill pause restart slow stop": {runs: true}, "start": {},
+		"resume": {runs: true, hangs: true}, "heal cut isolate kill pause restart slow stop": {
 			runs: true, impaired: true,
 		},
 	} {

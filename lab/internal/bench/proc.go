@@ -85,6 +85,11 @@ func (p *proc) Slow(ctx context.Context, how act.Slow) error {
 // Heal mends the process's connections.
 func (p *proc) Heal(ctx context.Context) error { return p.sup.wire.heal(ctx, p.name) }
 
+// Isolate says that a process has no others of its kind to talk to.
+func (p *proc) Isolate(context.Context) error {
+	return fmt.Errorf("%s is no server of a cluster: cut it: %w", p.name, act.ErrCannot)
+}
+
 func (p *proc) hold(on bool) error {
 	p.sup.mu.Lock()
 	defer p.sup.mu.Unlock()

@@ -95,8 +95,30 @@ func (s *server) hold(ctx context.Context, on bool) error {
 	return nil
 }
 
-// Impaired says whether the connections to this server are cut or slow.
-func (s *server) Impaired() bool { return s.sup.wire.impaired(s.host()) }
+// Impaired says whether the connections to this server, or to the others of its kind, are cut or slow.
+func (s *server) Impaired() bool {
+	node, ok := s.Service.(clustered)
+	return s.sup.wire.impaired(s.host()) || ok && node.IsCutOff()
+}
+
+// clustered is a service that may be one of several that talk to each other.
+type clustered interface {
+	CutOff() error
+	Rejoin()
+	IsCutOff() bool
+}
+
+// Isolate cuts the server off from the others of its kind.
+func (s *server) Isolate(context.Context) error {
+	node, ok := s.Service.(clustered)
+	if !ok {
+		return fmt.Errorf("%s is not one of several: %w", s.Name(), act.ErrCannot)
+	}
+	if err := node.CutOff(); err != nil {
+		return errors.Join(err, act.ErrCannot)
+	}
+	return nil
+}
 
 // Cut cuts all connections to the server.
 func (s *server) Cut(ctx context.Context) error {
@@ -108,8 +130,11 @@ func (s *server) Slow(ctx context.Context, how act.Slow) error {
 	return s.onWire(func(name string) error { return s.sup.wire.slow(ctx, name, how) })
 }
 
-// Heal mends all connections to the server.
+// Heal mends all connections to the server, those of the others of its kind, too.
 func (s *server) Heal(ctx context.Context) error {
+	if node, ok := s.Service.(clustered); ok {
+		node.Rejoin()
+	}
 	return s.onWire(func(name string) error { return s.sup.wire.heal(ctx, name) })
 }
 
