@@ -19,6 +19,7 @@ type Book struct {
 	Duplicated int `json:"duplicated"` // orders that are in a sum and not, or not so often, in the log
 	Differing  int `json:"differing"`  // sums and outcomes, of any group, that are not what the log says
 	Misjoined  int `json:"misjoined"`  // of these, outcomes of orders and payments
+	Unpaid     int `json:"unpaid"`     // orders whose time to pay is over, of the group that serves the customers
 	Overtaken  int `json:"overtaken"`  // orders that were counted after a later one of their customer
 }
 

@@ -45,6 +45,9 @@ func (b *Book) compareOutcomes(
 		if due != outcome {
 			wrong++
 		}
+		if outcome == Unpaid && group == DefaultGroup {
+			b.Unpaid++
+		}
 		return nil
 	})
 	b.Misjoined += wrong + missing

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -74,6 +75,13 @@ func (w *world) append(partition int, orders ...shop.Order) {
 		body, err := encode(order)
 		check(w.t, err, w.log.Append(w.t.Context(), partition, order.ID, body))
 	}
+}
+
+// pay appends a payment that was made so many seconds after noon.
+func (w *world) pay(partition int, orderID string, seconds float64) {
+	w.t.Helper()
+	body, err := encodePayment(Payment{orderID, 100, after(seconds)})
+	check(w.t, err, w.log.Append(w.t.Context(), partition, "payment-"+orderID, body))
 }
 
 // batch reads records of a partition.
@@ -163,6 +171,94 @@ func TestTheNextReaderHasTheSameWindows(t *testing.T) {
 	}
 	if book := w.book(); book != (Book{}) {
 		t.Errorf("the book says %+v", book)
+	}
+}
+
+// Who reads on knows the orders whose payments come. The variant has forgotten them.
+func TestTheNextReaderKnowsWhoHasNotPaid(t *testing.T) {
+	for variant, want := range map[string]map[Outcome]int{
+		"":               {Paid: 4, Unpaid: 1, Waiting: 2}, // two pairs are four records
+		"join-in-memory": {Paid: 2, Unmatched: 1},
+	} {
+		t.Run("variant "+variant, func(t *testing.T) {
+			w := newWorld(t, func(s *Settings) { s.PayWithin, s.Variant = 5*time.Second, variant })
+			a, b, c, d := w.order(0), w.order(1), w.order(2), w.order(20)
+			w.append(0, a, b, c)
+			w.pay(0, a.ID, 1)
+			w.pay(0, w.order(0).ID, 21) // its order is nowhere; the watermark of payments comes far
+			w.pay(0, b.ID, 3)
+			w.append(0, d) // and the time to pay for c is over
+			records := w.batch(0, 0, 7)
+			one, other := w.consumer(), w.consumer()
+			check(t, one.exactlyOnce(t.Context(), w.load(one, 0), records[:5]))
+			check(t, other.exactlyOnce(t.Context(), w.load(other, 0), records[5:]))
+			got := map[Outcome]int{}
+			for _, outcome := range []Outcome{Waiting, Paid, Unpaid, Unmatched, LateOrder} {
+				n := w.number(`SELECT count(*) FROM joined WHERE outcome = $1`, string(outcome))
+				if n > 0 {
+					got[outcome] = n
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+			book := Book{Unpaid: 1}
+			if variant != "" { // b and c have no outcome, and the payment of b has another
+				book = Book{Differing: 3, Misjoined: 3}
+			}
+			if got := w.book(); got != book {
+				t.Errorf("the book says %+v, want %+v", got, book)
+			}
+		})
+	}
+}
+
+// A payment stands in the partition of its order, behind it. Who has not paid when the shop closes does
+// not.
+func TestPaymentsStandBehindTheirOrders(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.PayWithin = 40 * time.Millisecond })
+	p := NewProducer(w.log, w.settings)
+	records := uint64(0)
+	for range 40 {
+		order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+		check(t, err, p.Place(t.Context(), order))
+		if _, ever := w.settings.pays(order); ever {
+			records++
+		}
+		records++
+	}
+	var ends []uint64
+	until(t, "all payments", func() (all bool) {
+		var err error
+		ends, err = w.log.Ends(t.Context())
+		check(t, err)
+		return ends[0]+ends[1] == records
+	})
+	p.Close()
+	for partition, end := range ends {
+		placed := map[string]bool{}
+		for _, record := range w.batch(partition, 0, int(end)) {
+			event, err := decode(record.Body)
+			check(t, err)
+			if event.Payment == nil {
+				placed[event.ID] = true
+			} else if !placed[event.Payment.OrderID] {
+				t.Errorf("record %d of partition %d is a payment of an order that is not before it",
+					record.Offset, partition)
+			}
+		}
+	}
+	slow := w.settings
+	slow.PayWithin = time.Hour
+	p = NewProducer(w.log, slow)
+	for range 8 {
+		order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+		check(t, err, p.Place(t.Context(), order))
+	}
+	began := time.Now()
+	p.Close()
+	if took := time.Since(began); took > 2*answerTime {
+		t.Errorf("it closes in %v", took)
 	}
 }
 

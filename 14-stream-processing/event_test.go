@@ -46,3 +46,34 @@ func TestRecordsThatAreNoOrders(t *testing.T) {
 		})
 	}
 }
+
+func TestRecordsThatAreNoPayments(t *testing.T) {
+	t.Parallel()
+	good, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := encodePayment(Payment{strings.ToUpper(good.ID), 100, good.PlacedAt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(body)
+	for name, tt := range map[string]struct{ body, want string }{
+		"good":          {text, ""}, // an identity has one spelling
+		"another order": {strings.Replace(text, strings.ToUpper(good.ID), "7", 1), "order_id"},
+		"less than 0":   {strings.Replace(text, "100", "-1", 1), "-1 cents"},
+		"no time":       {strings.Replace(text, "paid_at", "at", 1), "before there was a shop"},
+		"a list":        {`{"payment":[]}`, "no order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			event, err := decode([]byte(tt.body))
+			switch {
+			case tt.want == "" && (err != nil || event.Payment == nil || event.Payment.OrderID != good.ID):
+				t.Errorf("%+v, %v", event, err)
+			case tt.want != "" && (!errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

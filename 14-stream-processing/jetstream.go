@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +22,7 @@ type jetStream struct {
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	settings Settings
+	answered atomic.Int64 // when the cluster last did something for this program, in Unix nanoseconds
 }
 
 // Times of the conversation with the servers.
@@ -39,7 +43,7 @@ const (
 )
 
 func openJetStream(settings Settings) (*jetStream, error) {
-	conn, err := nats.Connect(settings.servers(),
+	conn, err := nats.Connect(rotated(settings.servers(), settings.Name), nats.DontRandomize(),
 		nats.Name(settings.Name),
 		nats.Timeout(2*time.Second), nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
@@ -62,7 +66,35 @@ func openJetStream(settings Settings) (*jetStream, error) {
 		conn.Close()
 		return nil, fmt.Errorf("connect to NATS (NATS_URL): %w", err)
 	}
-	return &jetStream{conn: conn, js: js, settings: settings}, nil
+	l := &jetStream{conn: conn, js: js, settings: settings}
+	l.heard()
+	return l, nil
+}
+
+// rotated begins with the server to which a program connects first. Programs are spread over the servers by
+// their names, and in each run alike: an experiment knows who is on which side of a network that is cut.
+func rotated(servers, name string) string {
+	all := strings.Split(servers, ",")
+	first := PartitionOf(name, len(all))
+	return strings.Join(slices.Concat(all[first:], all[:first]), ",")
+}
+
+// heard notes that the cluster has done something which no server can do alone.
+func (l *jetStream) heard() { l.answered.Store(time.Now().UnixNano()) }
+
+// elsewhere connects to another server, when this one has led to nothing for answerTime. It may be cut off
+// from the others: it goes on to answer its clients' pings, and may still think that it leads.
+func (l *jetStream) elsewhere() {
+	last := l.answered.Load()
+	if time.Since(time.Unix(0, last)) < answerTime || !l.conn.IsConnected() ||
+		!l.answered.CompareAndSwap(last, time.Now().UnixNano()) { // the next one gets as long
+		return
+	}
+	slog.Warn("this server leads to no other: trying the next one",
+		"server", l.conn.ConnectedUrlRedacted())
+	if err := l.conn.ForceReconnect(); err != nil {
+		slog.Warn("not connected to another server", "reason", err)
+	}
 }
 
 func (l *jetStream) name(partition int) string {
@@ -74,6 +106,9 @@ func (l *jetStream) stream(ctx context.Context, partition int) (jetstream.Stream
 	name := l.name(partition)
 	stream, err := l.js.Stream(ctx, name)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if err != nil {
+			l.elsewhere()
+		}
 		return stream, l.explain(err)
 	}
 	config := jetstream.StreamConfig{
@@ -86,7 +121,24 @@ func (l *jetStream) stream(ctx context.Context, partition int) (jetstream.Stream
 		l.settings.stream(&config)
 	}
 	stream, err = l.js.CreateStream(ctx, config)
+	if err == nil && l.settings.Leader != "" {
+		l.prefer(ctx, name)
+	}
 	return stream, l.explain(err)
+}
+
+// prefer has a new stream led by the server with a tag, as an administrator would. An error says that it
+// leads already, or cannot: then another one does.
+func (l *jetStream) prefer(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	body := fmt.Appendf(nil, `{"placement": {"tags": [%q]}}`, l.settings.Leader)
+	answer, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+name, body)
+	if err != nil {
+		slog.Debug("nobody gives the leadership away", "stream", name, "reason", err)
+		return
+	}
+	slog.Debug("asked for another leader", "stream", name, "answer", string(answer.Data))
 }
 
 func (l *jetStream) explain(err error) error {
@@ -114,6 +166,7 @@ func (l *jetStream) Append(ctx context.Context, partition int, id string, body [
 		if !errors.Is(err, errNotSent) {
 			outcome = ErrUnknown // of this attempt, and so of all
 		}
+		l.elsewhere()
 		if !errors.Is(err, errRefused) {
 			sleep(ctx, pause)
 		}
@@ -144,6 +197,7 @@ func (l *jetStream) append(ctx context.Context, partition int, id string, body [
 	}
 	select {
 	case <-answer.Ok():
+		l.heard()
 		return nil
 	case err = <-answer.Err(): // after attemptTime at the latest
 	case <-ctx.Done():
@@ -198,6 +252,7 @@ func (l *jetStream) Read(ctx context.Context, partition int, after uint64) (Read
 		open: func(ctx context.Context, after uint64) (messages, error) {
 			return l.open(ctx, partition, after)
 		},
+		heard: l.heard,
 	}
 	if err := r.begin(asking); err != nil {
 		return nil, fmt.Errorf("read partition %d: %w", partition, err)
@@ -217,6 +272,7 @@ func (l *jetStream) Close() error {
 
 type jetReader struct {
 	open      func(ctx context.Context, after uint64) (messages, error)
+	heard     func() // is called for each record
 	partition int
 	last      uint64 // offset of the record that was read last
 	records   chan Record
@@ -246,8 +302,10 @@ func (l *jetStream) open(ctx context.Context, partition int, after uint64) (mess
 		MaxResetAttempts: 1,
 	})
 	if err != nil {
+		l.elsewhere()
 		return nil, l.explain(err)
 	}
+	l.heard()
 	all, err := consumer.Messages(jetstream.PullMaxMessages(readAhead),
 		jetstream.PullExpiry(4*time.Second), jetstream.PullHeartbeat(time.Second))
 	if err != nil {
@@ -339,6 +397,7 @@ func (r *jetReader) pump() {
 			Appended: meta.Timestamp, Body: msg.Data(),
 		}
 		r.last = record.Offset
+		r.heard()
 		select {
 		case r.records <- record:
 		case <-r.stop:

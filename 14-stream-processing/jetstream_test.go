@@ -170,6 +170,43 @@ func TestLeaderIsKilled(t *testing.T) {
 // A server that takes the record and says nothing: it may have it. Nobody is told yes, and nobody no.
 func TestNoAnswerIsUnknown(t *testing.T) {
 	t.Parallel()
+	s := DefaultSettings()
+	s.NATSURL = "nats://" + silent(t)
+	log, err := OpenLog(s)
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = log.Append(ctx, 0, "id", []byte("x"))
+	if !errors.Is(err, ErrUnknown) || errors.Is(err, ErrNotAppended) {
+		t.Errorf("error %v, want %v", err, ErrUnknown)
+	}
+}
+
+// A server that is cut off from the others answers pings, and nothing else. Its clients go to another.
+func TestAServerThatIsCutOffIsLeft(t *testing.T) {
+	w := newWorld(t)
+	s := w.settings
+	other, place, _ := strings.Cut(strings.TrimPrefix(s.NATSURL, "nats://"), "/")
+	s.NATSURL = "nats://" + silent(t) + "/" + place + ",nats://" + other
+	for s.Name = "a"; PartitionOf(s.Name, 2) != 0; {
+		s.Name += "a" // who begins with the first server
+	}
+	log, err := OpenLog(s)
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	if at := log.(*jetStream).conn.ConnectedAddr(); at == other {
+		t.Fatalf("connected to %s at first", at)
+	}
+	until(t, "another server", func() bool { return log.Append(t.Context(), 0, "id", []byte("x")) == nil })
+	if ends, err := log.Ends(t.Context()); err != nil || ends[0] != 1 {
+		t.Errorf("ends %v, %v", ends, err)
+	}
+}
+
+// silent is a server that answers pings and nothing else.
+func silent(t *testing.T) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	t.Cleanup(func() { _ = l.Close() })
@@ -190,17 +227,7 @@ func TestNoAnswerIsUnknown(t *testing.T) {
 			}()
 		}
 	}()
-	s := DefaultSettings()
-	s.NATSURL = "nats://" + l.Addr().String()
-	log, err := OpenLog(s)
-	check(t, err)
-	t.Cleanup(func() { check(t, log.Close()) })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	err = log.Append(ctx, 0, "id", []byte("x"))
-	if !errors.Is(err, ErrUnknown) || errors.Is(err, ErrNotAppended) {
-		t.Errorf("error %v, want %v", err, ErrUnknown)
-	}
+	return l.Addr().String()
 }
 
 // A caller without patience of its own gets an answer all the same.

@@ -156,6 +156,77 @@ func TestJoinStateIsBounded(t *testing.T) {
 	}
 }
 
+// However late a record comes, however often an order stands in the log, and whenever the join is closed:
+// what becomes of a record is what the book says, which closes nothing.
+func TestJoinIsWhatTheBookSays(t *testing.T) {
+	t.Parallel()
+	settings := Settings{PayWithin: payWithin, Slack: paySlack}
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	seen := map[Outcome]int{}
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		log := lateTraffic(100, start, random)
+		j, got, events := NewJoin(payWithin, paySlack), map[uint64]Outcome{}, []half{}
+		for _, h := range log {
+			fates := j.AddOrder
+			if h.Payment {
+				fates = j.AddPayment
+			}
+			known := fates(h)
+			if random.IntN(4) == 0 || h.Offset == uint64(len(log)) {
+				known = append(known, j.Close()...)
+			}
+			for _, f := range known {
+				got[f.Offset] = f.Outcome
+			}
+			events = append(events, half{h.OrderID, h.Payment, h.At.UnixMilli(), h.Offset})
+		}
+		for offset, outcome := range got {
+			seen[outcome]++
+			if outcome == Waiting {
+				delete(got, offset)
+			}
+		}
+		if want := foldJoin(events, settings); !maps.Equal(got, want) {
+			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
+		}
+	}
+	for _, outcome := range []Outcome{Waiting, Paid, Unpaid, Unmatched, LateOrder} {
+		if seen[outcome] < 100 {
+			t.Errorf("%s came out %d times: the test does not try it", outcome, seen[outcome])
+		}
+	}
+}
+
+// lateTraffic is one partition, in the order of its offsets. Its records come up to 20 s late, a tenth of the
+// orders twice; an order has up to two payments.
+func lateTraffic(n int, start time.Time, random *rand.Rand) (log []Half) {
+	arrives := map[int]time.Time{}
+	add := func(h Half) {
+		arrives[len(log)] = h.At.Add(time.Duration(random.IntN(20_000)) * time.Millisecond)
+		h.Offset = uint64(len(log))
+		log = append(log, h)
+	}
+	for i := range n {
+		order := placed(fmt.Sprint("order-", i), start.Add(time.Duration(i)*300*time.Millisecond))
+		add(order)
+		if random.IntN(10) == 0 {
+			add(order)
+		}
+		for range random.IntN(3) {
+			paid := order.At.Add(time.Duration(random.IntN(14_000)) * time.Millisecond)
+			add(payment(order.OrderID, paid))
+		}
+	}
+	slices.SortStableFunc(log, func(a, b Half) int {
+		return arrives[int(a.Offset)].Compare(arrives[int(b.Offset)])
+	})
+	for i := range log {
+		log[i].Offset = uint64(i + 1)
+	}
+	return log
+}
+
 func TestJoinTakesNoLateOrder(t *testing.T) {
 	t.Parallel()
 	j := NewJoin(payWithin, paySlack)

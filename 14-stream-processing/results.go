@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,10 +23,12 @@ type Results struct {
 // Handler is its HTTP API.
 //
 //	GET /sales?shape=tumbling&group=sales&product=   the latest windows, the newest first
+//	GET /payments?group=sales                        orders by what became of their payment
 //	GET /healthz                                     ready or not, and the lag: records that wait
 func (r Results) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sales", r.sales)
+	mux.HandleFunc("GET /payments", r.payments)
 	mux.HandleFunc("GET /healthz", r.health)
 	return mux
 }
@@ -73,6 +76,31 @@ func (r Results) sales(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"windows": all})
+}
+
+// joined are the orders, or the payments, of one outcome.
+type joined struct {
+	Outcome Outcome `json:"outcome"`
+	Records int64   `json:"records"`
+	Cents   int64   `json:"cents"`
+}
+
+// payments tells of each order once: a payment that has found its order is not counted beside it.
+func (r Results) payments(w http.ResponseWriter, req *http.Request) {
+	ctx, cancel := context.WithTimeout(req.Context(), r.Settings.Timeout)
+	defer cancel()
+	rows, err := r.Pool.Query(ctx, `SELECT outcome, count(*) AS records, sum(cents)::bigint AS cents
+		FROM joined WHERE reader_group = $1 AND (NOT payment OR outcome = $2)
+		GROUP BY 1 ORDER BY 1`, cmp.Or(req.URL.Query().Get("group"), DefaultGroup), string(Unmatched))
+	var all []joined
+	if err == nil {
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByName[joined])
+	}
+	if err != nil {
+		answer(w, http.StatusServiceUnavailable, map[string]any{"error": explain(err).Error()})
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"outcomes": all})
 }
 
 func (r Results) health(w http.ResponseWriter, req *http.Request) {

@@ -24,6 +24,7 @@ type Settings struct {
 	Name         string        // of this process, the same in all its lives
 	Partitions   int           // of the log; it cannot be changed later
 	Replicas     int           // of each partition
+	Leader       string        // the tag of the server that leads new partitions; "" leaves it to chance
 	MaxAge       time.Duration // of a record: retention by age
 	MaxBytes     int64         // of a partition: retention by size; -1 is no limit
 	Timeout      time.Duration // of one conversation with the database
@@ -82,6 +83,7 @@ func (s *Settings) Read(program string, args []string) error {
 	text(&s.Name, "name", "PROCESS", "of this process, the same when it is started again")
 	text(&s.Addr, "addr", "ADDR", "where to serve HTTP")
 	text(&s.Group, "group", "GROUP", "of readers that share the partitions")
+	text(&s.Leader, "leader", "LEADER", "tag of the server that is to lead new partitions")
 	number(&s.Partitions, "partitions", "PARTITIONS", "of the log, always the same number")
 	number(&s.Replicas, "replicas", "REPLICAS", "of each partition: 1, 3 or 5")
 	number(&s.Customers, "customers", "CUSTOMERS", "that the sample customer is made into")

@@ -44,6 +44,9 @@ func TestPlaceOnASharedServer(t *testing.T) {
 	if got := s.servers(); got != "nats://a:1,nats://u:p@b:2" || s.prefix() != "mine-7-" {
 		t.Errorf("servers %q, prefix %q", got, s.prefix())
 	}
+	if got := rotated("a,b,c", "producer"); got != "c,a,b" { // lab.yaml relies on it
+		t.Errorf("the producer begins with %s", got)
+	}
 	if s = DefaultSettings(); s.prefix() != "" || s.servers() != s.NATSURL {
 		t.Errorf("servers %q, prefix %q", s.servers(), s.prefix())
 	}

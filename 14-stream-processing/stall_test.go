@@ -66,7 +66,8 @@ func TestAStalledReaderBeginsAnew(t *testing.T) {
 		first, second, last := stalledAfter(8, 9), stalledAfter(), stalledAfter(10)
 		second.gives = errors.New("no new consumer of that name")
 		r := &jetReader{
-			last: 7, records: make(chan Record, readAhead), stop: make(chan struct{}),
+			heard: func() {},
+			last:  7, records: make(chan Record, readAhead), stop: make(chan struct{}),
 			open: func(_ context.Context, after uint64) (messages, error) {
 				opened = append(opened, after)
 				switch len(opened) {

@@ -1,5 +1,5 @@
-// Command book adds up the whole log by itself and compares with the sums of the consumers. It prints one
-// line of JSON.
+// Command book adds up the whole log by itself and compares with the sums and joins of the consumers. It
+// prints one line of JSON.
 package main
 
 import (
@@ -35,6 +35,7 @@ func run(ctx context.Context) error {
 	}
 	// The book is on the standard output; what experiments judge besides is told as a log line.
 	told := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	told.InfoContext(ctx, "audit", "differing", book.Differing, "overtaken", book.Overtaken)
+	told.InfoContext(ctx, "audit", "differing", book.Differing, "misjoined", book.Misjoined,
+		"unpaid", book.Unpaid, "overtaken", book.Overtaken)
 	return json.NewEncoder(os.Stdout).Encode(book)
 }
