@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +16,7 @@ import (
 
 	"course.example/lab/services/servicestest"
 	"course.example/shop"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -41,11 +45,13 @@ func must[T any](b *testing.B) func(T, error) T {
 }
 
 // BenchmarkAppend: orders per second into one partition, with so many under way, beside a bare loop over
-// the client library with the same number of outstanding acknowledgements. Both in turns.
+// the client library with the same number of outstanding acknowledgements. Both in turns. And three replicas
+// beside one.
 func BenchmarkAppend(b *testing.B) {
 	quiet(b)
 	s := cluster(b)
 	body := must[[]byte](b)(encode(must[shop.Order](b)(shop.NewOrder(shop.SampleEmail, shop.SampleItems()...))))
+	one := map[int]float64{} // by the window
 	for _, replicas := range []int{1, 3} {
 		for _, window := range []int{1, 16, 256} {
 			b.Run(fmt.Sprintf("replicas=%d/window=%d", replicas, window), func(b *testing.B) {
@@ -66,6 +72,11 @@ func BenchmarkAppend(b *testing.B) {
 				b.ReportMetric(orders/ours.Seconds(), "orders/s")
 				b.ReportMetric(orders/bare.Seconds(), "bare/s")
 				b.ReportMetric(bare.Seconds()/ours.Seconds(), "ours/bare")
+				if replicas == 1 {
+					one[window] = orders / ours.Seconds()
+				} else {
+					b.ReportMetric(orders/ours.Seconds()/one[window], "R3/R1")
+				}
 				b.ReportMetric(0, "ns/op")
 			})
 		}
@@ -223,4 +234,292 @@ func consume(b *testing.B, log Log, s Settings, consumers int) float64 {
 	cancel()
 	group.Wait()
 	return n / took.Seconds()
+}
+
+// begin lets a consumer read until stop is called.
+func begin(b *testing.B, c *Consumer) (stop func()) {
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+func idle(context.Context, shop.Order) error { return nil }
+
+// single is a log on one server and a database, both of the benchmark's own.
+func single(b *testing.B) (Settings, Log, *pgxpool.Pool) {
+	s := DefaultSettings()
+	s.NATSURL, s.DatabaseURL = servicestest.NATS(b), servicestest.Postgres(b)
+	s.Replicas, s.Work = 1, 0
+	log := must[Log](b)(OpenLog(s))
+	pool := must[*pgxpool.Pool](b)(OpenDatabase(b.Context(), s))
+	b.Cleanup(func() {
+		pool.Close()
+		_ = log.Close()
+	})
+	if err := MakeTables(b.Context(), pool, time.Minute); err != nil {
+		b.Fatal(err)
+	}
+	must[[]uint64](b)(log.Ends(b.Context()))
+	return s, log, pool
+}
+
+// sample is an order of one of a hundred customers that was placed at a time, and where it belongs.
+func sample(b *testing.B, i int, at time.Time, partitions int) (partition int, id string, body []byte) {
+	order := must[shop.Order](b)(shop.NewOrder(fmt.Sprintf("customer-%d@example.com", i%100), shop.SampleItems()...))
+	order.PlacedAt = at
+	return PartitionOf(order.UserEmail, partitions), order.ID, must[[]byte](b)(encode(order))
+}
+
+// BenchmarkLatency: a hundred orders a second come to three servers, each when it is due. How long until the
+// log has one, and until it is in the sums?
+func BenchmarkLatency(b *testing.B) {
+	quiet(b)
+	s := cluster(b)
+	s.DatabaseURL, s.Work = servicestest.Postgres(b), 0
+	log := must[Log](b)(OpenLog(s))
+	defer log.Close()
+	pool := must[*pgxpool.Pool](b)(OpenDatabase(b.Context(), s))
+	defer pool.Close()
+	must[[]uint64](b)(log.Ends(b.Context()))
+	const n = 500
+	counted := make(chan time.Duration, n)
+	c := NewConsumer(log, pool, s, idle)
+	c.process = func(ctx context.Context, p *share, records []Record) error {
+		err := c.exactlyOnce(ctx, p, records)
+		for _, r := range records {
+			if order, bad := decode(r.Body); bad == nil && err == nil {
+				counted <- time.Since(order.PlacedAt)
+			}
+		}
+		return err
+	}
+	stop := begin(b, c)
+	defer stop()
+	place := func(i int) time.Duration {
+		began := time.Now()
+		partition, id, body := sample(b, i, began, s.Partitions)
+		if err := log.Append(b.Context(), partition, id, body); err != nil {
+			b.Error(err)
+		}
+		return time.Since(began)
+	}
+	for i := range 100 { // the first ones open connections and fill caches
+		place(i)
+	}
+	for range 100 {
+		<-counted
+	}
+	for b.Loop() {
+		answered, both := make(chan time.Duration, n), [2][]time.Duration{}
+		tick := time.NewTicker(10 * time.Millisecond)
+		for i := range n {
+			<-tick.C
+			go func() { answered <- place(i) }()
+		}
+		tick.Stop()
+		for range n {
+			both[0], both[1] = append(both[0], <-answered), append(both[1], <-counted)
+		}
+		for i, name := range []string{"answered", "counted"} {
+			slices.Sort(both[i])
+			b.ReportMetric(both[i][n/2].Seconds()*1000, name+"-p50-ms")
+			b.ReportMetric(both[i][n*99/100].Seconds()*1000, name+"-p99-ms")
+		}
+		b.ReportMetric(both[1][n/2].Seconds()/both[0][n/2].Seconds(), "counted/answered")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkState: orders of so many products fall into one window. How many sums a second are opened and
+// closed, and how many bytes is one in memory?
+func BenchmarkState(b *testing.B) {
+	for _, keys := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprint("keys=", keys), func(b *testing.B) {
+			bytes, took := 0.0, time.Duration(0)
+			for b.Loop() {
+				before := heap()
+				began := time.Now()
+				w := newWindows(0, 0, Shape{Tumbling, time.Minute, time.Minute})
+				for key := range keys {
+					w.Add(noon, sold(fmt.Sprint("PRODUCT-", key), 1, 100))
+				}
+				took += time.Since(began)
+				bytes += float64(heap() - before)
+				began = time.Now()
+				w.Add(noon.Add(time.Hour), sold("LAST", 1, 100))
+				w.Close()
+				took += time.Since(began)
+				if len(w.Open) != 1 {
+					b.Fatalf("%d windows are open", len(w.Open))
+				}
+			}
+			sums := float64(b.N) * float64(keys)
+			b.ReportMetric(sums/took.Seconds(), "sums/s")
+			b.ReportMetric(bytes/sums, "bytes/sum")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// BenchmarkCatchUp: a consumer begins a million orders behind (-short: 20,000), while a thousand more come
+// each second. How many times as fast as they come does it read?
+func BenchmarkCatchUp(b *testing.B) {
+	quiet(b)
+	backlog := 1_000_000
+	if testing.Short() {
+		backlog = 20_000
+	}
+	for b.Loop() {
+		s, log, pool := single(b)
+		start := time.Now().Add(-time.Duration(backlog) * 10 * time.Millisecond)
+		var appended, read atomic.Int64
+		place := func(i int) {
+			at := min(time.Duration(i), time.Duration(backlog)) * 10 * time.Millisecond
+			partition, id, body := sample(b, i, start.Add(at), s.Partitions)
+			if err := log.Append(b.Context(), partition, id, body); err != nil {
+				b.Error(err)
+			}
+			appended.Add(1)
+		}
+		var group sync.WaitGroup
+		var next atomic.Int64
+		for range 256 {
+			group.Go(func() {
+				for i := next.Add(1); i <= int64(backlog); i = next.Add(1) {
+					place(int(i))
+				}
+			})
+		}
+		group.Wait()
+		caught := make(chan struct{})
+		live := sync.OnceFunc(func() { close(caught) })
+		stop := begin(b, NewConsumer(log, pool, s, func(context.Context, shop.Order) error {
+			if n := read.Add(1); n >= int64(backlog) && n >= appended.Load() {
+				live()
+			}
+			return nil
+		}))
+		began := time.Now()
+		group.Go(func() {
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for i := backlog; ; i++ {
+				select {
+				case <-tick.C:
+					group.Go(func() { place(i) })
+				case <-caught:
+					return
+				}
+			}
+		})
+		<-caught
+		took := time.Since(began)
+		group.Wait()
+		stop()
+		came := float64(appended.Load()-int64(backlog)) / took.Seconds()
+		rate := float64(read.Load()) / took.Seconds()
+		b.ReportMetric(rate, "orders/s")
+		b.ReportMetric(came, "live/s")
+		b.ReportMetric(rate/came, "read/live")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkRebalance: four partitions, into which orders come all the time. How long until all are read, by
+// those who ought to, when a second consumer comes, leaves, and dies? MEMBER_TTL is two seconds.
+func BenchmarkRebalance(b *testing.B) {
+	quiet(b)
+	s, log, pool := single(b)
+	var mu sync.Mutex
+	reads := map[int]string{}       // who has read each partition last
+	moved := make(chan struct{}, 1) // somebody has
+	wait := func(want ...string) time.Duration {
+		began := time.Now()
+		for {
+			mu.Lock()
+			all := slices.Collect(maps.Values(reads))
+			mu.Unlock()
+			if slices.Sort(all); slices.Equal(all, want) {
+				return time.Since(began)
+			}
+			<-moved
+		}
+	}
+	forget := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		clear(reads)
+	}
+	consumer := func(name string, pool *pgxpool.Pool) *Consumer {
+		own := s
+		own.Name = name
+		c := NewConsumer(log, pool, own, idle)
+		c.process = func(ctx context.Context, p *share, records []Record) error {
+			err := c.exactlyOnce(ctx, p, records)
+			if err == nil {
+				mu.Lock()
+				reads[p.partition] = name
+				mu.Unlock()
+				select {
+				case moved <- struct{}{}:
+				default:
+				}
+			}
+			return err
+		}
+		return c
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	var customers sync.WaitGroup
+	customers.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ctx.Err() == nil; i++ {
+			_, id, body := sample(b, i, time.Now(), s.Partitions)
+			if err := log.Append(ctx, i%s.Partitions, id, body); err != nil && ctx.Err() == nil {
+				b.Error(err)
+			}
+			<-tick.C
+		}
+	})
+	defer customers.Wait()
+	defer cancel()
+	stopOne := begin(b, consumer("one", pool))
+	defer stopOne()
+	for b.Loop() {
+		for _, end := range []string{"leaves", "dies"} {
+			wait("one", "one", "one", "one")
+			second := must[*pgxpool.Pool](b)(OpenDatabase(b.Context(), s))
+			stopTwo := begin(b, consumer("two", second))
+			b.ReportMetric(wait("one", "one", "two", "two").Seconds()/s.MemberTTL.Seconds(), "comes/TTL")
+			began := time.Now()
+			if end == "leaves" {
+				stopTwo()
+			} else {
+				second.Close() // the others hear nothing of it any more
+			}
+			forget()
+			wait("one", "one", "one", "one")
+			b.ReportMetric(time.Since(began).Seconds()/s.MemberTTL.Seconds(), end+"/TTL")
+			if end == "dies" {
+				stopTwo()
+			}
+			second.Close()
+		}
+	}
+	b.ReportMetric(0, "ns/op")
 }
