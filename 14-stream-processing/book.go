@@ -126,15 +126,15 @@ func fold(
 		return f, err
 	}
 	for partition := range settings.Partitions {
-		var position int64
-		err := tx.QueryRow(ctx, `SELECT position FROM progress
-			WHERE reader_group = $1 AND partition = $2`, group, partition).Scan(&position)
-		upTo := min(uint64(position), ends[partition]) // a log that has lost records may end before
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && upTo == 0 {
+		var began, position int64
+		err := tx.QueryRow(ctx, `SELECT began, position FROM progress
+			WHERE reader_group = $1 AND partition = $2`, group, partition).Scan(&began, &position)
+		after, upTo := uint64(began), min(uint64(position), ends[partition]) // a log may have lost its end
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && upTo <= after {
 			continue
 		}
 		if err == nil {
-			err = f.partition(ctx, log, partition, upTo, dead, settings)
+			err = f.partition(ctx, log, partition, after, upTo, dead, settings)
 		}
 		if err != nil {
 			return f, err
@@ -149,10 +149,10 @@ func fold(
 }
 
 func (f *folded) partition(
-	ctx context.Context, log Log, partition int, upTo uint64, dead map[[2]int64]bool,
+	ctx context.Context, log Log, partition int, after, upTo uint64, dead map[[2]int64]bool,
 	settings Settings,
 ) error {
-	reader, err := log.Read(ctx, partition, 0)
+	reader, err := log.Read(ctx, partition, after)
 	if err != nil {
 		return err
 	}

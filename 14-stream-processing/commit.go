@@ -211,8 +211,7 @@ func (c *Consumer) load(ctx context.Context, partition int) (*share, error) {
 		}
 		return err
 	}
-	_, err := c.pool.Exec(ctx, `INSERT INTO progress (reader_group, partition) VALUES ($1, $2)
-		ON CONFLICT DO NOTHING`, c.settings.Group, partition)
+	err := c.enter(ctx, partition)
 	if err == nil {
 		err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, read)
 	}
@@ -227,6 +226,20 @@ func (c *Consumer) load(ctx context.Context, partition int) (*share, error) {
 		}
 	})
 	return p, nil
+}
+
+// enter makes the row of a partition that the group has not read yet.
+func (c *Consumer) enter(ctx context.Context, partition int) error {
+	var began uint64
+	if !c.settings.From.IsZero() {
+		var err error
+		if began, err = c.log.Before(ctx, partition, c.settings.From); err != nil {
+			return err
+		}
+	}
+	_, err := c.pool.Exec(ctx, `INSERT INTO progress (reader_group, partition, began, position)
+		VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING`, c.settings.Group, partition, int64(began))
+	return err
 }
 
 func (c *Consumer) loadWindows(ctx context.Context, tx pgx.Tx, p *share) error {

@@ -231,6 +231,42 @@ func (l *jetStream) Ends(ctx context.Context) ([]uint64, error) {
 	return ends, nil
 }
 
+func (l *jetStream) Before(ctx context.Context, partition int, at time.Time) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	offset, err := l.before(ctx, partition, at)
+	if err != nil {
+		return 0, fmt.Errorf("partition %d before %s: %w", partition, at.Format(time.RFC3339), l.explain(err))
+	}
+	return offset, nil
+}
+
+func (l *jetStream) before(ctx context.Context, partition int, at time.Time) (uint64, error) {
+	stream, err := l.stream(ctx, partition)
+	if err != nil {
+		return 0, err
+	}
+	if state := stream.CachedInfo().State; state.Msgs == 0 || state.LastTime.Before(at) {
+		return state.LastSeq, nil
+	}
+	consumer, err := l.js.OrderedConsumer(ctx, l.name(partition), jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at,
+		InactiveThreshold: time.Minute, MaxResetAttempts: 1,
+	})
+	if err != nil {
+		return 0, err
+	}
+	first, err := consumer.Next(jetstream.FetchMaxWait(attemptTime))
+	if err != nil {
+		return 0, err
+	}
+	meta, err := first.Metadata()
+	if err != nil {
+		return 0, err
+	}
+	return meta.Sequence.Stream - 1, nil
+}
+
 func (l *jetStream) Read(ctx context.Context, partition int, after uint64) (Reader, error) {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

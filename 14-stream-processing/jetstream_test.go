@@ -64,6 +64,54 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// A log may be kept short by its size, too: the oldest go.
+func TestRetentionBySize(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.MaxBytes = 10_000 })
+	for i := range 20 {
+		check(t, w.log.Append(t.Context(), 0, fmt.Sprint(i), make([]byte, 1000)))
+	}
+	if r := w.batch(0, 0, 1)[0]; r.Offset < 10 || r.Offset > 15 {
+		t.Errorf("the oldest record is %d", r.Offset)
+	}
+}
+
+// Replay from a time: what was appended before is not read, and the sums are those of the rest.
+func TestReplayFromATime(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.PayWithin = time.Minute })
+	first, second, third := w.order(0), w.order(1), w.order(2)
+	w.append(0, first, second)
+	w.pay(0, first.ID, 1)
+	w.append(0, third)
+	records := w.batch(0, 0, 4)
+	for at, want := range map[time.Time]uint64{
+		records[0].Appended: 0, records[0].Appended.Add(-time.Hour): 0,
+		records[1].Appended: 1, records[3].Appended: 3, records[3].Appended.Add(time.Hour): 4,
+	} {
+		if got, err := w.log.Before(t.Context(), 0, at); err != nil || got != want {
+			t.Errorf("before %s: %d, %v; want %d", at, got, err, want)
+		}
+	}
+	if got, err := w.log.Before(t.Context(), 1, time.Now()); err != nil || got != 0 {
+		t.Errorf("a partition without records: %d, %v", got, err)
+	}
+	c := w.consumer()
+	check(t, c.exactlyOnce(t.Context(), w.load(c, 0), records))
+	w.settings.Group, w.settings.From = "later", records[1].Appended
+	c = w.consumer()
+	check(t, c.exactlyOnce(t.Context(), w.load(c, 0), w.batch(0, 1, 3)))
+	if n := w.number(`SELECT coalesce(sum(orders), 0) FROM windows
+		WHERE shape = $1 AND product = '' AND reader_group = 'later'`, Tumbling); n != 2 {
+		t.Errorf("%d orders are in the sums, and 2 came since then", n)
+	}
+	c = w.consumer()
+	if p := w.load(c, 0); p.position != 4 {
+		t.Errorf("who reads on begins at %d, and not behind what was read", p.position)
+	}
+	if book := w.book(); book != (Book{}) {
+		t.Errorf("the book says %+v", book)
+	}
+}
+
 // A log that ends before one's own place has lost something. To wait there would be to wait forever.
 func TestALogThatHasLostRecords(t *testing.T) {
 	w := newWorld(t)

@@ -92,6 +92,17 @@ func (l *kafkaLog) Ends(ctx context.Context) ([]uint64, error) {
 	return l.ends(ctx, l.admin.ListEndOffsets)
 }
 
+func (l *kafkaLog) Before(ctx context.Context, partition int, at time.Time) (uint64, error) {
+	// Of a partition without a later record it is the end.
+	offsets, err := l.ends(ctx, func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		return l.admin.ListOffsetsAfterMilli(ctx, at.UnixMilli(), topics...)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return offsets[partition], nil
+}
+
 func (l *kafkaLog) ends(
 	ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error),
 ) ([]uint64, error) {

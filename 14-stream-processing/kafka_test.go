@@ -47,6 +47,11 @@ func TestKafkaKeepsWhatWasRead(t *testing.T) {
 	if ends, err := w.log.Ends(t.Context()); err != nil || ends[0] != 0 || ends[1] != 300 {
 		t.Errorf("ends %v, %v", ends, err)
 	}
+	for at, want := range map[time.Duration]uint64{-time.Hour: 0, time.Hour: 300} {
+		if got, err := w.log.Before(t.Context(), 1, time.Now().Add(at)); err != nil || got != want {
+			t.Errorf("before now%+v: %d, %v; want %d", at, got, err, want)
+		}
+	}
 	if _, err := w.log.Read(t.Context(), 0, 2); !errors.Is(err, ErrShorter) {
 		t.Errorf("error %v, want %v", err, ErrShorter)
 	}

@@ -17,6 +17,9 @@ type Log interface {
 	Append(ctx context.Context, partition int, id string, body []byte) error
 	// Read returns a reader of the records of a partition that stand behind an offset; 0 is before all.
 	Read(ctx context.Context, partition int, after uint64) (Reader, error)
+	// Before returns the offset of the last record that was appended before a time: who reads behind it
+	// begins at that time.
+	Before(ctx context.Context, partition int, at time.Time) (offset uint64, err error)
 	// Ends returns the offset of the last record of each partition.
 	Ends(ctx context.Context) ([]uint64, error)
 	// Close ends all that goes on.

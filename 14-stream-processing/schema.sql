@@ -6,6 +6,7 @@
 CREATE TABLE IF NOT EXISTS progress (
     reader_group text        NOT NULL,
     partition    integer     NOT NULL,
+    began        bigint      NOT NULL DEFAULT 0, -- the offset behind which it has read
     position     bigint      NOT NULL DEFAULT 0, -- the offset of the last record that is in the sums
     latest       timestamptz NOT NULL DEFAULT '0001-01-01 00:00:00+00', -- event time; makes the watermark
     latest_paid  timestamptz NOT NULL DEFAULT '0001-01-01 00:00:00+00', -- of payments; see Join

@@ -35,6 +35,7 @@ type Settings struct {
 	Offline   time.Duration // up to how much every tenth order comes late
 
 	Group     string        // that shares the partitions
+	From      time.Time     // where a new group begins; the zero time is the beginning of the log
 	MemberTTL time.Duration // after which a silent reader is gone
 	Window    time.Duration // the size of a tumbling window
 	Sliding   int           // how many of them a sliding window spans
@@ -82,6 +83,10 @@ func (s *Settings) Read(program string, args []string) error {
 	text(&s.Variant, "variant", "VARIANT", "what to do wrong: "+variantNames()+"; empty for right")
 	text(&s.Name, "name", "PROCESS", "of this process, the same when it is started again")
 	text(&s.Addr, "addr", "ADDR", "where to serve HTTP")
+	f.TextVar(&s.From, "from", s.From, "where a new group begins, as 2026-12-24T18:00:00Z")
+	f.Env("from", "FROM")
+	f.Int64Var(&s.MaxBytes, "max-bytes", s.MaxBytes, "how large a partition of the log may be; -1 is no limit")
+	f.Env("max-bytes", "MAX_BYTES")
 	text(&s.Group, "group", "GROUP", "of readers that share the partitions")
 	text(&s.Leader, "leader", "LEADER", "tag of the server that is to lead new partitions")
 	number(&s.Partitions, "partitions", "PARTITIONS", "of the log, always the same number")
@@ -160,6 +165,9 @@ func (s *Settings) Validate() error {
 		if d.value < d.min || d.value > d.most {
 			return usagef("%s must be %s to %s, is %s", d.name, d.min, d.most, d.value)
 		}
+	}
+	if s.MaxBytes != -1 && s.MaxBytes < 1024 {
+		return usagef("max-bytes must be 1024 or more, or -1 for no limit, is %d", s.MaxBytes)
 	}
 	if s.Window%time.Millisecond != 0 {
 		return usagef("window must be whole milliseconds, is %s", s.Window)

@@ -20,6 +20,8 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"sliding must be 2 or more":         func(s *Settings) { s.Sliding = 1 },
 		"window must be 10ms to 24h":        func(s *Settings) { s.Window = time.Millisecond },
 		"slack must be 0s to 24h":           func(s *Settings) { s.Slack = -1 },
+		"max-bytes must be 1024 or more":    func(s *Settings) { s.MaxBytes = 0 },
+		"pay-within must be 0s to 24h":      func(s *Settings) { s.PayWithin = -1 },
 		"name and group must not be empty":  func(s *Settings) { s.Group = "" },
 	} {
 		s := DefaultSettings()
