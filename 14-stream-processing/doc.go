@@ -20,6 +20,7 @@
 //	vary.go        a crowd of customers for the lab
 //	results.go     what is known so far, over HTTP
 //	book.go        the whole log added up independently, beside the sums
+//	bookjoin.go      and its orders joined with their payments
 //	inject.go      records that no honest producer would append
 //	slide.go       what the slide's code does not show
 //	wrong.go       the wrong variants, each a small change to the right one
