@@ -229,6 +229,28 @@ func TestRedundancyCell(t *testing.T) {
 	}
 }
 
+// Where the middle is one server of several, one of them is killed for good, too.
+func TestHalvesOfACluster(t *testing.T) {
+	t.Parallel()
+	for middle, want := range map[string]string{
+		"nats-1": "producer consumer nats", "postgres": "producer consumer", "every consumer": "producer consumer",
+	} {
+		step := &manifest.Step{
+			Needs:     []string{"nats x3", "postgres"},
+			Processes: []manifest.Process{{Name: "producer", Orders: true}, {Name: "consumer"}},
+			Score:     &manifest.Score{Middle: middle},
+		}
+		s := newSession(nil, step, manifest.Right, Options{})
+		if got := strings.Join(s.halves(), " "); got != want {
+			t.Errorf("with %s in the middle: %s, want %s", middle, got, want)
+		}
+	}
+	half := Half{Kind: "nats", Servers: 3}
+	if got := half.text(); !strings.HasPrefix(got, "one of 3 servers of nats killed") {
+		t.Error(got)
+	}
+}
+
 // Of a run with thousands of orders a picture keeps a part of the ordinary ones, and all others.
 func TestStripKeepsWhatMatters(t *testing.T) {
 	t.Parallel()

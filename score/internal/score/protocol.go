@@ -12,6 +12,7 @@ import (
 	"course.example/lab/internal/history"
 	"course.example/lab/internal/manifest"
 	"course.example/lab/internal/stage"
+	"course.example/lab/services"
 )
 
 // pace is how long is measured, and how often.
@@ -186,7 +187,7 @@ func (s *session) tasks() []task {
 			func(ctx context.Context) error { return s.resilience(ctx, f) }})
 	}
 	for _, kind := range s.halves() {
-		tasks = append(tasks, task{"one of two: " + kind, aroundBench + p.half + 2500*time.Millisecond,
+		tasks = append(tasks, task{"one of several: " + kind, aroundBench + p.half + 2500*time.Millisecond,
 			func(ctx context.Context) error { return s.redundancy(ctx, kind) }})
 	}
 	if s.score.Backlog != nil && len(p.depths) > 0 {
@@ -212,7 +213,8 @@ func (s *session) repeats(f Fault) int {
 	return 1
 }
 
-// halves are the kinds of which one of two is killed: the producer and the consumer.
+// halves are the kinds of which one of two is killed, the producer and the consumer, and that of the servers
+// in the middle, where there are several.
 func (s *session) halves() []string {
 	var kinds []string
 	for _, name := range []string{s.score.Producer, s.score.Consumer} {
@@ -221,7 +223,23 @@ func (s *session) halves() []string {
 			kinds = append(kinds, name)
 		}
 	}
+	if kind, n := s.cluster(); n > 1 {
+		kinds = append(kinds, kind)
+	}
 	return kinds
+}
+
+// cluster is the kind of the servers of which the middle is one, and how many there are: nats-1 of
+// nats x3.
+func (s *session) cluster() (kind string, n int) {
+	kind, numbered := strings.CutSuffix(s.score.Middle, "-1")
+	for _, text := range s.step.Needs {
+		need, err := services.ParseNeed(text)
+		if err == nil && numbered && string(need.Kind) == kind {
+			return kind, need.Count
+		}
+	}
+	return "", 0
 }
 
 func (s *session) problem(format string, args ...any) {

@@ -218,8 +218,12 @@ func (r Row) Paragraph(report *Report) string {
 }
 
 func (h Half) text() string {
-	text := fmt.Sprintf("one of two %ss killed while %s orders waited: %s answered, %s processed",
-		h.Kind, h.Waiting, percent(h.Answered.Value), percent(h.Processed.Value))
+	who := fmt.Sprintf("one of two %ss", h.Kind)
+	if h.Servers > 0 {
+		who = fmt.Sprintf("one of %d servers of %s", h.Servers, h.Kind)
+	}
+	text := fmt.Sprintf("%s killed while %s orders waited: %s answered, %s processed",
+		who, h.Waiting, percent(h.Answered.Value), percent(h.Processed.Value))
 	if h.Lost.Value > 0 {
 		text += fmt.Sprintf(", **%.0f lost**", h.Lost.Value)
 	}

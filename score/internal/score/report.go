@@ -139,10 +139,11 @@ type Fault struct {
 	Strips []*Strip `json:"strips,omitempty"`
 }
 
-// Half is what became of the orders when one of two was killed for good: of those that
+// Half is what became of the orders when one of several was killed for good: of those that
 // customers brought after that, and of those that waited.
 type Half struct {
 	Kind      string `json:"kind"`
+	Servers   int    `json:"servers,omitempty"` // of a cluster, where it is not one of two processes
 	Seconds   int    `json:"seconds"`
 	Answered  Figure `json:"answered"`  // percent
 	Processed Figure `json:"processed"` // percent

@@ -272,10 +272,13 @@ func (s *session) redundancy(ctx context.Context, kind string) error {
 	}
 	after := s.pace.half
 	half := Half{Kind: kind, Seconds: int(after.Seconds())}
+	if servers, n := s.cluster(); servers == kind {
+		half.Servers = n
+	}
 	const at = 500 * time.Millisecond
 	workers, back := 2/s.pace.work.Seconds(), at+after+late
 	r, err := s.experiment(ctx, manifest.Experiment{
-		Name: "score", About: "one of two " + kind, Scale: scale,
+		Name: "score", About: "one of several " + kind, Scale: scale,
 		Faults: halved(kind, at, back),
 		Load: manifest.Load{
 			Rate: workers / 4, Crowd: workers + 2*enough/at.Seconds(),
