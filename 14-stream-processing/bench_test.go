@@ -162,21 +162,22 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkConsumers: orders per second with 20 ms of work for each, and 1, 2 and 4 consumers that share
-// four partitions, one order at a time each.
+// BenchmarkConsumers: orders per second with 20 ms of work for each. First as many consumers as partitions,
+// then fewer and more; one order at a time each.
 func BenchmarkConsumers(b *testing.B) {
 	quiet(b)
 	one := 0.0
-	for _, consumers := range []int{1, 2, 4} {
-		b.Run(fmt.Sprint(consumers), func(b *testing.B) {
+	for _, c := range [][2]int{{1, 1}, {2, 2}, {4, 4}, {4, 2}, {2, 4}} {
+		partitions, consumers := c[0], c[1]
+		b.Run(fmt.Sprintf("partitions=%d/consumers=%d", partitions, consumers), func(b *testing.B) {
 			s := DefaultSettings()
 			s.NATSURL, s.DatabaseURL = servicestest.NATS(b), servicestest.Postgres(b)
-			s.Replicas, s.MemberTTL = 1, time.Second
+			s.Replicas, s.MemberTTL, s.Partitions = 1, time.Second, partitions
 			log := must[Log](b)(OpenLog(s))
 			defer log.Close()
 			for b.Loop() {
 				rate := consume(b, log, s, consumers)
-				if consumers == 1 {
+				if partitions == 1 {
 					one = rate
 				}
 				b.ReportMetric(rate, "orders/s")

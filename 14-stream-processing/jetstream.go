@@ -22,7 +22,8 @@ type jetStream struct {
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	settings Settings
-	answered atomic.Int64 // when the cluster last did something for this program, in Unix nanoseconds
+	patience time.Duration // with a server that leads to nothing
+	answered atomic.Int64  // when the cluster last did something for this program, in Unix nanoseconds
 }
 
 // Times of the conversation with the servers.
@@ -35,7 +36,10 @@ const (
 	// attempt, with the same id, finds the new leader.
 	attemptTime = time.Second
 	askTime     = 3 * time.Second
-	pause       = 100 * time.Millisecond
+	// cutOffTime is longer than three servers take to choose a leader: 4 to 9 s. When this server has led
+	// to nothing for so long, it is cut off from the others.
+	cutOffTime = 12 * time.Second
+	pause      = 100 * time.Millisecond
 	// outstanding is how many records may wait for their answer in one program.
 	outstanding = 4096
 	// duplicates is for how long the log knows the ids of what was appended.
@@ -66,7 +70,7 @@ func openJetStream(settings Settings) (*jetStream, error) {
 		conn.Close()
 		return nil, fmt.Errorf("connect to NATS (NATS_URL): %w", err)
 	}
-	l := &jetStream{conn: conn, js: js, settings: settings}
+	l := &jetStream{conn: conn, js: js, settings: settings, patience: cutOffTime}
 	l.heard()
 	return l, nil
 }
@@ -82,11 +86,11 @@ func rotated(servers, name string) string {
 // heard notes that the cluster has done something which no server can do alone.
 func (l *jetStream) heard() { l.answered.Store(time.Now().UnixNano()) }
 
-// elsewhere connects to another server, when this one has led to nothing for answerTime. It may be cut off
+// elsewhere connects to another server, when this one has led to nothing for too long. It may be cut off
 // from the others: it goes on to answer its clients' pings, and may still think that it leads.
 func (l *jetStream) elsewhere() {
 	last := l.answered.Load()
-	if time.Since(time.Unix(0, last)) < answerTime || !l.conn.IsConnected() ||
+	if time.Since(time.Unix(0, last)) < l.patience || !l.conn.IsConnected() ||
 		!l.answered.CompareAndSwap(last, time.Now().UnixNano()) { // the next one gets as long
 		return
 	}

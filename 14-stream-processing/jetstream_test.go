@@ -171,7 +171,7 @@ func TestLeaderIsKilled(t *testing.T) {
 	t.Parallel()
 	nodes := servicestest.NATSCluster(t)
 	s := DefaultSettings()
-	s.NATSURL, s.Partitions = nodes.Env()["NATS_URL"], 1
+	s.NATSURL, s.Partitions, s.Leader = nodes.Env()["NATS_URL"], 1, "nats-2"
 	log, err := OpenLog(s)
 	check(t, err)
 	t.Cleanup(func() { check(t, log.Close()) })
@@ -184,6 +184,10 @@ func TestLeaderIsKilled(t *testing.T) {
 	if info := stream.CachedInfo(); info.Config.Replicas != 3 || len(info.Cluster.Replicas) != 2 {
 		t.Fatalf("the stream is %+v, %+v", info.Config, info.Cluster)
 	}
+	until(t, "the leader that was asked for", func() bool {
+		info, err := stream.Info(ctx)
+		return err == nil && info.Cluster.Leader == nodes[1].Name
+	})
 	reader, err := log.Read(ctx, 0, 0)
 	check(t, err)
 	defer reader.Close()
@@ -243,7 +247,9 @@ func TestAServerThatIsCutOffIsLeft(t *testing.T) {
 	log, err := OpenLog(s)
 	check(t, err)
 	t.Cleanup(func() { check(t, log.Close()) })
-	if at := log.(*jetStream).conn.ConnectedAddr(); at == other {
+	js := log.(*jetStream)
+	js.patience = attemptTime
+	if at := js.conn.ConnectedAddr(); at == other {
 		t.Fatalf("connected to %s at first", at)
 	}
 	until(t, "another server", func() bool { return log.Append(t.Context(), 0, "id", []byte("x")) == nil })
