@@ -110,13 +110,17 @@ type folded struct {
 	halves map[int][]half                 // orders and payments of each partition
 }
 
+func newFolded() folded {
+	return folded{
+		sums: map[account]amounts{}, orders: map[string]map[account]amounts{}, halves: map[int][]half{},
+	}
+}
+
 // fold adds up what the group has read, by whole numbers of milliseconds.
 func fold(
 	ctx context.Context, log Log, tx pgx.Tx, settings Settings, group string,
 ) (folded, error) {
-	f := folded{
-		sums: map[account]amounts{}, orders: map[string]map[account]amounts{}, halves: map[int][]half{},
-	}
+	f := newFolded()
 	dead, err := readDead(ctx, tx, group)
 	if err != nil {
 		return f, err

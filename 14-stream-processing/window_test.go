@@ -207,14 +207,14 @@ func TestWindowsAndBookCutTimeAlike(t *testing.T) {
 	for _, size := range []time.Duration{10 * time.Millisecond, 700 * time.Millisecond, 7 * time.Second, time.Minute} {
 		s := DefaultSettings()
 		s.Window, s.Sliding, s.Slack = size, 3, 24*time.Hour
-		w, f := s.windows(), folded{sums: map[account]amounts{}, orders: map[string]map[account]amounts{}}
+		w, f := s.windows(), newFolded()
 		for range 200 {
 			order, err := shop.NewOrder(shop.SampleEmail, shop.SampleItems()...)
 			check(t, err)
 			order.PlacedAt = noon.Add(time.Duration(random.Int64N(int64(10 * size)))).Truncate(time.Millisecond)
 			body, err := encode(order)
 			record := Record{Body: body, Appended: noon.Add(time.Hour)}
-			check(t, err, f.order(record, s))
+			check(t, err, f.record(record, s))
 			w.Add(eventTime(record, order), order)
 		}
 		for _, adds := range f.orders {
