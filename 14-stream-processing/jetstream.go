@@ -187,6 +187,10 @@ var (
 	errRefused = fmt.Errorf("refused: %w", errNotSent)
 )
 
+// inProcess is the server's word for a record whose earlier attempt it has, and has not brought to a majority
+// yet (JSStreamDuplicateMessageConflict).
+const inProcess jetstream.ErrorCode = 10158
+
 // append makes one attempt. The client sends the records of many callers together and sorts their answers;
 // nobody waits for another's.
 func (l *jetStream) append(ctx context.Context, partition int, id string, body []byte) error {
@@ -208,6 +212,8 @@ func (l *jetStream) append(ctx context.Context, partition int, id string, body [
 		return ctx.Err()
 	}
 	switch refused := new(jetstream.APIError); {
+	case errors.As(err, &refused) && refused.ErrorCode == inProcess:
+		return err // whether it comes to an end the next attempt finds out
 	case errors.As(err, &refused) && refused.Code < 500:
 		return fmt.Errorf("%w: %w", errRefused, err)
 	case errors.As(err, &refused):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -259,7 +260,10 @@ func TestAServerThatIsCutOffIsLeft(t *testing.T) {
 }
 
 // silent is a server that answers pings and nothing else.
-func silent(t *testing.T) (address string) {
+func silent(t *testing.T) (address string) { return fakeServer(t, func(int) string { return "" }) }
+
+// fakeServer answers pings, and what is published with what says, which is told the how manieth it is.
+func fakeServer(t *testing.T, says func(n int) string) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -270,18 +274,72 @@ func silent(t *testing.T) (address string) {
 			if err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				fmt.Fprint(conn, "INFO {\"version\":\"2.15.3\",\"headers\":true,\"max_payload\":1048576}\r\n")
-				for lines := bufio.NewScanner(conn); lines.Scan(); {
-					if lines.Text() == "PING" {
-						fmt.Fprint(conn, "PONG\r\n")
-					}
-				}
-			}()
+			go serveFake(conn, says)
 		}
 	}()
 	return l.Addr().String()
+}
+
+// serveFake speaks as much of the client protocol as that takes (docs.nats.io, "Client Protocol").
+func serveFake(conn net.Conn, says func(n int) string) {
+	defer conn.Close()
+	fmt.Fprint(conn, "INFO {\"version\":\"2.15.3\",\"headers\":true,\"max_payload\":1048576}\r\n")
+	published, inbox := 0, "" // the number of the client's subscription to its answers
+	for in := bufio.NewReader(conn); ; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch words := strings.Fields(line); {
+		case len(words) == 1 && words[0] == "PING":
+			fmt.Fprint(conn, "PONG\r\n")
+		case len(words) > 2 && words[0] == "SUB":
+			inbox = words[len(words)-1]
+		case len(words) == 5 && words[0] == "HPUB":
+			size, err := strconv.Atoi(words[4])
+			if err != nil {
+				return
+			}
+			if _, err := in.Discard(size + 2); err != nil {
+				return
+			}
+			published++
+			if answer := says(published); answer != "" {
+				fmt.Fprintf(conn, "MSG %s %s %d\r\n%s\r\n", words[2], inbox, len(answer), answer)
+			}
+		}
+	}
+}
+
+// An attempt whose answer was lost may still be in process when the next one comes. That is no refusal: in
+// the end the log has the record.
+func TestAnAttemptInProcessIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	const conflict = `{"error":{"code":409,"err_code":10158,"description":"duplicate message id is in process"}}`
+	for name, tt := range map[string]struct {
+		first string
+		want  error
+	}{
+		"in process": {conflict, nil},
+		"too large":  {strings.Replace(conflict, "10158", "10054", 1), ErrNotAppended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := DefaultSettings()
+			s.NATSURL = "nats://" + fakeServer(t, func(n int) string {
+				if n < 3 {
+					return tt.first
+				}
+				return `{"stream":"orders-0","seq":1}`
+			})
+			log, err := OpenLog(s)
+			check(t, err)
+			t.Cleanup(func() { check(t, log.Close()) })
+			if err := log.Append(t.Context(), 0, "id", []byte("x")); !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+		})
+	}
 }
 
 // A caller without patience of its own gets an answer all the same.
