@@ -298,6 +298,13 @@ func (l *jetStream) Read(ctx context.Context, partition int, after uint64) (Read
 		open: func(ctx context.Context, after uint64) (messages, error) {
 			return l.open(ctx, partition, after)
 		},
+		end: func(ctx context.Context) (uint64, error) {
+			stream, err := l.stream(ctx, partition)
+			if err != nil {
+				return 0, err
+			}
+			return stream.CachedInfo().State.LastSeq, nil
+		},
 		heard: l.heard,
 	}
 	if err := r.begin(asking); err != nil {
@@ -318,7 +325,8 @@ func (l *jetStream) Close() error {
 
 type jetReader struct {
 	open      func(ctx context.Context, after uint64) (messages, error)
-	heard     func() // is called for each record
+	end       func(ctx context.Context) (uint64, error) // the offset of the last record in the log
+	heard     func()                                    // is called for each record
 	partition int
 	last      uint64 // offset of the record that was read last
 	records   chan Record
@@ -380,9 +388,18 @@ func (r *jetReader) begin(ctx context.Context) error {
 	return nil
 }
 
-// silence is after how long without a record the client is not trusted to ask for more: when the
-// server's leaders change it may wait forever (nats-io/nats.go, issue 2063).
-const silence = 10 * time.Second
+// silence is after how long without a record the reader asks whether there is one. The client may wait for
+// it forever when the leaders change (nats-io/nats.go, issue 2063), and so it may when the servers have
+// put its consumer where the partition has not caught up.
+const silence = 2 * time.Second
+
+// behind says whether there is a record that does not come, or nobody knows.
+func (r *jetReader) behind() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	end, err := r.end(ctx)
+	return err != nil || end > r.last
+}
 
 // next waits for a record until the reader or the connection is closed. Whatever else ends the
 // wait, a consumer of another name begins behind the last record.
@@ -399,6 +416,9 @@ func (r *jetReader) next() (jetstream.Msg, error) {
 		case <-r.stop:
 			return nil, err
 		default:
+		}
+		if errors.Is(err, nats.ErrTimeout) && !r.behind() {
+			continue
 		}
 		wait := pause
 		ctx, cancel := context.WithTimeout(context.Background(), askTime)

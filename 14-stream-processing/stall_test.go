@@ -66,8 +66,8 @@ func TestAStalledReaderBeginsAnew(t *testing.T) {
 		first, second, last := stalledAfter(8, 9), stalledAfter(), stalledAfter(10)
 		second.gives = errors.New("no new consumer of that name")
 		r := &jetReader{
-			heard: func() {},
-			last:  7, records: make(chan Record, readAhead), stop: make(chan struct{}),
+			heard: func() {}, end: func(context.Context) (uint64, error) { return 10, nil },
+			last: 7, records: make(chan Record, readAhead), stop: make(chan struct{}),
 			open: func(_ context.Context, after uint64) (messages, error) {
 				opened = append(opened, after)
 				switch len(opened) {
@@ -107,6 +107,41 @@ func TestAStalledReaderBeginsAnew(t *testing.T) {
 			default:
 				t.Error("a consumer that was given up goes on")
 			}
+		}
+	})
+}
+
+// Who is at the end waits: there is no reason to begin anew. When the log has grown and nothing comes, there is.
+func TestAReaderAtTheEndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opened []uint64
+		asked, readers := 0, []*stalled{stalledAfter(), stalledAfter(8)}
+		r := &jetReader{
+			last: 7, records: make(chan Record, readAhead), stop: make(chan struct{}), heard: func() {},
+			open: func(_ context.Context, after uint64) (messages, error) {
+				opened = append(opened, after)
+				return readers[len(opened)-1], nil
+			},
+			end: func(context.Context) (uint64, error) {
+				if asked++; asked < 5 {
+					return 7, nil
+				}
+				return 8, nil
+			},
+		}
+		check(t, r.begin(t.Context()))
+		r.ended.Go(r.pump)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		batch, err := r.Batch(ctx, 1)
+		check(t, err)
+		if took, want := time.Since(began), 5*silence+pause; took != want || batch[0].Offset != 8 {
+			t.Errorf("record %d after %s, want 8 after %s", batch[0].Offset, took, want)
+		}
+		r.Close()
+		if !slices.Equal(opened, []uint64{7, 7}) {
+			t.Errorf("begun behind %v", opened)
 		}
 	})
 }
