@@ -422,6 +422,14 @@ func TestAWrongDatabaseIsAnError(t *testing.T) {
 	}
 }
 
+// A reader that hangs between its two statements is gone for the others, and for itself.
+func TestAReaderThatHungHasNoShare(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.MemberTTL = 0 })
+	if mine, err := w.consumer().share(t.Context()); err != nil || len(mine) > 0 {
+		t.Errorf("its share is %v, %v", mine, err)
+	}
+}
+
 // A reader that hangs in the middle of its transaction does not hold the others up forever.
 func TestAReaderThatHangsLosesItsLocks(t *testing.T) {
 	w := newWorld(t, func(s *Settings) { s.MemberTTL = 200 * time.Millisecond })

@@ -113,6 +113,9 @@ func (c *Consumer) share(ctx context.Context) (mine []int, err error) {
 		return nil, fmt.Errorf("find the other readers: %w", err)
 	}
 	me := slices.Index(names, c.settings.Name)
+	if me < 0 {
+		return nil, nil // it has hung in between for so long that it is gone: others read
+	}
 	for partition := range c.settings.Partitions {
 		if partition%len(names) == me {
 			mine = append(mine, partition)
