@@ -182,13 +182,13 @@ func TestLeaderIsKilled(t *testing.T) {
 	until(t, "a stream", func() bool { _, err := log.Ends(ctx); return err == nil })
 	stream, err := js.js.Stream(ctx, js.name(0))
 	check(t, err)
-	if info := stream.CachedInfo(); info.Config.Replicas != 3 || len(info.Cluster.Replicas) != 2 {
-		t.Fatalf("the stream is %+v, %+v", info.Config, info.Cluster)
-	}
 	until(t, "the leader that was asked for", func() bool {
 		info, err := stream.Info(ctx)
 		return err == nil && info.Cluster.Leader == nodes[1].Name
 	})
+	if info := stream.CachedInfo(); info.Config.Replicas != 3 || len(info.Cluster.Replicas) != 2 {
+		t.Fatalf("the stream is %+v, %+v", info.Config, info.Cluster)
+	}
 	reader, err := log.Read(ctx, 0, 0)
 	check(t, err)
 	defer reader.Close()
