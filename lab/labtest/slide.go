@@ -76,12 +76,15 @@ func body(source []byte) []byte {
 
 // slideTable says of all experiments what the slide's code and the right code come to: in one row
 // those in which the same idea makes the difference, and at the end those that both survive. What
-// the slide's code cannot be asked is left out.
+// the slide's code cannot be asked is left out, and so is a soak, which nobody runs on it.
 func slideTable(step *manifest.Step, v manifest.Variant) string {
 	var rows, survives []string
 	by := map[string][]string{}  // the experiments of a row
 	with, _ := step.With(v.Name) // it is the step's own
 	for _, e := range with {
+		if e.Soak {
+			continue
+		}
 		name := strings.TrimPrefix(e.Name, v.Name+"-")
 		broken, ok := v.Breaks[name]
 		if !ok {
