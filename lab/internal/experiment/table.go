@@ -105,7 +105,7 @@ func (r Result) recovery() string {
 	return f.Rule.Format(value)
 }
 
-// promise lists the conditions, with the bound of "in-flight" filled in, and with
+// promise lists the conditions, with what another figure came to filled in, and with
 // what it came to where no column says so. What every right experiment promises is
 // among them only where it did not hold, or where nothing else is promised.
 func (r Result) promise() string {
@@ -117,8 +117,9 @@ func (r Result) promise() string {
 	}
 	for _, c := range said {
 		text := c.Condition.String()
-		if c.Condition.InFlight {
-			text = strings.Replace(text, "in-flight", fmt.Sprintf("%d in flight", r.InFlight), 1)
+		if than := c.Condition.Than; than != "" {
+			n := fmt.Sprintf("%d %s", c.Condition.Other(&r.Facts), strings.ReplaceAll(than, "-", " "))
+			text = strings.Replace(text, than, n, 1)
 		}
 		f := c.Condition.Of()
 		if f.Rule.Measured || (c.Condition.Implied && !c.Held || c.Condition.Op != "=") && !f.Column {

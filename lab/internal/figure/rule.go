@@ -35,15 +35,24 @@ type Rule struct {
 type Bound struct {
 	Op    string  `json:"op"` // = > >= < <=
 	Limit float64 `json:"bound"`
-	// InFlight makes the limit what was in flight at the faults.
-	InFlight bool `json:"in_flight,omitempty"`
+	// Than is another figure of the same run that is the limit: one of relative.
+	Than string `json:"than,omitempty"`
+}
+
+// relative are the figures that others are compared with. What was in flight at the faults may be
+// done twice. What a customer was not told to be accepted may be done all the same: nobody can say
+// of an answer that is lost whether there was one.
+var relative = map[string]func(*Facts) int{
+	"in-flight":  func(f *Facts) int { return f.InFlight },
+	"refused":    func(f *Facts) int { return f.Refused },
+	"unanswered": func(f *Facts) int { return f.Unanswered },
 }
 
 // The rules there are.
 var (
 	Count = Rule{
 		Parse: parseCount, Max: math.Inf(1), Whole: true, Format: whole,
-		Schema: opSchema + `([0-9]+|in-flight)`,
+		Schema: opSchema + `([0-9]+|in-flight|refused|unanswered)`,
 	}
 	ExitCode = Rule{
 		Parse: parseCode, Max: 255, Whole: true, Format: whole,
@@ -103,8 +112,8 @@ func compared(text string) (op, rest string) {
 
 func parseCount(text string) (Bound, error) {
 	op, rest := compared(text)
-	if rest == "in-flight" {
-		return Bound{Op: op, InFlight: true}, nil
+	if relative[rest] != nil {
+		return Bound{Op: op, Than: rest}, nil
 	}
 	n, err := strconv.ParseUint(rest, 10, 31)
 	if err == nil {
@@ -118,7 +127,7 @@ func parseCount(text string) (Bound, error) {
 
 func parseCode(text string) (Bound, error) {
 	b, err := parseCount(text)
-	if b.InFlight {
+	if b.Than != "" {
 		return Bound{}, fmt.Errorf("%q is no exit code: write 0 or > 0", text)
 	}
 	return b, err
@@ -187,11 +196,11 @@ func parsePattern(op string) func(string) (Bound, error) {
 	}
 }
 
-// Holds compares a value with the bound.
-func (b Bound) Holds(value, inFlight float64) bool {
+// Holds compares a value of a run with the bound.
+func (b Bound) Holds(value float64, run *Facts) bool {
 	limit := b.Limit
-	if b.InFlight {
-		limit = inFlight
+	if b.Than != "" {
+		limit = float64(b.Other(run))
 	}
 	switch b.Op {
 	case ">":
@@ -207,11 +216,14 @@ func (b Bound) Holds(value, inFlight float64) bool {
 	}
 }
 
-// span is the least and the largest value that hold. What is in flight is known at the faults
-// only: it may be any.
+// Other is what the other figure came to that is the limit.
+func (b Bound) Other(run *Facts) int { return relative[b.Than](run) }
+
+// span is the least and the largest value that hold. Another figure is known after the run only: it
+// may be any.
 func (r Rule) span(b Bound) (low, high float64) {
 	low, high = r.Min, r.Max
-	if b.InFlight {
+	if b.Than != "" {
 		return low, high
 	}
 	down, up := math.Nextafter(b.Limit, math.Inf(-1)), math.Nextafter(b.Limit, math.Inf(1))
@@ -237,7 +249,7 @@ func (r Rule) span(b Bound) (low, high float64) {
 func (r Rule) Check(b Bound) error {
 	low, high := r.span(b)
 	switch {
-	case b.InFlight:
+	case b.Than != "":
 		return nil
 	case low > high:
 		return fmt.Errorf("can never hold: it is %s", r.values())

@@ -13,6 +13,7 @@ import (
 //
 //	lost: 0
 //	duplicated: <= in-flight
+//	ghosts: <= unanswered
 //	recovers: within 10s
 //	recovers: after 10s
 //	attempts: > 100

@@ -117,7 +117,7 @@ func TestConditionsAsWritten(t *testing.T) {
 		{"services per trace", "3", "=", 3},
 	} {
 		got, err := ParseCondition(c.figure, c.text)
-		if err != nil || got.Op != c.op || got.Limit != c.bound || got.InFlight {
+		if err != nil || got.Op != c.op || got.Limit != c.bound || got.Than != "" {
 			t.Errorf("%s %q: %+v, %v", c.figure, c.text, got, err)
 		}
 	}

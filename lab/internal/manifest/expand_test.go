@@ -62,7 +62,7 @@ func TestSlipsInEnv(t *testing.T) {
 func TestTimesInConditions(t *testing.T) {
 	t.Parallel()
 	c, err := ParseCondition("answer p99", "<= 250ms")
-	if err != nil || !c.Holds(0.25, 0) || c.Holds(0.26, 0) {
+	if err != nil || !c.Holds(0.25, nil) || c.Holds(0.26, nil) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for figure, text := range map[string]string{

@@ -175,9 +175,9 @@ func (s *Step) checkCondition(e Experiment, c *Condition) error {
 		return err
 	}
 	switch {
-	case c.InFlight && !e.Faults.breaks():
+	case c.Than == "in-flight" && !e.Faults.breaks():
 		return errors.New("nothing is broken, so nothing is in flight")
-	case c.InFlight && !slices.ContainsFunc(s.Processes,
+	case c.Than == "in-flight" && !slices.ContainsFunc(s.Processes,
 		func(p Process) bool { return p.InFlight > 0 }):
 		return errors.New("no process says in-flight: how many orders it may hold")
 	case f.Name == "ends" && c.Op == "<=" && c.Bound.Limit > e.Limit.Std().Seconds():

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"course.example/lab/internal/figure"
 )
 
 func write(t *testing.T, text string) string {
@@ -264,6 +266,10 @@ func TestHolds(t *testing.T) {
 		{"duplicated", "< 3", 3, false},
 		{"duplicated", "<= in-flight", 10, true},
 		{"duplicated", "<= in-flight", 11, false},
+		{"ghosts", "<= refused", 5, true},
+		{"ghosts", "<= refused", 6, false},
+		{"ghosts", "<= unanswered", 3, true},
+		{"ghosts", "<= unanswered", 4, false},
 		{"recovers", "within 1.5s", 1.4, true},
 		{"recovers", "within 1.5s", 1.6, false},
 		{"recovers", "after 1.5s", 1.4, false},
@@ -284,7 +290,7 @@ func TestHolds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := condition.Holds(c.value, 10); got != c.want {
+		if got := condition.Holds(c.value, &figure.Facts{InFlight: 10, Refused: 5, Unanswered: 3}); got != c.want {
 			t.Errorf("%s %s with %v: %v", c.figure, c.text, c.value, got)
 		}
 	}

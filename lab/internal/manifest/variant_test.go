@@ -51,7 +51,7 @@ func TestVariantOfOtherPrograms(t *testing.T) {
 		t.Errorf("calm must promise what the right variant does, but for what it does not log: %+v", calm)
 	}
 	if kill := all[1]; len(kill.Promises) > 0 || len(kill.Shows) != 1 ||
-		kill.Shows[0].String() != "lost > 0" || !kill.Shows[0].Holds(3, 0) {
+		kill.Shows[0].String() != "lost > 0" || !kill.Shows[0].Holds(3, nil) {
 		t.Errorf("kill must show what the slide breaks, and promise nothing: %+v", kill)
 	}
 	if broken := step.Broken(); len(broken) != 1 || broken[0].Name != "slide-kill" {
