@@ -251,7 +251,7 @@ func (t *testRun) round(ctx context.Context, n int) error {
 	args := []string{
 		fmt.Sprintf("-test.shuffle=%d", seed), "-test.timeout=" + testLimit.String(),
 		// Most of the tests that may run side by side wait for somebody.
-		fmt.Sprintf("-test.parallel=%d", 2*runtime.NumCPU()),
+		fmt.Sprintf("-test.parallel=%d", runtime.NumCPU()+1),
 	}
 	if pattern := t.cmd.String("tests"); pattern != "" {
 		args = append(args, "-test.run="+pattern)

@@ -87,13 +87,13 @@ func TestVerdicts(t *testing.T) {
 // A bound says little of a figure that has no column: its value stands beside it.
 func TestPromiseShowsWhatNoColumnShows(t *testing.T) {
 	t.Parallel()
-	r := Result{Facts: figure.Facts{InFlight: 12, Unanswered: 31}}
+	r := Result{Facts: figure.Facts{InFlight: 12, Refused: 31}}
 	for _, c := range []struct {
 		figure, text string
 		value        float64
 	}{
 		{"refused", "> 0", 41}, {"unanswered", "0", 0}, {"lost", "<= in-flight", 7},
-		{"highest depth", "<= 64", 63}, {"ghosts", "<= unanswered", 26},
+		{"highest depth", "<= 64", 63}, {"ghosts", "<= refused", 26},
 	} {
 		condition, err := manifest.ParseCondition(c.figure, c.text)
 		if err != nil {
@@ -102,7 +102,7 @@ func TestPromiseShowsWhatNoColumnShows(t *testing.T) {
 		r.Checks = append(r.Checks, Check{Condition: condition, Value: c.value, Held: true})
 	}
 	const want = "refused > 0 (41), unanswered 0, lost ≤ 12 in flight, highest depth ≤ 64 (63), " +
-		"ghosts ≤ 31 unanswered (26)"
+		"ghosts ≤ 31 refused (26)"
 	if got := strings.ReplaceAll(r.promise(), "\n", " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -43,16 +43,15 @@ type Bound struct {
 // done twice. What a customer was not told to be accepted may be done all the same: nobody can say
 // of an answer that is lost whether there was one.
 var relative = map[string]func(*Facts) int{
-	"in-flight":  func(f *Facts) int { return f.InFlight },
-	"refused":    func(f *Facts) int { return f.Refused },
-	"unanswered": func(f *Facts) int { return f.Unanswered },
+	"in-flight": func(f *Facts) int { return f.InFlight },
+	"refused":   func(f *Facts) int { return f.Refused },
 }
 
 // The rules there are.
 var (
 	Count = Rule{
 		Parse: parseCount, Max: math.Inf(1), Whole: true, Format: whole,
-		Schema: opSchema + `([0-9]+|in-flight|refused|unanswered)`,
+		Schema: opSchema + `([0-9]+|in-flight|refused)`,
 	}
 	ExitCode = Rule{
 		Parse: parseCode, Max: 255, Whole: true, Format: whole,

@@ -13,7 +13,7 @@ import (
 //
 //	lost: 0
 //	duplicated: <= in-flight
-//	ghosts: <= unanswered
+//	ghosts: <= refused
 //	recovers: within 10s
 //	recovers: after 10s
 //	attempts: > 100
