@@ -122,26 +122,44 @@ func endSessionsAtRandom(t *testing.T, take string, consumers int) {
 	s.Take, s.Batch = take, 3
 	n := 60 * consumers
 	place(t, s, pool, n)
+	begun, goOn := make(chan struct{}, 1), make(chan struct{})
+	work := func(ctx context.Context, _ shop.Order) error {
+		select {
+		case begun <- struct{}{}:
+		default: // somebody has said so
+		}
+		select {
+		case <-goOn:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for i := range consumers {
 		s.Name = fmt.Sprint("victim-", i)
-		start(t, NewConsumer(newPool(t, s), s, noWork).Run)
+		start(t, NewConsumer(newPool(t, s), s, work).Run)
 	}
-	cuts, left := 0, n
+	cut := func(victim string) int {
+		return count(t, pool, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name LIKE $1`, victim)
+	}
+	// The first cut is made while an order is in work, however fast the others are done later.
+	receive(t, "an order in work", begun)
+	if cut("victim-%") == 0 {
+		t.Error("no session was ended")
+	}
+	close(goOn)
+	left := n
 	eventually(t, "nothing open", func() bool {
 		now := count(t, pool, countOpen)
 		// The next cut waits until something was done: on a machine so slow that no
 		// transaction lives from one cut to the next, nothing ever would be.
 		if now > 0 && now < left {
-			cuts += count(t, pool, `SELECT count(pg_terminate_backend(pid))
-				FROM pg_stat_activity WHERE datname = current_database()
-				  AND application_name = $1`, fmt.Sprint("victim-", rand.IntN(consumers)))
+			cut(fmt.Sprint("victim-", rand.IntN(consumers)))
 		}
 		left = now
 		return now == 0
 	})
-	if cuts == 0 {
-		t.Error("no session was ended")
-	}
 	truth(t, pool, n)
 }
 

@@ -38,6 +38,11 @@ const (
 	// five seconds: the lab asks it whether a run is over. As an argument of Erlang it works for
 	// a native server and for one in a container.
 	rabbitTick = "-rabbit quorum_tick_interval 200"
+	// nativeTick is for the older servers that systems install. RabbitMQ 3.10 begins a new queue with
+	// the oldest version of its state machine, and one that has to tick before its first entry is
+	// written dies of that (function_clause in rabbit_quorum_queue:handle_tick). On a busy machine
+	// 200 ms are not always enough for that entry.
+	nativeTick = "-rabbit quorum_tick_interval 1000"
 )
 
 var rabbitmq = trait{
@@ -328,7 +333,7 @@ func rabbitEnv(dir string, ports []int, epmd int) []string {
 		"RABBITMQ_FEATURE_FLAGS_FILE=" + in("feature_flags"),
 		"RABBITMQ_PID_FILE=" + in("pid"),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} " +
-			rabbitTick,
+			nativeTick,
 		"ERL_EPMD_PORT=" + strconv.Itoa(epmd),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"ERL_CRASH_DUMP_SECONDS=0",

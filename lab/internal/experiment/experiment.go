@@ -165,13 +165,15 @@ func play(ctx context.Context, b *bench.Bench, e manifest.Experiment, seed uint6
 	defer leave()
 	group.Go(func() { b.Trickle(crowd, e.Load.Crowd) })
 	if e.Speaks("recovers") { // which is a return to what was before the first fault
-		awaitFirst(ctx, b)
+		awaitOrder(ctx, b, firstOrder)
 		start = time.Now()
 	}
 	start, err := inflict(ctx, b, moments, start, &group, leave)
 	if err == nil {
 		err = until(ctx, start.Add(e.Load.For.Std()))
 	}
+	// The last fault may have been a moment ago: customers go on coming for as long as it may take.
+	awaitOrder(ctx, b, e.RecoversWithin())
 	b.LoadEnded()
 	stop()
 	group.Wait()
@@ -210,12 +212,20 @@ func inflict(
 	return start, nil
 }
 
-// awaitFirst waits until the first order is processed. Where none is within the limit, the run will
-// say so.
-func awaitFirst(ctx context.Context, b *bench.Bench) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+// firstOrder is how long the first order may take.
+const firstOrder = 5 * time.Second
+
+// awaitOrder waits until one more order is accepted and one more is processed. Where that does not
+// come within the limit, the judge will see it.
+func awaitOrder(ctx context.Context, b *bench.Bench, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for b.Status().Processed == 0 && until(ctx, time.Now().Add(10*time.Millisecond)) == nil {
+	before := b.Status()
+	for now := before; ctx.Err() == nil; now = b.Status() {
+		if now.Accepted > before.Accepted && now.Processed > before.Processed {
+			return
+		}
+		_ = until(ctx, time.Now().Add(10*time.Millisecond)) // ctx says when it is enough
 	}
 }
 

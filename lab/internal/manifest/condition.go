@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"course.example/lab/internal/figure"
 )
@@ -89,6 +90,16 @@ func (e Experiment) conditions() []Condition { return slices.Concat(e.Promises, 
 // Speaks says whether any condition is about a figure.
 func (e Experiment) Speaks(figure string) bool {
 	return slices.ContainsFunc(e.conditions(), func(c Condition) bool { return c.Figure == figure })
+}
+
+// RecoversWithin is how long the shop may be away at a fault, or 0 where nothing is promised.
+func (e Experiment) RecoversWithin() time.Duration {
+	for _, c := range e.Promises {
+		if c.Figure == "recovers" && c.Op == "<=" {
+			return time.Duration(c.Limit * float64(time.Second))
+		}
+	}
+	return 0
 }
 
 // figureNames are the names of all figures, those of a family with an example.

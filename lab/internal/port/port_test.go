@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -25,6 +26,34 @@ func TestFreeGivesNoPortTwice(t *testing.T) {
 				t.Errorf("port %d was given twice", p)
 			}
 			seen[p] = true
+		}
+	}
+}
+
+// Another process asks for ports while nothing listens on this one's.
+func TestFreeGivesNoPortOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	if n, err := strconv.Atoi(os.Getenv("PORT_TEST_WANTS")); err == nil { // this is the other process
+		ports, err := port.Free(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(ports)
+		return
+	}
+	ports, err := port.Free(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command(os.Args[0], "-test.run", "^TestFreeGivesNoPortOfAnotherProcess$")
+	other.Env = append(os.Environ(), "PORT_TEST_WANTS=5000")
+	out, err := other.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, p := range ports {
+		if strings.Contains(string(out), strconv.Itoa(p)) {
+			t.Errorf("port %d was given to two processes", p)
 		}
 	}
 }
