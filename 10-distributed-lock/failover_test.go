@@ -134,8 +134,7 @@ func TestWaitDoesNotMendAReplicaThatForgets(t *testing.T) {
 // The programs find the primary by its Sentinels.
 func TestLockThroughSentinels(t *testing.T) {
 	t.Parallel()
-	both := servicestest.Private(t, services.Replicated, 2)
-	sentinels := servicestest.Private(t, services.Sentinel, 3)
+	both, sentinels := servicestest.WithSentinels(t)
 	s := DefaultSettings()
 	s.Sentinels, s.Acks, s.Expiry = sentinels.Env()["SENTINEL_URL"], 1, longExpiry
 	l := locker(t, s, nil)

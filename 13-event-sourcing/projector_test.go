@@ -535,6 +535,7 @@ func TestThroughADeathOfTheDatabase(t *testing.T) {
 	if err := server.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	pool.Reset() // a session of the dead server lives until it notices
 	if err := p.Ready(t.Context()); err == nil {
 		t.Error("it says that it is ready, and the database is dead")
 	}

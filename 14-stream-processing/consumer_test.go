@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -432,23 +433,26 @@ func TestAReaderThatHungHasNoShare(t *testing.T) {
 
 // A reader that hangs in the middle of its transaction does not hold the others up forever.
 func TestAReaderThatHangsLosesItsLocks(t *testing.T) {
-	w := newWorld(t, func(s *Settings) { s.MemberTTL = 200 * time.Millisecond })
+	w := newWorld(t)
 	w.append(0, w.order(0))
 	c := w.consumer()
 	p := w.load(c, 0)
-	hangs, begun, end := w.consumer(), make(chan struct{}), make(chan struct{})
-	ended := make(chan error, 1)
+	w.settings.MemberTTL = 200 * time.Millisecond // the others may be slow for once
+	hangs, begun := w.consumer(), make(chan struct{})
+	ended, hang := make(chan error, 1), make(chan struct{})
+	end := sync.OnceFunc(func() { close(hang) })
+	defer end()
 	go func() {
 		ended <- hangs.inTransaction(t.Context(), func(tx pgx.Tx) error {
 			_, err := tx.Exec(t.Context(), `UPDATE progress SET position = 7`)
 			close(begun)
-			<-end
+			<-hang
 			return err
 		})
 	}()
 	<-begun
 	check(t, c.exactlyOnce(t.Context(), p, w.batch(0, 0, 1)))
-	close(end)
+	end()
 	if err := <-ended; err == nil {
 		t.Error("who has hung has committed all the same")
 	}

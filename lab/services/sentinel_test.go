@@ -19,11 +19,15 @@ func TestSentinelsPromoteTheReplica(t *testing.T) {
 	role := func(s *Server, want string) {
 		t.Helper()
 		deadline := time.Now().Add(startSlack)
-		for info := ""; !strings.Contains(info, "role:"+want); info = ask(t, s, "INFO replication") {
+		for info := ""; !strings.Contains(info, "role:"+want); wait(t.Context(), poll) {
+			// A node that gets another role ends all its connections.
+			err := withRedis(t.Context(), s.URL, func(do redisDo) (err error) {
+				info, err = do("INFO", "replication")
+				return err
+			})
 			if time.Now().After(deadline) {
-				t.Fatalf("%s is not a %s: %s", s.Name, want, info)
+				t.Fatalf("%s is not a %s: %s, %v", s.Name, want, info, err)
 			}
-			wait(t.Context(), poll)
 		}
 	}
 	role(pair[1], "slave")

@@ -151,7 +151,24 @@ func Shared(t testing.TB, kind services.Kind) *services.Server {
 // closed when the test ends.
 func Private(t testing.TB, kind services.Kind, count int) services.Servers {
 	t.Helper()
+	if kind == services.Replicated {
+		pairs.Lock()
+		defer pairs.Unlock()
+	}
 	return provide(t, services.Need{Kind: kind, Count: count})
+}
+
+// pairs is held from the start of a pair of Redis to that of its Sentinels: they watch over the
+// last pair that was started, which must not be another test's.
+var pairs sync.Mutex
+
+// WithSentinels returns a Redis with its replica, and three Sentinels that watch over the two.
+func WithSentinels(t testing.TB) (pair, sentinels services.Servers) {
+	t.Helper()
+	pairs.Lock()
+	defer pairs.Unlock()
+	pair = provide(t, services.Need{Kind: services.Replicated, Count: 2})
+	return pair, provide(t, services.Need{Kind: services.Sentinel, Count: 3})
 }
 
 // DurableRedis returns n independent servers that keep what they have acknowledged when they are
